@@ -1,0 +1,86 @@
+"""What shapes tell of a network, and what only its metadata can tell of its tracker."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from spiketrack.limits import HEADS
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Sizes of one SpikeTrack; everything else of the architecture is fixed.
+
+    ``embed_dims``: channels E0..E3; ``grid``: P, tokens along a side, resolution = 16 P;
+    ``templates``: T; ``head_channels``: width of the prediction head;
+    ``conv_blocks``: ConvBlocks in stages 1_1, 1_2, 2_1, 2_2; ``blocks3`` and ``blocks4``:
+    TransformerBlocks.
+    """
+
+    embed_dims: tuple[int, int, int, int]
+    grid: int
+    templates: int
+    head_channels: int
+    conv_blocks: tuple[int, int, int, int] = (1, 1, 1, 1)
+    blocks3: int = 6
+    blocks4: int = 2
+
+    @property
+    def resolution(self) -> int:
+        """Side of a crop in pixels."""
+        return 16 * self.grid
+
+    @property
+    def memory_dims(self) -> tuple[int, ...]:
+        """Width of each of the six memory retrieval modules."""
+        e0, e1, e2, e3 = self.embed_dims
+        return (e0, e1, e2, e2, e3, e3)
+
+    @property
+    def memory_shapes(self) -> tuple[tuple[int, int, int, int], ...]:
+        """Shape (T, 8, d, 4d) of each memory, d = C / 8."""
+        return tuple(
+            (self.templates, HEADS, c // HEADS, c // HEADS * 4) for c in self.memory_dims
+        )
+
+    @property
+    def variant(self) -> str:
+        """Published name of these sizes, else ``custom``."""
+        base = {
+            ((32, 64, 128, 192), 16, 192): "spiketrack_s256",
+            ((64, 128, 256, 360), 16, 256): "spiketrack_b256",
+            ((64, 128, 256, 360), 24, 256): "spiketrack_b384",
+        }.get((self.embed_dims, self.grid, self.head_channels))
+        published = (
+            base is not None
+            and self.templates in (1, 3)
+            and self.conv_blocks == (1, 1, 1, 1)
+            and (self.blocks3, self.blocks4) == (6, 2)
+        )
+        return f"{base}_t{self.templates}" if published else "custom"
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain values for JSON."""
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class TrackerConfig:
+    """Settings of the tracker that shapes cannot tell; defaults are the published values.
+
+    Crop side = ceil(sqrt(w h) * factor). For T > 1 a template is replaced on every
+    ``update_every``-th frame whose confidence exceeds ``update_threshold`` (LaSOT: 40 and 0.8).
+    ``margin`` is the clipping margin in pixels.
+    """
+
+    search_factor: float = 4.0
+    template_factor: float = 4.0
+    update_every: int = 25
+    update_threshold: float = 0.7
+    margin: int = 10
+    window: bool = True
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain values for JSON."""
+        return dataclasses.asdict(self)

@@ -1,0 +1,39 @@
+"""Every error that a user can meet: one base class, one line, node, value, limit and remedy."""
+
+from __future__ import annotations
+
+
+class SpikeTrackError(Exception):
+    """Base of all expected errors; the command line prints it as one line and exits with 2."""
+
+
+class CheckpointError(SpikeTrackError):
+    """A checkpoint that is missing, corrupt, foreign, refused, or has the wrong keys or shapes."""
+
+
+class ClipError(SpikeTrackError):
+    """A clip that is missing, no video, truncated or too short, or a box that does not fit it."""
+
+
+class GraphError(SpikeTrackError):
+    """An integer graph that breaks a rule: shape, bit width, head-room or an unknown node."""
+
+
+class NirError(SpikeTrackError):
+    """A ``.nir`` file or an export folder that cannot be read as ours."""
+
+
+class ConfigError(SpikeTrackError):
+    """A configuration, price or board file with a wrong key or value."""
+
+
+class LavaError(SpikeTrackError):
+    """A Lava run that failed or did not answer; names the process."""
+
+
+class MissingDependency(SpikeTrackError):
+    """An optional package that a command needs and how to install it."""
+
+
+class UnsupportedError(SpikeTrackError):
+    """Something that is known and deliberately left out."""

@@ -200,10 +200,10 @@ class _Lowering:
     def key_value(self, module: SelfAttention | Retriever, x: str) -> str:
         k = self.neuron(module.k_spike, self.conv_norm(module.k_conv, x))
         v = self.neuron(module.v_spike, self.conv_norm(module.v_conv, x))
-        steps, channels = self.shape(k)[:2]
+        steps, channels, height, width = self.shape(k)
         d = channels // HEADS
         shape = (steps, HEADS, d, 4 * d)
-        return self.add(KeyValue(f"{self.names[module]}.kv", (k, v), shape))
+        return self.add(KeyValue(f"{self.names[module]}.kv", (k, v), shape, height * width))
 
     def read(self, module: nn.Module, q: str, kv: str, suffix: str = "") -> str:
         steps, channels, height, width = self.shape(q)

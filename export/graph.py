@@ -106,7 +106,12 @@ class Upsample(Node):
 
 @dataclass(frozen=True, eq=False)
 class KeyValue(Node):
-    """kv = kᵀ v per head and step: k (T, C, H, W), v (T, 4C, H, W) → (T, 8, d, 4d)."""
+    """kv = kᵀ v per head and step: k (T, C, H, W), v (T, 4C, H, W) → (T, 8, d, 4d).
+
+    ``positions`` = H · W, the number of products in each entry.
+    """
+
+    positions: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,14 +133,15 @@ class PositionsAsChannels(Node):
 class Gate(Node):
     """Temporal gate and its population: softmax over steps, weighted sum, one count.
 
-        e[t] = table[min(max_s l[s] - l[t], last)]           integer exp(-x) on the logits' grid
+        e[t] = table[min((max_s l[s] - l[t] + half) >> shift, last)]      integer exp(-x / 256)
         k = 1 where Σ e[t] · (c[t] - 2) > 0, else 0
 
     Equal to round(Σ softmax(l)[t] · c[t] / 4) half to even, without a division. Inputs: counts
-    (T, C, H, W) and logits (T, 1, C, 1); ``table`` int32.
+    (T, C, H, W) and logits (T, 1, C, 1); ``table`` int32; half = 2^(shift - 1), 0 for shift 0.
     """
 
     table: Integers
+    shift: int = 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,300 @@
+"""Folded graph → integer graph: int8 mantissas with a power of two a channel, one grid a stream.
+
+1. Real ranges bound every membrane (``ranges.py``).
+2. Membranes that are added share one grid: the finest that the layers can use and 24 bits hold.
+3. Weights become int8 mantissa · 2^exponent, one exponent an output channel; biases and
+   constants are rounded to the grid. With calibration, a layer's mean error is taken back in
+   its bias: bias += Σ (w - ŵ) · mean input.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spiketrack.errors import GraphError
+from spiketrack.export.folding import RealConv, RealNeuron, RealSum
+from spiketrack.export.graph import (
+    COUNT_FRACTION,
+    IMAGE,
+    MEMORY_FRACTION,
+    POPULATIONS,
+    Conv,
+    Gate,
+    Graph,
+    Input,
+    KeyValue,
+    Neuron,
+    Node,
+    Output,
+    Pool,
+    PositionsAsChannels,
+    Read,
+    Sum,
+    Upsample,
+)
+from spiketrack.export.ranges import Range, ranges
+from spiketrack.export.registry import Registry
+from spiketrack.limits import DECAY_ONE, HEADS, MAX_COUNT, POTENTIAL_MAX, WEIGHT_MAX
+from spiketrack.preprocessing import MEAN, STD
+
+Vector = NDArray[np.float64]
+Means = Mapping[str, Vector]  # node → mean normalised spike of each step and channel, (T, C)
+
+IMAGE_FRACTION = 8  # a pixel step is 1/255/0.229 = 0.017 = 4.4 of these
+TABLE_FRACTION = 8  # the gate's exponential is tabulated in steps of 1/256
+TABLE_LENGTH = 2816  # exp(-11) · 2^15 rounds to 1, exp(-11.1) to 0
+TABLE_ONE = 2**15
+FINEST = 20  # more would only lengthen shifts
+COARSEST_WANTED = 14  # biases and embeddings deserve this even where the weights do not
+READ_FRACTION = 10
+_MARGIN = 1.02  # rounded weights may exceed the real bound by this; verified afterwards
+
+
+def quantise(folded: Graph, means: Means | None = None) -> Graph:
+    """The integer graph of a folded one; verified by the caller (``verify.py``)."""
+    fractions = choose_fractions(folded)
+    nodes = tuple(QUANTISERS[node](node, fractions, means or {}, folded) for node in folded)
+    return Graph(folded.name, nodes, fractions)
+
+
+# grids
+
+
+def choose_fractions(folded: Graph) -> dict[str, int]:
+    """Fraction of every node's output: fixed for counts and memories, shared within a stream."""
+    reach = _real_ranges(folded)
+    fractions = {n.name: f for n in folded if (f := _fixed_fraction(folded, n)) is not None}
+    for group in _groups(folded, fractions):
+        limit = min(_limit(folded, reach, name) - offset for name, offset in group.items())
+        wanted = max(_wanted(folded[name]) - offset for name, offset in group.items())
+        chosen = min(limit, wanted)
+        for name, offset in group.items():
+            fractions[name] = chosen + offset
+    for node in folded:
+        if isinstance(node, Output):
+            fractions[node.name] = fractions[node.inputs[0]]
+    return fractions
+
+
+def _real_ranges(folded: Graph) -> dict[str, Range]:
+    """Ranges with the normalised image's extremes, widened to whole numbers."""
+    low = math.floor(min(-m / s for m, s in zip(MEAN, STD, strict=True)))
+    high = math.ceil(max((1 - m) / s for m, s in zip(MEAN, STD, strict=True)))
+    nodes = tuple(
+        dataclasses.replace(n, low=low, high=high)
+        if isinstance(n, Input) and n.signal == IMAGE
+        else n
+        for n in folded
+    )
+    return ranges(Graph(folded.name, nodes), spike=1)
+
+
+def _fixed_fraction(folded: Graph, node: Node) -> int | None:
+    if isinstance(node, Input):
+        return IMAGE_FRACTION if node.signal == IMAGE else MEMORY_FRACTION
+    if isinstance(node, KeyValue):
+        return MEMORY_FRACTION
+    if isinstance(node, (RealNeuron, PositionsAsChannels, *POPULATIONS)):
+        return COUNT_FRACTION
+    return None
+
+
+def _offset(node: Node) -> int:
+    """Extra fractional bits of a node's output over its membrane input."""
+    return 2 * int(math.log2(node.kernel)) if isinstance(node, Pool) else 0
+
+
+def _groups(folded: Graph, fixed: Mapping[str, int]) -> list[dict[str, int]]:
+    """Sets of membranes tied by sums and pools: name → offset to the group's fraction."""
+    neighbours: dict[str, list[tuple[str, int]]] = {
+        n.name: [] for n in folded if n.name not in fixed and not isinstance(n, Output)
+    }
+    for node in folded:
+        if isinstance(node, (RealSum, Pool)):
+            for name in node.inputs:
+                neighbours[name].append((node.name, _offset(node)))
+                neighbours[node.name].append((name, -_offset(node)))
+    groups, seen = [], set()
+    for start in neighbours:
+        if start in seen:
+            continue
+        group = {start: 0}
+        queue = [start]
+        for name in queue:
+            for other, step in neighbours[name]:
+                if other not in group:
+                    group[other] = group[name] + step
+                    queue.append(other)
+                elif group[other] != group[name] + step:
+                    raise GraphError(f"{other}: pooled and unpooled membranes are added")
+        seen |= set(group)
+        groups.append(group)
+    return groups
+
+
+def _limit(folded: Graph, reach: Mapping[str, Range], name: str) -> int:
+    """Largest fraction with which this membrane and what reads it stay within 24 bits."""
+    peaks = [reach[name].peak]
+    for consumer in folded.consumers[name]:
+        if isinstance(consumer, RealNeuron):
+            peaks.append(reach[consumer.name].peak)
+        if isinstance(consumer, Upsample):
+            peaks.append(reach[name].peak * (2 * consumer.factor) ** 2 + 1)
+        if isinstance(consumer, Gate):
+            peaks.append(float(reach[name].high.max() - reach[name].low.min()))
+    return math.floor(math.log2(POTENTIAL_MAX / (max(peaks) * _MARGIN)))
+
+
+def _wanted(node: Node) -> int:
+    """Finest fraction that this node can use."""
+    if isinstance(node, Read):
+        return READ_FRACTION
+    if not isinstance(node, RealConv):
+        return 0
+    exponents = _exponents(node.weight.reshape(*node.weight.shape[:2], -1))
+    fraction = IMAGE_FRACTION if node.inputs == ("image",) else COUNT_FRACTION
+    return int(np.clip(fraction - exponents.min(), COARSEST_WANTED, FINEST))
+
+
+def _exponents(weight: Vector) -> NDArray[np.int64]:
+    """Smallest power of two per row with which int8 holds all of it or loses less by clipping."""
+    peak = np.maximum(np.abs(weight).max(-1), 2.0**-60)
+    first = np.ceil(np.log2(peak / WEIGHT_MAX)).astype(np.int64)
+    errors = [_error(weight, first - less) for less in (0, 1)]
+    return np.where(errors[1] < errors[0], first - 1, first)
+
+
+def _error(weight: Vector, exponent: NDArray[np.int64]) -> Vector:
+    error: Vector = ((_mantissa(weight, exponent) * _power(exponent) - weight) ** 2).sum(-1)
+    return error
+
+
+def _power(exponent: NDArray[np.int64]) -> Vector:
+    power: Vector = np.exp2(exponent.astype(np.float64))[..., None]
+    return power
+
+
+def _mantissa(weight: Vector, exponent: NDArray[np.int64]) -> Vector:
+    mantissa: Vector = np.clip(np.rint(weight / _power(exponent)), -WEIGHT_MAX, WEIGHT_MAX)
+    return mantissa
+
+
+# nodes
+
+QUANTISERS: Registry[Callable[..., Node]] = Registry("quantiser")
+
+
+@QUANTISERS.register(KeyValue, Pool, PositionsAsChannels, Output)
+def _same(node: Node, fractions: Mapping[str, int], means: Means, folded: Graph) -> Node:
+    return node
+
+
+@QUANTISERS.register(Input)
+def _input(node: Input, fractions: Mapping[str, int], means: Means, folded: Graph) -> Node:
+    if node.signal != IMAGE:
+        return node
+    scale = 2**IMAGE_FRACTION
+    low = math.floor(min(-m / s for m, s in zip(MEAN, STD, strict=True)) * scale)
+    high = math.ceil(max((1 - m) / s for m, s in zip(MEAN, STD, strict=True)) * scale)
+    return dataclasses.replace(node, low=low, high=high)
+
+
+@QUANTISERS.register(RealConv)
+def _conv(node: RealConv, fractions: Mapping[str, int], means: Means, folded: Graph) -> Node:
+    fraction, source = fractions[node.name], fractions[node.inputs[0]]
+    flat = node.weight.reshape(*node.weight.shape[:2], -1)
+    exponent = np.maximum(_exponents(flat), source - fraction)
+    mantissa = _mantissa(flat, exponent)
+    bias = node.bias
+    if node.inputs[0] in means:
+        error = (flat - mantissa * _power(exponent)).reshape(node.weight.shape).sum((3, 4))
+        bias = bias + _mean_error(error, means[node.inputs[0]], node.groups)
+    return Conv(
+        node.name,
+        node.inputs,
+        node.shape,
+        mantissa.reshape(node.weight.shape).astype(np.int8),
+        (exponent + fraction - source).astype(np.int32),
+        np.rint(bias * 2.0**fraction).astype(np.int32),
+        node.stride,
+        node.padding,
+        node.groups,
+    )
+
+
+def _mean_error(error: Vector, mean: Vector, groups: int) -> Vector:
+    """Σ_i error[s, o, i] · mean[s, i], S sets of weights, input means (T, C_in)."""
+    sets, out, width = error.shape
+    if sets == 1:
+        mean = mean.mean(0, keepdims=True)
+    index = (np.arange(out) // (out // groups))[:, None] * width + np.arange(width)
+    correction: Vector = (error * mean[:, index]).sum(-1)
+    return correction
+
+
+@QUANTISERS.register(RealSum)
+def _sum(node: RealSum, fractions: Mapping[str, int], means: Means, folded: Graph) -> Node:
+    constant = node.constant
+    if constant is None:
+        return Sum(node.name, node.inputs, node.shape)
+    scaled = np.rint(constant * 2.0 ** fractions[node.name]).astype(np.int32)
+    return Sum(node.name, node.inputs, node.shape, scaled)
+
+
+@QUANTISERS.register(RealNeuron)
+def _neuron(node: RealNeuron, fractions: Mapping[str, int], means: Means, folded: Graph) -> Node:
+    source = folded[node.inputs[0]]
+    fraction = fractions[source.name]
+    if isinstance(source, Read):
+        # u = integer · 2^-fraction · 2 / sqrt(d): the square of one real unit in integers
+        squared = 4 ** (fraction - 1) * (source.shape[1] // 4 // HEADS)
+    else:
+        squared = 4**fraction
+    decay = tuple(min(round(value * DECAY_ONE), DECAY_ONE - 1) for value in node.decay)
+    reset = round(math.sqrt(squared) / MAX_COUNT)
+    return Neuron(node.name, node.inputs, node.shape, thresholds(squared), reset, decay)
+
+
+def thresholds(squared: int) -> tuple[int, int, int, int]:
+    """Smallest integers u with round_half_even(u / unit) >= j, unit = sqrt(squared), j = 1..4."""
+    found = []
+    for j in range(1, MAX_COUNT + 1):
+        numerator = (2 * j - 1) ** 2 * squared  # (j - 1/2)^2 = (2j - 1)^2 / 4
+        level = math.isqrt(numerator // 4)
+        if 4 * level * level < numerator:
+            level += 1  # rounding up: not a tie
+        elif j % 2:
+            level += 1  # a tie below an odd count goes to the even one below
+        found.append(level)
+    return (found[0], found[1], found[2], found[3])
+
+
+@QUANTISERS.register(Read)
+def _read(node: Read, fractions: Mapping[str, int], means: Means, folded: Graph) -> Node:
+    shift = fractions[node.name] - COUNT_FRACTION - MEMORY_FRACTION
+    if shift < 0:
+        raise GraphError(f"{node.name}: attention products need {-shift} more than 24 bits")
+    return dataclasses.replace(node, shift=shift)
+
+
+@QUANTISERS.register(Upsample)
+def _upsample(node: Upsample, fractions: Mapping[str, int], means: Means, folded: Graph) -> Node:
+    finer = fractions[node.inputs[0]] + 2 * int(math.log2(2 * node.factor))
+    shift = finer - fractions[node.name]
+    if shift < 0:
+        raise GraphError(f"{node.name}: the stream's grid is finer than its input by {-shift} bits")
+    return dataclasses.replace(node, shift=shift)
+
+
+@QUANTISERS.register(Gate)
+def _gate(node: Gate, fractions: Mapping[str, int], means: Means, folded: Graph) -> Node:
+    shift = max(fractions[node.inputs[1]] - TABLE_FRACTION, 0)
+    step = 2.0 ** (shift - fractions[node.inputs[1]])
+    table = np.rint(TABLE_ONE * np.exp(-np.arange(TABLE_LENGTH) * step)).astype(np.int32)
+    table[-1] = 0
+    return dataclasses.replace(node, table=table, shift=shift)

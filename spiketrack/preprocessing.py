@@ -1,0 +1,16 @@
+"""Normalisation of crops: (RGB / 255 - mean) / std, the ImageNet statistics."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+
+
+def normalise(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """RGB uint8 (H, W, 3) → float32 (3, H, W), each channel (value / 255 - mean) / std."""
+    scaled = image.astype(np.float32) / np.float32(255)
+    normal = (scaled - np.asarray(MEAN, np.float32)) / np.asarray(STD, np.float32)
+    return np.ascontiguousarray(normal.transpose(2, 0, 1))

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from spiketrack.boxes import Box
 from spiketrack.errors import ClipError
 from spiketrack.footage import Frame
+from spiketrack.preprocessing import normalise
 
-MEAN = np.array((0.485, 0.456, 0.406), np.float32)  # of ImageNet, RGB
-STD = np.array((0.229, 0.224, 0.225), np.float32)
 SIDE_MAX = 2**15 - 1  # OpenCV's resize addresses pixels with 16 bits
 
 
@@ -64,12 +63,6 @@ def cut(frame: Frame, square: Square) -> Frame:
 def _visible(start: int, side: int, size: int) -> tuple[int, int]:
     end = start + side
     return max(0, start), end - max(0, end - size + 1)
-
-
-def normalise(pixels: Frame) -> NDArray[np.float32]:
-    """(pixels / 255 - mean) / std, (H, W, 3) uint8 → (3, H, W) float32."""
-    scaled = (pixels.astype(np.float32) / np.float32(255) - MEAN) / STD
-    return np.ascontiguousarray(scaled.transpose(2, 0, 1))
 
 
 def take_crop(frame: Frame, box: Box, factor: float, size: int) -> NDArray[np.float32]:

@@ -60,7 +60,7 @@ class Builder:
         self.nodes.append(make(kind, list(inputs), outputs, name=name, **attributes))
         return outputs
 
-    def constant(self, name: str, value: NDArray[Any]) -> str:
+    def constant(self, name: str, value: NDArray[Any] | np.generic) -> str:
         """Initialiser ``name``."""
         contiguous = np.ascontiguousarray(value).reshape(value.shape)
         self.constants[name] = self.onnx.numpy_helper.from_array(contiguous, name)

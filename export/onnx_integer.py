@@ -199,7 +199,7 @@ def _upsample(b: Builder, node: Upsample) -> None:
 
 
 def interpolation(size: int, factor: int) -> Any:
-    """Matrix (size · factor, size) of weights in multiples of 1 / (2 factor), half-pixel centres."""
+    """Weights (size · factor, size) in multiples of 1 / (2 factor), half-pixel centres."""
     matrix = np.zeros((size * factor, size), np.int32)
     for row in range(size * factor):
         left, weight = divmod(2 * row + 1 - factor, 2 * factor)

@@ -28,7 +28,9 @@ def choose_device(name: str) -> torch.device:
 
 
 @contextmanager
-def recording(model: SpikeTrack, forced: Mapping[str, Counts] | None = None) -> Iterator[dict[str, Tensor]]:
+def recording(
+    model: SpikeTrack, forced: Mapping[str, Counts] | None = None
+) -> Iterator[dict[str, Tensor]]:
     """Collect every population's normalised spikes (before any forcing) while the context lasts.
 
     Names are module names; the second call of a module in one pass gets the suffix ``:2``.
@@ -60,9 +62,7 @@ def recording(model: SpikeTrack, forced: Mapping[str, Counts] | None = None) -> 
 
 def as_counts(spikes: Mapping[str, Tensor]) -> dict[str, Counts]:
     """Normalised spikes → counts int8 on the CPU."""
-    return {
-        name: (s * MAX_COUNT).to(torch.int8).cpu().numpy() for name, s in spikes.items()
-    }
+    return {name: (s * MAX_COUNT).to(torch.int8).cpu().numpy() for name, s in spikes.items()}
 
 
 class FloatSimulator(SimulatorBase):
@@ -101,5 +101,7 @@ class FloatSimulator(SimulatorBase):
 
 def to_maps(out: Mapping[str, Tensor]) -> Maps:
     """The model's dictionary → ``Maps`` of batch item 0."""
-    score, size, offset = (out[key][0].cpu().numpy() for key in ("score_map", "size_map", "offset_map"))
+    score, size, offset = (
+        out[key][0].cpu().numpy() for key in ("score_map", "size_map", "offset_map")
+    )
     return Maps(score[0], size, offset)

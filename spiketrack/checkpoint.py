@@ -63,7 +63,9 @@ def resolve_checkpoint(name: str | Path) -> Path:
     """A path, or the name of a bundled checkpoint (``nano``, ``nano-t3``)."""
     path = Path(name)
     if str(name) in BUNDLED and not path.exists():
-        path = Path(str(importlib.resources.files("spiketrack") / "weights" / f"{name}.safetensors"))
+        path = Path(
+            str(importlib.resources.files("spiketrack") / "weights" / f"{name}.safetensors")
+        )
         if not path.exists():
             raise CheckpointError(f"{name}: these weights are not bundled with this version")
     if not path.exists():
@@ -97,7 +99,10 @@ def save_checkpoint(
     ``half`` stores floating-point tensors as fp16. The tracker's settings go into the metadata.
     """
     state = {
-        key: (value.half() if half and value.is_floating_point() else value).detach().cpu().contiguous()
+        key: (value.half() if half and value.is_floating_point() else value)
+        .detach()
+        .cpu()
+        .contiguous()
         for key, value in model.state_dict().items()
     }
     notes = dict(metadata or {}) | {METADATA_KEY: json.dumps(tracker.as_dict(), sort_keys=True)}
@@ -116,7 +121,9 @@ def _read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
                 return state, dict(file.metadata() or {})
         return _from_pickle(_unpickle(path), str(path))
     except CheckpointError as error:
-        raise CheckpointError(f"{path}: {error}" if str(path) not in str(error) else str(error)) from None
+        raise CheckpointError(
+            f"{path}: {error}" if str(path) not in str(error) else str(error)
+        ) from None
     except OSError as error:
         raise CheckpointError(f"{path}: {error.strerror or error}") from error
     except (MemoryError, KeyboardInterrupt):
@@ -136,7 +143,9 @@ def _unpickle(path: Path) -> Any:
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             if any(name.endswith("constants.pkl") for name in archive.namelist()):
-                raise CheckpointError("a TorchScript program, which contains code; save a state dict")
+                raise CheckpointError(
+                    "a TorchScript program, which contains code; save a state dict"
+                )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # TypedStorage's deprecation, which loading cannot avoid
         return torch.load(path, "cpu", pickle_module=pickle_module(), weights_only=False)
@@ -179,7 +188,8 @@ def derive_config(state: Mapping[str, Tensor], path: str = "state dict") -> Netw
         return shape[axis]
 
     e0, e1, e2, e3 = (
-        size(f"encoder.downsample{stage}.encode_conv.weight", 0, 4) for stage in ("1_2", "2", "3", "4")
+        size(f"encoder.downsample{stage}.encode_conv.weight", 0, 4)
+        for stage in ("1_2", "2", "3", "4")
     )
     positions = size("encoder.mrm.0.retriever.s_pos_embed", 2, 3)
     grid = round(positions**0.5)
@@ -189,7 +199,8 @@ def derive_config(state: Mapping[str, Tensor], path: str = "state dict") -> Netw
         if width % HEADS:
             raise CheckpointError(f"{path}: E{name} = {width} is not divisible by {HEADS} heads")
     blocks = tuple(
-        _count(state, rf"encoder\.ConvBlock{stage}\.(\d+)\.") for stage in ("1_1", "1_2", "2_1", "2_2")
+        _count(state, rf"encoder\.ConvBlock{stage}\.(\d+)\.")
+        for stage in ("1_1", "1_2", "2_1", "2_2")
     )
     return NetworkConfig(
         embed_dims=(e0, e1, e2, e3),

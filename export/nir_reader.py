@@ -1,0 +1,255 @@
+"""``.nir`` file → integer graph, array by array as it was written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import nir
+import numpy as np
+from numpy.typing import NDArray
+
+from spiketrack.errors import NirError
+from spiketrack.export import nir_vocabulary as words
+from spiketrack.export.graph import (
+    IMAGE,
+    MEMORY,
+    Conv,
+    Gate,
+    Graph,
+    Input,
+    KeyValue,
+    Neuron,
+    Node,
+    Output,
+    Pool,
+    PositionsAsChannels,
+    Read,
+    Shape,
+    Sum,
+    Upsample,
+)
+
+
+def read_nir(path: Path) -> Graph:
+    """Read a file that this tool wrote (also after stock ``nir`` has read and rewritten it).
+
+    ``NirError`` names the file and the node for anything foreign, newer or inconsistent.
+    """
+    if not path.is_file():
+        raise NirError(f"{path}: no such file")
+    try:
+        loaded = nir.read(path, type_check=False)
+    except Exception as error:  # h5py and nir raise whatever a broken file provokes
+        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        raise NirError(f"{path}: corrupt, truncated or no .nir file ({reason})") from error
+    try:
+        return from_nir(loaded)
+    except NirError as error:
+        raise NirError(f"{path}: {error}") from None
+
+
+def from_nir(loaded: nir.NIRGraph) -> Graph:
+    """Integer graph of a NIR graph in our vocabulary."""
+    if not isinstance(loaded, nir.NIRGraph):
+        raise NirError(f"a {type(loaded).__name__}, not a graph")
+    if (loaded.metadata or {}).get("vocabulary") != words.VOCABULARY:
+        raise NirError(f"a graph without vocabulary {words.VOCABULARY}: written by another tool")
+    version = words.entry("graph", loaded, "version", int)
+    if version != words.VOCABULARY_VERSION:
+        raise NirError(
+            f"graph of vocabulary version {version}, this program reads "
+            f"{words.VOCABULARY_VERSION}; export the checkpoint again"
+        )
+    return _Reading(loaded).run()
+
+
+class _Reading:
+    """Turns the nodes of one NIR graph back, in their original order."""
+
+    def __init__(self, loaded: nir.NIRGraph) -> None:
+        self.loaded = loaded
+        self.sources: dict[str, list[str]] = {name: [] for name in loaded.nodes}
+        for source, target in loaded.edges:
+            if source not in loaded.nodes or target not in loaded.nodes:
+                raise NirError(f"edge {source} → {target} names a node that does not exist")
+            self.sources[target].append(source)
+        self.fractions: dict[str, int] = {}
+
+    def run(self) -> Graph:
+        mains = [n for n in self.loaded.nodes if "order" in (self.loaded.nodes[n].metadata or {})]
+        parts = {
+            f"{name}.{step}"
+            for name in mains
+            if _is(self.loaded.nodes[name], words.STACK)
+            for step in range(len(self.sources[name]))
+        }
+        chosen = [name for name in mains if name not in parts]
+        for name in set(self.loaded.nodes) - set(chosen) - parts:
+            if name.removesuffix(".select") not in parts:
+                raise NirError(f"{name}: a node that this tool did not write")
+        ordered = sorted(chosen, key=lambda n: words.entry(n, self.loaded.nodes[n], "order", int))
+        for name in ordered:
+            node = self.loaded.nodes[name]
+            self.fractions[name] = words.entry(name, node, "fraction", int)
+        nodes = tuple(self.node(name) for name in ordered)
+        branch = words.entry("graph", self.loaded, "branch", str)
+        return Graph(branch, nodes, {n.name: self.fractions[n.name] for n in nodes})
+
+    def node(self, name: str) -> Node:
+        node = self.loaded.nodes[name]
+        reader: Callable[..., Node] | None
+        if isinstance(node, nir.NIRGraph):
+            reader = _OPERATIONS.get(words.operation(name, node))
+        else:
+            reader = _STANDARD.get(type(node))
+        if reader is None:
+            raise NirError(f"{name}: unexpected {type(node).__name__} node")
+        inputs = tuple(words.entry(name, node, "inputs", json.loads))
+        self.check_edges(name, node, inputs)
+        values = words.entry(name, node, "shape", lambda v: [int(n) for n in v])
+        if len(values) != 4:
+            raise NirError(f"{name}: shape {values} instead of (steps, channels, height, width)")
+        shape: Shape = (values[0], values[1], values[2], values[3])
+        return reader(self, name, inputs, shape, node)
+
+    def check_edges(self, name: str, node: nir.NIRNode, inputs: tuple[str, ...]) -> None:
+        """The edges must say what the node's own record of its inputs says."""
+        if _is(node, words.STACK):
+            steps = range(len(self.sources[name]))
+            for step in steps:
+                part = f"{name}.{step}"
+                found = [self.sources.get(n, []) for n in (part, f"{part}.select")]
+                if found != [[f"{part}.select"], list(inputs)]:
+                    raise NirError(f"{part}: its edges were changed")
+            inputs = tuple(f"{name}.{step}" for step in steps)
+        if sorted(self.sources[name]) != sorted(inputs):
+            raise NirError(f"{name}: edges from {self.sources[name]}, written with {list(inputs)}")
+
+    def scale(self, name: str, source: str) -> int:
+        """Exponent by which an integer weight is smaller than its real value's grid."""
+        if source not in self.fractions:
+            raise NirError(f"{name}: reads {source}, which does not exist")
+        return self.fractions[source] - self.fractions[name]
+
+
+def _is(node: nir.NIRNode, op: str) -> bool:
+    return isinstance(node, nir.NIRGraph) and (node.metadata or {}).get("op") == op
+
+
+def _integers(name: str, values: Any, fraction: int, kind: type = np.int32) -> Any:
+    """values · 2^fraction as integers; ``NirError`` if they are none or too large."""
+    scaled = np.ldexp(np.asarray(values, np.float64), fraction)
+    rounded = np.rint(scaled)
+    limit = np.iinfo(kind).max
+    if not np.array_equal(scaled, rounded) or np.abs(rounded).max(initial=0) > limit:
+        raise NirError(f"{name}: values are no integers on its grid; the file was changed")
+    return rounded.astype(kind)
+
+
+def _conv_parts(
+    reading: _Reading, name: str, node: nir.Conv2d, inputs: tuple[str, ...]
+) -> tuple[NDArray[np.int8], NDArray[np.int32], NDArray[np.int32]]:
+    shift = words.entry(name, node, "shift", lambda v: np.asarray(v, np.int32))
+    exponent = -(shift + reading.scale(name, inputs[0]))
+    weight = _integers(name, node.weight, exponent[:, None, None, None], np.int8)
+    return weight, shift, _integers(name, node.bias, reading.fractions[name])
+
+
+def _conv(reading: _Reading, name: str, inputs: Any, shape: Shape, node: Any) -> Node:
+    return _build_conv(reading, name, inputs, shape, [node])
+
+
+def _stack(reading: _Reading, name: str, inputs: Any, shape: Shape, node: Any) -> Node:
+    steps = range(len(reading.sources[name]))
+    nodes = [reading.loaded.nodes[f"{name}.{step}"] for step in steps]
+    if not all(isinstance(n, nir.Conv2d) for n in nodes):
+        raise NirError(f"{name}: stacks something else than Conv2d nodes")
+    return _build_conv(reading, name, inputs, shape, nodes)
+
+
+def _build_conv(
+    reading: _Reading, name: str, inputs: Any, shape: Shape, nodes: list[nir.Conv2d]
+) -> Node:
+    parts = [_conv_parts(reading, name, node, inputs) for node in nodes]
+    weight, shift, bias = (np.stack(arrays) for arrays in zip(*parts, strict=True))
+    stride, padding, groups = nodes[0].stride, nodes[0].padding, int(nodes[0].groups)
+    square = (int(np.ravel(stride)[0]), int(np.ravel(padding)[0]), groups)
+    return Conv(name, inputs, shape, weight, shift, bias, *square)
+
+
+def _input(reading: _Reading, name: str, inputs: Any, shape: Shape, node: Any) -> Node:
+    signal = words.entry(name, node, "signal", str)
+    if signal not in (IMAGE, MEMORY):
+        raise NirError(f"{name}: signal {signal} is unknown; known are {IMAGE}, {MEMORY}")
+    low, high = (words.entry(name, node, key, int) for key in ("low", "high"))
+    return Input(name, inputs, shape, signal, low, high)
+
+
+def _output(reading: _Reading, name: str, inputs: Any, shape: Shape, node: Any) -> Node:
+    return Output(name, inputs, shape)
+
+
+def _sum(reading: _Reading, name: str, inputs: Any, shape: Shape, node: Any) -> Node:
+    if isinstance(node, nir.Scale):
+        if not np.all(node.scale == 1):
+            raise NirError(f"{name}: a Scale other than 1; the file was changed")
+        return Sum(name, inputs, shape)
+    constant = words.entry(name, node, "constant", np.asarray)
+    return Sum(name, inputs, shape, _integers(name, constant, reading.fractions[name]))
+
+
+def _neuron(reading: _Reading, name: str, inputs: Any, shape: Shape, node: Any) -> Node:
+    levels = words.entry(name, node, "thresholds", lambda v: [int(n) for n in v])
+    if len(levels) != 4:
+        raise NirError(f"{name}: {len(levels)} thresholds instead of 4")
+    reset = words.entry(name, node, "reset", int)
+    decay = words.entry(name, node, "decay", lambda v: tuple(int(n) for n in v))
+    return Neuron(name, inputs, shape, (levels[0], levels[1], levels[2], levels[3]), reset, decay)
+
+
+def _pool(reading: _Reading, name: str, inputs: Any, shape: Shape, node: Any) -> Node:
+    return Pool(name, inputs, shape, int(np.ravel(node.kernel_size)[0]))
+
+
+def _upsample(reading: _Reading, name: str, inputs: Any, shape: Shape, node: Any) -> Node:
+    factor, shift = (words.entry(name, node, key, int) for key in ("factor", "shift"))
+    return Upsample(name, inputs, shape, factor, shift)
+
+
+def _key_value(reading: _Reading, name: str, inputs: Any, shape: Shape, node: Any) -> Node:
+    return KeyValue(name, inputs, shape, words.entry(name, node, "positions", int))
+
+
+def _read(reading: _Reading, name: str, inputs: Any, shape: Shape, node: Any) -> Node:
+    return Read(name, inputs, shape, words.entry(name, node, "shift", int))
+
+
+def _positions(reading: _Reading, name: str, inputs: Any, shape: Shape, node: Any) -> Node:
+    return PositionsAsChannels(name, inputs, shape)
+
+
+def _gate(reading: _Reading, name: str, inputs: Any, shape: Shape, node: Any) -> Node:
+    table = words.entry(name, node, "table", lambda v: np.asarray(v, np.int32))
+    return Gate(name, inputs, shape, table, words.entry(name, node, "shift", int))
+
+
+_STANDARD: Mapping[type, Callable[..., Node]] = {
+    nir.Input: _input,
+    nir.Output: _output,
+    nir.Conv2d: _conv,
+    nir.Scale: _sum,
+    nir.AvgPool2d: _pool,
+}
+_OPERATIONS: Mapping[str, Callable[..., Node]] = {
+    words.POPULATION: _neuron,
+    words.EMBEDDING: _sum,
+    words.UPSAMPLE: _upsample,
+    words.KEY_VALUE: _key_value,
+    words.READ: _read,
+    words.POSITIONS: _positions,
+    words.GATE: _gate,
+    words.STACK: _stack,
+}

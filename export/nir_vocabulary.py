@@ -1,0 +1,99 @@
+"""How integer-graph nodes are named in NIR: standard nodes where NIR has the operation, else ours.
+
+All edges carry real values: a spike is count / 4, a membrane its real potential, a pixel its
+normalised value. What NIR lacks is a ``NIRGraph`` with named Inputs and Outputs, no edge between
+them, and metadata ``{"vocabulary": "spiketrack", "version": 1, "op": ...}``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import nir
+import numpy as np
+
+from spiketrack.errors import NirError
+from spiketrack.export.graph import Graph, Node
+
+VOCABULARY = "spiketrack"
+VOCABULARY_VERSION = 1
+
+POPULATION = "counting_population"
+EMBEDDING = "constant_sum"
+UPSAMPLE = "bilinear_upsample"
+KEY_VALUE = "key_value_product"
+READ = "memory_read"
+POSITIONS = "positions_as_channels"
+GATE = "temporal_gate"
+SELECT = "select_step"
+STACK = "stack_steps"
+
+OPERATIONS: Mapping[str, str] = {
+    POPULATION: "population of counts 0..4 with soft reset and leak; NIR's neurons are binary",
+    EMBEDDING: "membrane sum with a constant map for each step; NIR has no constant",
+    UPSAMPLE: "bilinear interpolation; NIR has no resampling",
+    KEY_VALUE: "product of two spike maps, kv = k^T v; NIR has no product of signals",
+    READ: "product of spikes and a memory, q kv; NIR has no product of signals",
+    POSITIONS: "transposition of positions and channels; NIR has no permutation",
+    GATE: "softmax over time steps and its population; NIR has no softmax",
+    SELECT: "one time step of a signal; NIR has no indexing of time",
+    STACK: "time steps put in order; NIR has no indexing of time",
+}
+
+Metadata = dict[str, Any]
+
+
+def common(node: Node, graph: Graph, order: int) -> Metadata:
+    """Metadata of every node: what NIR cannot say, in NIR's own types."""
+    return {
+        "order": order,
+        "inputs": json.dumps(list(node.inputs)),
+        "shape": np.asarray(node.shape, np.int64),
+        "fraction": graph.fractions[node.name],
+    }
+
+
+def custom(
+    op: str,
+    inputs: Mapping[str, Sequence[int]],
+    output: Sequence[int],
+    metadata: Metadata,
+) -> nir.NIRGraph:
+    """A node of ours: unconnected Inputs and Output, ``op`` and version in its metadata."""
+    nodes: dict[str, nir.NIRNode] = {
+        name: nir.Input(input_type={"input": np.asarray(shape, np.int64)})
+        for name, shape in inputs.items()
+    }
+    nodes["output"] = nir.Output(output_type={"output": np.asarray(output, np.int64)})
+    named = {"vocabulary": VOCABULARY, "version": VOCABULARY_VERSION, "op": op}
+    return nir.NIRGraph(nodes, [], metadata=named | metadata, type_check=False)
+
+
+def operation(name: str, node: nir.NIRGraph) -> str:
+    """The ``op`` of one of our nodes; ``NirError`` for a foreign or newer one."""
+    meta = node.metadata or {}
+    if meta.get("vocabulary") != VOCABULARY:
+        raise NirError(f"{name}: a sub-graph without vocabulary {VOCABULARY}; export it again")
+    version = int(meta.get("version", 0))
+    if version != VOCABULARY_VERSION:
+        raise NirError(
+            f"{name}: vocabulary version {version}, this program reads {VOCABULARY_VERSION}; "
+            "export the checkpoint again or use the matching program"
+        )
+    op = str(meta.get("op"))
+    if op not in OPERATIONS:
+        known = ", ".join(sorted(OPERATIONS))
+        raise NirError(f"{name}: operation {op} (version {version}) is unknown; known are {known}")
+    return op
+
+
+def entry(name: str, node: nir.NIRNode, key: str, convert: Callable[[Any], Any]) -> Any:
+    """A metadata value; ``NirError`` when it is missing or of the wrong kind."""
+    try:
+        return convert((node.metadata or {})[key])
+    except KeyError:
+        raise NirError(f"{name}: metadata {key} is missing; not written by this tool") from None
+    except (TypeError, ValueError) as error:
+        raise NirError(f"{name}: metadata {key} is unreadable ({error})") from None

@@ -28,10 +28,9 @@ Rules
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -54,29 +53,64 @@ from spiketrack.export.graph import (
     Sum,
     Upsample,
 )
+from spiketrack.export.messages import Messages, Reach, fan_out_map
 from spiketrack.export.registry import Registry
-from spiketrack.limits import FLOAT32_EXACT, HEADS, MAX_COUNT, WEIGHT_BITS
+from spiketrack.limits import HEADS, MAX_COUNT, WEIGHT_BITS
 
 FIELDS = (
     "events", "spikes", "events_in", "spikes_in", "ac_graded", "ac_spike", "mac", "neuron_updates",
 )  # fmt: skip
 
 Row = NDArray[np.int64]
-Counter = Callable[[Sequence[Tensor], Tensor], Row]
 
-COUNTERS: Registry[Callable[..., Counter]] = Registry("operation counter")
-DENSE: Registry[Callable[..., int]] = Registry("dense MAC count")
 SILENT = (Input, Output, PositionsAsChannels)  # no operation: host side or wiring
 
 
-def prepare(node: Node, graph: Graph) -> Counter:
-    """The counter of one node: ``counter(inputs, output) -> int64 (len(FIELDS),)``.
+Counter = Callable[[Sequence[Messages], Messages], Row]
+COUNTERS: Registry[Callable[..., Counter]] = Registry("operation counter")
+DENSE: Registry[Callable[..., int]] = Registry("dense MAC count")
 
-    ``inputs`` and ``output`` hold the integers of one inference, (steps, C, H, W), as float32 or
-    int8. Whatever depends on shapes alone is computed here, once.
+
+class OperationCounter:
+    """Counts a graph, or some of its nodes, while a ``Program`` runs.
+
+        counter = OperationCounter(graph)
+        program.run(values, observe=counter.observe)
+        rows = counter.take()          # int64 (len(counter.nodes), len(FIELDS))
+
+    The messages of a population are summed once for all its readers.
     """
-    counter: Counter = COUNTERS[node](node, graph)
-    return counter
+
+    def __init__(self, graph: Graph, names: Collection[str] | None = None) -> None:
+        self.nodes = tuple(n for n in counted(graph) if names is None or n.name in names)
+        self.counters = {node.name: COUNTERS[node](node, graph) for node in self.nodes}
+        self.messages: dict[str, Messages] = {}
+        self.rows: dict[str, Row] = {}
+
+    def observe(self, node: Node, inputs: Sequence[Tensor], output: Tensor) -> None:
+        """Count one node of the inference that is under way."""
+        count = self.counters.get(node.name)
+        if count is None:
+            return
+        pairs = zip(node.inputs, inputs, strict=True)
+        received = [self.messages.setdefault(name, Messages(x)) for name, x in pairs]
+        sent = self.messages.setdefault(node.name, Messages(output))
+        self.rows[node.name] = count(received, sent)
+
+    def take(self) -> Row:
+        """The rows of this inference in the order of ``nodes``; ready for the next one."""
+        rows = np.stack([self.rows[node.name] for node in self.nodes])
+        self.messages, self.rows = {}, {}
+        return rows
+
+
+def prepare(node: Node, graph: Graph) -> Callable[[Sequence[Tensor], Tensor], Row]:
+    """The counter of one node alone: ``counter(inputs, output) -> int64 (len(FIELDS),)``.
+
+    ``inputs`` and ``output`` hold the integers of one inference, (steps, C, H, W).
+    """
+    count: Counter = COUNTERS[node](node, graph)
+    return lambda inputs, output: count([Messages(x) for x in inputs], Messages(output))
 
 
 def dense_mac(node: Node, graph: Graph) -> int:
@@ -103,7 +137,7 @@ def counted(graph: Graph) -> tuple[Node, ...]:
 
 def row(**values: int) -> Row:
     """A row of ``FIELDS`` from named values; the others are 0."""
-    return np.array([values.pop(name, 0) for name in FIELDS], np.int64)
+    return np.array([values.get(name, 0) for name in FIELDS], np.int64)
 
 
 def _constant(**values: int) -> Counter:
@@ -111,97 +145,41 @@ def _constant(**values: int) -> Counter:
     return lambda inputs, output: fixed
 
 
-# exact sums
-
-
-def totals(x: Tensor) -> tuple[int, int]:
-    """Non-zero counts and sum of counts of a tensor (steps, C, H, W)."""
-    bytes_ = x.to(torch.int8).numpy()
-    events = int(np.count_nonzero(bytes_))
-    if x.dtype == torch.int8:
-        return events, int(x.sum())
-    # a plane's sum is exact in float32, a whole tensor's may not be
-    return events, int(x.reshape(x.shape[0] * x.shape[1], -1).sum(1).sum(dtype=torch.float64))
-
-
-def by_position(x: Tensor, groups: int = 1) -> tuple[Tensor, Tensor]:
-    """Non-zero counts and sums of counts over the channels of each group.
-
-    x (steps, C, H, W) → two float32 tensors (steps, groups, H·W), exact.
-    """
-    steps, channels = x.shape[:2]
-    flat = x.reshape(steps * groups, channels // groups, -1).to(torch.float32)
-    ones = torch.ones(1, flat.shape[1]).expand(flat.shape[0], 1, -1)
-    sums = [torch.bmm(ones, y).view(steps, groups, -1) for y in (flat.clamp(max=1), flat)]
-    return sums[0], sums[1]
+def _received(messages: tuple[int, int], graded: int, spiking: int) -> Row:
+    return np.array([0, 0, *messages, graded, spiking, 0, 0], np.int64)
 
 
 # convolutions
-
-
-def fan_out(size: int, out: int, kernel: int, stride: int, padding: int) -> Row:
-    """How many of ``out`` outputs along one axis each of ``size`` inputs reaches."""
-    offset = np.arange(size)[:, None] + padding - stride * np.arange(out)
-    reached: Row = ((offset >= 0) & (offset < kernel)).sum(1)
-    return reached
-
-
-def fan_out_map(node: Conv, source: Node) -> Row:
-    """Output positions that each input position reaches, (H, W) of the source."""
-    kernel = node.weight.shape[-2:]
-    axes = [
-        fan_out(source.shape[2 + a], node.shape[2 + a], kernel[a], node.stride, node.padding)
-        for a in (0, 1)
-    ]
-    return np.outer(axes[0], axes[1])
 
 
 @COUNTERS.register(Conv)
 def _conv(node: Conv, graph: Graph) -> Counter:
     source = graph[node.inputs[0]]
     signal = graph.signal(source.name)
-    reach = fan_out_map(node, source)
     width = node.shape[1] // node.groups
     if signal == IMAGE:
-        synapses = int(reach.sum()) * source.shape[1] * width * node.shape[0]
-        return _image(synapses)
+        reached = int(fan_out_map(node, source).sum())
+        return _image(reached * source.shape[1] * width * node.shape[0])
     if signal != COUNT:
         raise GraphError(f"{node.name}: a convolution of {signal} integers; feed it counts")
-    if reach.min() == reach.max():
-        return _uniform(int(reach.max()) * width)
-    return _mapped(torch.from_numpy(reach.reshape(-1).astype(np.float64)), width)
+    return _synapses(Reach.of(node, source), width)
 
 
 def _image(synapses: int) -> Counter:
     """Every pixel is multiplied by every weight it reaches, zero or not."""
 
-    def count(inputs: Sequence[Tensor], output: Tensor) -> Row:
-        return row(events_in=int(np.count_nonzero(inputs[0].numpy())), mac=synapses)
+    def count(inputs: Sequence[Messages], output: Messages) -> Row:
+        return row(events_in=int(np.count_nonzero(inputs[0].tensor.ne(0).numpy())), mac=synapses)
 
     return count
 
 
-def _uniform(synapses: int) -> Counter:
-    """Every neuron of the source has the same number of synapses."""
-
-    def count(inputs: Sequence[Tensor], output: Tensor) -> Row:
-        events, spikes = totals(inputs[0])
-        return _received(events, spikes, events * synapses, spikes * synapses)
+def _synapses(reach: Reach, width: int) -> Counter:
+    def count(inputs: Sequence[Messages], output: Messages) -> Row:
+        graded, spiking = inputs[0].synapses(reach)
+        return _received(inputs[0].totals, graded * width, spiking * width)
 
     return count
-
-
-def _mapped(reach: Tensor, width: int) -> Counter:
-    def count(inputs: Sequence[Tensor], output: Tensor) -> Row:
-        events, spikes = (y.sum((0, 1), dtype=torch.float64) for y in by_position(inputs[0]))
-        graded, spiking = int(events @ reach) * width, int(spikes @ reach) * width
-        return _received(int(events.sum()), int(spikes.sum()), graded, spiking)
-
-    return count
-
-
-def _received(events: int, spikes: int, graded: int, spiking: int) -> Row:
-    return row(events_in=events, spikes_in=spikes, ac_graded=graded, ac_spike=spiking)
 
 
 @DENSE.register(Conv)
@@ -215,12 +193,9 @@ def _dense_conv(node: Conv, graph: Graph) -> int:
 @COUNTERS.register(Neuron)
 def _neuron(node: Neuron, graph: Graph) -> Counter:
     updates = int(np.prod(node.shape))
-    if updates // node.shape[0] // node.shape[1] * MAX_COUNT > FLOAT32_EXACT:
-        raise GraphError(f"{node.name}: a map of {node.shape[2:]} cannot be summed in float32")
 
-    def count(inputs: Sequence[Tensor], output: Tensor) -> Row:
-        events, spikes = totals(output)
-        return row(events=events, spikes=spikes, neuron_updates=updates)
+    def count(inputs: Sequence[Messages], output: Messages) -> Row:
+        return np.array([*output.totals, 0, 0, 0, 0, 0, updates], np.int64)
 
     return count
 
@@ -238,12 +213,9 @@ def _gate(node: Gate, graph: Graph) -> Counter:
     table = steps - 1 + 2 * steps + (steps if node.shift else 0)
     additions = channels * table + outputs * steps
 
-    def count(inputs: Sequence[Tensor], output: Tensor) -> Row:
-        received, sent = totals(inputs[0]), totals(output)
-        return row(
-            events=sent[0], spikes=sent[1], events_in=received[0], spikes_in=received[1],
-            ac_graded=additions, ac_spike=additions, mac=outputs * steps, neuron_updates=outputs,
-        )  # fmt: skip
+    def count(inputs: Sequence[Messages], output: Messages) -> Row:
+        numbers = *output.totals, *inputs[0].totals, additions, additions
+        return np.array([*numbers, outputs * steps, outputs], np.int64)
 
     return count
 
@@ -258,14 +230,11 @@ def _key_value(node: KeyValue, graph: Graph) -> Counter:
     graded: Σ nnz(k) · nnz(v); spike-driven: Σ (Σ k) · (Σ v), over steps, heads and positions.
     """
 
-    def count(inputs: Sequence[Tensor], output: Tensor) -> Row:
-        k, v = (by_position(x, HEADS) for x in inputs)
-        pairs = [int((a.double() * b.double()).sum()) for a, b in zip(k, v, strict=True)]
-        events, spikes = (
-            int((a.sum(dtype=torch.float64) + b.sum(dtype=torch.float64)).item())
-            for a, b in zip(k, v, strict=True)
-        )
-        return _received(events, spikes, pairs[0], pairs[1])
+    def count(inputs: Sequence[Messages], output: Messages) -> Row:
+        k, v = (x.by_head() for x in inputs)
+        graded, spiking = (int(a.mul(b).sum()) for a, b in zip(k, v, strict=True))
+        events, spikes = (a + b for a, b in zip(*(x.totals for x in inputs), strict=True))
+        return _received((events, spikes), graded, spiking)
 
     return count
 
@@ -290,7 +259,13 @@ def synapses_per_entry(node: Read, graph: Graph) -> int:
 @COUNTERS.register(Read)
 def _read(node: Read, graph: Graph) -> Counter:
     """Each count of q meets the 4d entries of its row of kv."""
-    return _uniform(node.shape[1] // HEADS * synapses_per_entry(node, graph))
+    synapses = node.shape[1] // HEADS * synapses_per_entry(node, graph)
+
+    def count(inputs: Sequence[Messages], output: Messages) -> Row:
+        events, spikes = inputs[0].totals
+        return _received((events, spikes), events * synapses, spikes * synapses)
+
+    return count
 
 
 @DENSE.register(Read)

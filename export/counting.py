@@ -64,8 +64,6 @@ FIELDS = (
 Row = NDArray[np.int64]
 
 SILENT = (Input, Output, PositionsAsChannels)  # no operation: host side or wiring
-
-
 Counter = Callable[[Sequence[Messages], Messages], Row]
 COUNTERS: Registry[Callable[..., Counter]] = Registry("operation counter")
 DENSE: Registry[Callable[..., int]] = Registry("dense MAC count")
@@ -84,6 +82,7 @@ class OperationCounter:
     def __init__(self, graph: Graph, names: Collection[str] | None = None) -> None:
         self.nodes = tuple(n for n in counted(graph) if names is None or n.name in names)
         self.counters = {node.name: COUNTERS[node](node, graph) for node in self.nodes}
+        self.last_reader = {name: n.name for n in self.nodes for name in (n.name, *n.inputs)}
         self.messages: dict[str, Messages] = {}
         self.rows: dict[str, Row] = {}
 
@@ -96,6 +95,9 @@ class OperationCounter:
         received = [self.messages.setdefault(name, Messages(x)) for name, x in pairs]
         sent = self.messages.setdefault(node.name, Messages(output))
         self.rows[node.name] = count(received, sent)
+        for name in (node.name, *node.inputs):  # lets go of tensors that nobody will read
+            if self.last_reader[name] == node.name:
+                self.messages.pop(name, None)
 
     def take(self) -> Row:
         """The rows of this inference in the order of ``nodes``; ready for the next one."""

@@ -1,4 +1,4 @@
-"""Sums over the counts of a tensor: how many messages there are and how many synapses they reach."""
+"""Sums over the counts of a tensor: how many messages, and how many synapses they reach."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Messages:
         x = self.tensor
         events = int(np.count_nonzero(x.to(torch.int8).numpy()))
         if x.dtype == torch.float32 and x.numel() * MAX_COUNT > FLOAT32_EXACT:
-            return events, int(x.flatten(2).sum(2).sum(dtype=torch.float64))
+            return events, int(x.sum(dtype=torch.float64))
         return events, int(x.sum())
 
     def synapses(self, reach: Reach) -> tuple[int, int]:

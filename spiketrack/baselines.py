@@ -12,13 +12,13 @@ from spiketrack.errors import ClipError, ConfigError, MissingDependency
 from spiketrack.footage import Frame
 
 BASELINES = {"csrt": "TrackerCSRT", "kcf": "TrackerKCF", "mil": "TrackerMIL"}
-SEED = 0  # MIL draws its features from OpenCV's global generator
 
 
 class Baseline:
     """One of OpenCV's trackers with its default settings.
 
     OpenCV takes whole pixels, so the first box is rounded; a lost target keeps its last box.
+    MIL draws its samples by the clock: its figures differ by some hundredths from run to run.
     ``MissingDependency`` where the installed OpenCV lacks the tracker (CSRT and KCF are in its
     contrib build), ``ConfigError`` for an unknown name.
     """
@@ -37,7 +37,6 @@ class Baseline:
 
     def follow(self, frames: Iterable[Frame], box: Box) -> Iterator[Box]:
         """Boxes of all frames, the first as given."""
-        cv2.setRNGSeed(SEED)
         tracker: Any = None
         for frame in frames:
             image = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)

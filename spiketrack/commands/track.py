@@ -1,0 +1,187 @@
+"""``spiketrack track``: follow an object through a clip or a camera's frames."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import cv2
+import typer
+
+from spiketrack.boxes import Box, BoxRow
+from spiketrack.clip import BUNDLED_BOX, Clip, bundled_clip, check_box, open_clip, parse_box
+from spiketrack.commands.backend import Opened, open_backend
+from spiketrack.commands.progress import console, frame_bar
+from spiketrack.errors import ClipError
+from spiketrack.files import write_json
+from spiketrack.footage import Frame
+from spiketrack.outputs import TrackOutputs, check_target
+from spiketrack.tracker import Tracker
+
+SCHEMA = "spiketrack.track"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """Boxes of all frames, the first as given; frames that renewed a template; seconds."""
+
+    rows: list[BoxRow]
+    updates: list[int]
+    seconds: float
+
+    @property
+    def frames(self) -> int:
+        """Tracked frames."""
+        return len(self.rows) - 1
+
+    @property
+    def fps(self) -> float:
+        """Tracked frames a second, reading and writing included."""
+        return self.frames / self.seconds
+
+
+def track(
+    checkpoint: Annotated[
+        str, typer.Argument(help="Checkpoint, export folder, or bundled weights: nano, nano-t3.")
+    ],
+    video: Annotated[
+        str | None,
+        typer.Option(help="Video file, folder of frames or camera number; default: bundled clip."),
+    ] = None,
+    box: Annotated[
+        str | None,
+        typer.Option(help="x,y,w,h in the first frame, pixels from 0; without it draw one."),
+    ] = None,
+    frames: Annotated[int | None, typer.Option(help="Frames after the first.")] = None,
+    backend: Annotated[str, typer.Option(help="float, integer or lava.")] = "float",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda, for float.")] = "cpu",
+    out: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="FILE.csv, .txt (OTB; GOT-10k if so named), .mp4, .png, or a folder for all; "
+            "may be repeated. Default: the clip's name with -track."
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option(help="Replace an existing folder.")] = False,
+    json: Annotated[Path | None, typer.Option(help="Write a summary with all boxes.")] = None,
+) -> None:
+    """Follow an object and write its boxes, an annotated video and a filmstrip."""
+    clip = open_clip(parse_source(video), frames)
+    for note in clip.notes:
+        console.print(f"warning: {note}", markup=False)
+    check_target("--json", json)
+    start = first_box(clip, box, bundled=video is None)
+    targets = list(out) if out else [default_out(clip)]
+    outputs = TrackOutputs(targets, clip.fps, force)
+    opened = open_backend(checkpoint, backend, device)
+    with opened.simulator, outputs:
+        done = run(opened, clip, start, outputs)
+    if json is not None:
+        write_json(json, describe(opened, clip, done, outputs.files))
+    console.print(f"{done.frames} frames, {done.fps:.1f} frames/s, {backend} backend")
+    for path in outputs.files:
+        console.print(str(path), markup=False, highlight=False, soft_wrap=True)
+
+
+def default_out(clip: Clip) -> Path:
+    """Folder named after the clip; whatever is no letter, digit, - or _ becomes -."""
+    return Path(re.sub(r"[^\w-]+", "-", clip.name) + "-track")
+
+
+def parse_source(video: str | None) -> str | Path | int:
+    """A number that is no file's name is a camera; nothing is the bundled clip."""
+    if video is None:
+        return bundled_clip()
+    return int(video) if video.isdecimal() and not Path(video).exists() else video
+
+
+def first_box(clip: Clip, text: str | None, bundled: bool = False) -> Box:
+    """The box given, the bundled clip's own, or one drawn with the mouse."""
+    frame = clip.first() if text is None or clip.length is not None else None
+    if text is None:
+        box = BUNDLED_BOX if bundled or frame is None else draw_box(frame)
+    else:
+        box = parse_box(text)
+    return box if frame is None else check_box(box, frame.shape[1], frame.shape[0])
+
+
+def draw_box(frame: Frame) -> Box:
+    """Let the user draw a box; ``ClipError`` without a display or where OpenCV has no windows."""
+    problem = no_window()
+    if problem:
+        raise ClipError(f"no --box given and none can be drawn: {problem}; give --box x,y,w,h")
+    image = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
+    try:
+        values = cv2.selectROI("Draw the box, then press Enter", image, showCrosshair=False)
+        cv2.destroyAllWindows()
+    except cv2.error as error:
+        raise ClipError(
+            "no --box given and OpenCV cannot open a window; give --box x,y,w,h"
+        ) from error
+    drawn = Box(*(float(v) for v in values))
+    if not drawn.valid:
+        raise ClipError("no box was drawn; draw one or give --box x,y,w,h")
+    return drawn
+
+
+def no_window() -> str:
+    """Why no window can be opened, empty if one can."""
+    lines = (line.split() for line in cv2.getBuildInformation().splitlines())
+    if any(words[:2] == ["GUI:", "NONE"] for words in lines):
+        return "this OpenCV is a headless build"
+    displays = ("DISPLAY", "WAYLAND_DISPLAY")
+    if sys.platform.startswith("linux") and not any(os.environ.get(name) for name in displays):
+        return "there is no display"
+    return ""
+
+
+def run(opened: Opened, clip: Clip, box: Box, outputs: TrackOutputs) -> Run:
+    """Track all frames under a progress bar; Ctrl-C ends a camera's clip and keeps what it gave."""
+    tracker = Tracker(opened.simulator, opened.settings)
+    updates: list[int] = []
+    begin = time.perf_counter()
+    try:
+        with frame_bar(clip.name, clip.length) as step:
+            for frame in clip:
+                result = tracker.step(frame) if outputs.rows else tracker.start(frame, box)
+                outputs.add(frame, result)
+                updates += [result.frame] if result.updated else []
+                step()
+    except KeyboardInterrupt:
+        if clip.length is not None or len(outputs.rows) < 2:
+            raise
+    return Run(outputs.rows, updates, time.perf_counter() - begin)
+
+
+def describe(opened: Opened, clip: Clip, done: Run, files: Sequence[Path]) -> dict[str, Any]:
+    """The JSON summary, schema ``spiketrack.track`` version 1.
+
+    ``network``, ``backend``, ``clip``, ``frames`` (tracked), ``seconds``, ``fps``, ``updates``
+    (frames whose object became a template), ``settings`` of the tracker, ``boxes`` (a list of
+    ``frame``, ``x``, ``y``, ``w``, ``h`` in pixels from 0, ``score``), ``files``.
+    """
+    return {
+        "schema": SCHEMA,
+        "version": VERSION,
+        "network": opened.name,
+        "backend": opened.simulator.name,
+        "clip": clip.name,
+        "frames": done.frames,
+        "seconds": done.seconds,
+        "fps": done.fps,
+        "updates": done.updates,
+        "settings": opened.settings.as_dict(),
+        "boxes": [
+            {"frame": row.frame, **dataclasses.asdict(row.box), "score": row.score}
+            for row in done.rows
+        ],
+        "files": [str(path) for path in files],
+    }

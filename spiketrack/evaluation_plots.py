@@ -1,0 +1,93 @@
+"""Success, precision and normalised precision plots of an evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from spiketrack.errors import MissingDependency
+from spiketrack.files import atomic_path
+from spiketrack.metrics import IOU_THRESHOLDS, NORMALISED_THRESHOLDS, PIXEL_THRESHOLDS, Floats
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One plot: its curve and figure in the report, thresholds, axis and title."""
+
+    curve: str
+    figure: str
+    thresholds: Floats
+    axis: str
+    title: str
+
+
+PANELS = (
+    Panel("success_curve", "success_auc", IOU_THRESHOLDS, "IoU threshold", "Success (AUC)"),
+    Panel("precision_curve", "precision_20", PIXEL_THRESHOLDS, "pixels", "Precision (at 20 px)"),
+    Panel(
+        "normalised_curve",
+        "normalised_precision",
+        NORMALISED_THRESHOLDS,
+        "share of the target's size",
+        "Normalised precision (AUC)",
+    ),
+)
+COLOURS = ("#0b6e99", "#d9730d", "#448361", "#9065b0", "#c14c8a", "#787774")
+
+
+def figure(document: Mapping[str, Any]) -> go.Figure:
+    """Mean curves of the method and the baselines of a ``report`` document, best AUC first."""
+    means = {document["method"]: document["mean"]}
+    means |= {name: found["mean"] for name, found in document["baselines"].items()}
+    names = sorted(means, key=lambda name: -means[name]["success_auc"])
+    plot = make_subplots(1, len(PANELS), subplot_titles=[panel.title for panel in PANELS])
+    for column, panel in enumerate(PANELS, 1):
+        for colour, name in enumerate(names):
+            plot.add_trace(_line(panel, name, means[name], colour), row=1, col=column)
+        plot.update_xaxes(title_text=panel.axis, row=1, col=column)
+    plot.update_yaxes(range=[0, 1.02])
+    plot.update_yaxes(title_text="share of frames", row=1, col=1)
+    plot.update_layout(template="simple_white", width=1320, height=460, title=_title(document))
+    return plot
+
+
+def _line(panel: Panel, name: str, mean: Mapping[str, Any], colour: int) -> go.Scatter:
+    return go.Scatter(
+        x=panel.thresholds,
+        y=mean[panel.curve],
+        name=f"{name} [{mean[panel.figure]:.3f}]",
+        legendgroup=panel.curve,
+        legendgrouptitle_text=panel.title,
+        line_color=COLOURS[colour % len(COLOURS)],
+        hovertemplate="%{x:.2f}: %{y:.3f}",
+    )
+
+
+def _title(document: Mapping[str, Any]) -> str:
+    names: Sequence[str] = list(document["sequences"])
+    return f"Mean of {len(names)} sequences" if len(names) > 1 else names[0]
+
+
+def write_html(document: Mapping[str, Any], path: Path) -> None:
+    """One self-contained HTML page; it appears whole."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(figure(document).to_html(include_plotlyjs=True), encoding="utf-8")
+
+
+def write_png(document: Mapping[str, Any], path: Path) -> None:
+    """The same as PNG; ``MissingDependency`` where kaleido or the Chrome it needs is absent."""
+    try:
+        data = figure(document).to_image(format="png", scale=2)
+    except (ImportError, ValueError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else "no reason given"
+        raise MissingDependency(
+            f"{path.name}: skipped; a PNG needs kaleido (pip install spiketrack-loihi[png]) and "
+            f"Chrome: {reason}"
+        ) from error
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)

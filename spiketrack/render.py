@@ -1,0 +1,134 @@
+"""Pictures of a tracked clip: boxes drawn into frames, an annotated video, a filmstrip."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from pathlib import Path
+from types import TracebackType
+
+import cv2
+import numpy as np
+from typing_extensions import Self
+
+from spiketrack.boxes import Box
+from spiketrack.errors import SpikeTrackError
+from spiketrack.files import atomic_path
+from spiketrack.footage import Frame, count_frames
+
+COLOUR = (255, 196, 0)  # amber, RGB: seen on dark and on bright footage
+SHADOW = (0, 0, 0)
+FONT = cv2.FONT_HERSHEY_SIMPLEX
+TILES = 8
+COLUMNS = 4
+TILE_WIDTH = 240
+DEFAULT_FPS = 25.0
+
+
+def annotate(frame: Frame, box: Box, label: str) -> Frame:
+    """A copy of the frame with the box and, in its upper left corner, a label."""
+    out = frame.copy()
+    first = (round(box.x), round(box.y))
+    last = (round(box.x + box.w) - 1, round(box.y + box.h) - 1)
+    scale = max(0.35, frame.shape[0] / 720)
+    for colour, width in ((SHADOW, 3), (COLOUR, 1)):
+        width = max(width, round(width * frame.shape[0] / 360))
+        cv2.rectangle(out, first, last, colour, width)
+        cv2.putText(out, label, (4, round(30 * scale) + 2), FONT, scale, colour, width, cv2.LINE_AA)
+    return out
+
+
+class VideoFile:
+    """An MPEG-4 video that appears when the context ends without an error.
+
+    ``fps``: frames a second of the file. ``SpikeTrackError`` if OpenCV cannot write it, or wrote
+    fewer frames than it was given (a full disk).
+    """
+
+    def __init__(self, path: Path, fps: float | None) -> None:
+        self.path = path
+        self.fps = fps or DEFAULT_FPS
+        self.count = 0
+        self.writer: cv2.VideoWriter | None = None
+
+    def __enter__(self) -> Self:
+        if not self.path.absolute().parent.is_dir():
+            raise SpikeTrackError(f"{self.path}: its folder does not exist")
+        self.folder = tempfile.TemporaryDirectory(
+            dir=self.path.absolute().parent, prefix=f".{self.path.name}."
+        )
+        self.temporary = Path(self.folder.name) / "video.mp4"
+        return self
+
+    def add(self, frame: Frame) -> None:
+        """Append an RGB frame."""
+        if self.writer is None:
+            code = cv2.VideoWriter.fourcc(*"mp4v")
+            size = (frame.shape[1], frame.shape[0])
+            self.writer = cv2.VideoWriter(str(self.temporary), code, self.fps, size)
+        if not self.writer.isOpened():
+            raise SpikeTrackError(f"{self.path}: OpenCV cannot write an MPEG-4 video here")
+        self.writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+        self.count += 1
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with self.folder:
+            if self.writer is not None:
+                self.writer.release()
+            if kind is None:
+                self._publish()
+
+    def _publish(self) -> None:
+        if not self.count or count_frames(self.temporary) != self.count:
+            raise SpikeTrackError(f"{self.path}: the video could not be written whole")
+        self.temporary.replace(self.path)
+
+
+class Filmstrip:
+    """Collects tiles from a clip of unknown length, then shows ``TILES`` of them, evenly spread."""
+
+    def __init__(self) -> None:
+        self.tiles: list[Frame] = []
+        self.stride = 1
+        self.seen = 0
+
+    def add(self, frame: Frame) -> None:
+        """Offer the next annotated frame; every ``stride``-th is kept, the stride doubling."""
+        if self.seen % self.stride == 0:
+            height = max(1, round(frame.shape[0] * TILE_WIDTH / frame.shape[1]))
+            self.tiles.append(cv2.resize(frame, (TILE_WIDTH, height), interpolation=cv2.INTER_AREA))
+        self.seen += 1
+        if len(self.tiles) > 8 * TILES:
+            self.tiles = self.tiles[::2]
+            self.stride *= 2
+
+    def picture(self) -> Frame:
+        """The tiles in rows of ``COLUMNS``."""
+        if not self.tiles:
+            raise SpikeTrackError("filmstrip: no frame was tracked")
+        count = min(TILES, len(self.tiles))
+        chosen = [self.tiles[round(i)] for i in np.linspace(0, len(self.tiles) - 1, count)]
+        blank = np.zeros_like(chosen[0])
+        chosen += [blank] * (-count % min(COLUMNS, count))
+        width = min(COLUMNS, count)
+        rows = [np.hstack(chosen[i : i + width]) for i in range(0, len(chosen), width)]
+        return np.vstack(rows)
+
+    def write(self, path: Path) -> None:
+        """Write the picture as PNG; it appears whole."""
+        bgr = cv2.cvtColor(self.picture(), cv2.COLOR_RGB2BGR)
+        found, data = cv2.imencode(".png", bgr)
+        if not found:
+            raise SpikeTrackError(f"{path}: OpenCV cannot encode a PNG")
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(data.tobytes())
+
+
+def label(frame: int, score: float) -> str:
+    """Text in an annotated frame."""
+    return f"{frame}" if math.isclose(score, 1.0) and frame == 0 else f"{frame}  {score:.2f}"

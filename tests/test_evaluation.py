@@ -1,0 +1,376 @@
+"""Benchmark layouts, metrics on worked examples, baselines, and the evaluation around them."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from synthetic_clips import moving_patch, write_images, write_otb
+
+from spiketrack import evaluation_plots, metrics, sequences
+from spiketrack.baselines import Baseline, parse_baselines
+from spiketrack.boxes import Box, iou
+from spiketrack.config import NetworkConfig, TrackerConfig
+from spiketrack.errors import ClipError, ConfigError, MissingDependency
+from spiketrack.evaluation import NetworkMethod, evaluate_sequence, report
+from spiketrack.footage import Frame
+from spiketrack.sequences import find_sequences
+from spiketrack.simulators.base import Crop, Inference, Maps, SimulatorBase, Trace
+
+SHARED = Path(os.environ.get("SPIKETRACK_SHARED", "../shared"))
+FRAMES, BOXES = moving_patch(8)
+
+# Success AUC of a tracker that never moves its first box, measured by another implementation.
+FIRST_BOX_KEPT = {
+    "Crossing": 0.040,
+    "David": 0.314,
+    "Man": 0.254,
+    "tld_panda": 0.082,
+    "vot15_bag": 0.039,
+}
+
+
+class Recited:
+    """Gives prepared boxes."""
+
+    name = "recited"
+
+    def __init__(self, boxes: list[Box]) -> None:
+        self.boxes = boxes
+
+    def follow(self, frames: Iterable[Frame], box: Box) -> Iterator[Box]:
+        for index, _ in enumerate(frames):
+            yield self.boxes[index]
+
+
+def array(*boxes: tuple[float, float, float, float]) -> metrics.Floats:
+    return np.array(boxes, float)
+
+
+def everywhere(count: int) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    return np.ones(count, bool)
+
+
+# --- metrics ------------------------------------------------------------------------------------
+
+
+def test_success_worked_example() -> None:
+    """IoU 1 exceeds 0 … 0.95 (20 of 21 thresholds), IoU 0.5 exceeds 0 … 0.45 (10), IoU 0 none."""
+    curve = metrics.success_curve(np.array([1.0, 0.5, 0.0]))
+    assert curve.mean() == pytest.approx((20 + 10 + 0) / 3 / 21)
+    assert curve[0] == pytest.approx(2 / 3)
+    assert curve[10] == pytest.approx(1 / 3)
+    assert curve[20] == 0
+
+
+def test_precision_worked_example() -> None:
+    truth = array((0, 0, 10, 10), (0, 0, 10, 10), (0, 0, 10, 10), (0, 0, 10, 10))
+    found = array((0, 0, 10, 10), (12, 16, 10, 10), (20.5, 0, 10, 10), (-5, -5, 20, 20))
+    errors = metrics.centre_errors(found, truth)
+    assert errors == pytest.approx([0, 20, 20.5, 0])
+    assert metrics.error_curve(errors, metrics.PIXEL_THRESHOLDS)[20] == 0.75
+
+
+def test_normalised_precision_worked_example() -> None:
+    """Off by a fifth of the width: inside the thresholds 0.2 … 0.5, 31 of 51."""
+    truth, found = array((0, 0, 10, 40)), array((2, 0, 10, 40))
+    errors = metrics.normalised_errors(found, truth)
+    assert errors == pytest.approx([0.2])
+    curve = metrics.error_curve(np.array([0.2 - 1e-9]), metrics.NORMALISED_THRESHOLDS)
+    assert curve.mean() == pytest.approx(31 / 51)
+    assert metrics.normalised_errors(array((3, 16, 10, 40)), truth) == pytest.approx([0.5])
+
+
+def test_ao_and_sr_leave_the_first_frame_out() -> None:
+    truth = array(*[(10, 10, 10, 10)] * 5)
+    found = array(
+        (10, 10, 10, 10), (10, 10, 10, 8), (10, 10, 10, 6), (10, 10, 10, 5), (50, 50, 10, 10)
+    )
+    scores = metrics.score(found, truth, everywhere(5), (100, 100))
+    assert scores.ao == pytest.approx((0.8 + 0.6 + 0.5 + 0) / 4)
+    assert (scores.sr50, scores.sr75) == (0.5, 0.25)
+    assert scores.precision_20 == 0.8
+    assert scores.success_auc == pytest.approx((20 + 16 + 12 + 10 + 0) / 5 / 21)
+
+
+def test_bounded_counts_from_one() -> None:
+    """GOT-10k's toolkit cuts boxes that start at 1 to 0..W: x = 90 becomes 91, 9 wide."""
+    got = metrics.bounded(array((90, -5, 20, 20), (150, 5, 10, 10)), 100, 80)
+    assert got.tolist() == [[91, 0, 9, 20], [100, 6, 0, 10]]
+
+
+def test_hidden_frames_do_not_count() -> None:
+    truth = array((0, 0, 10, 10), (math.nan,) * 4, (0, 0, 10, 10), (0, 0, 0, 0))
+    found = array(*[(0, 0, 10, 10)] * 4)
+    visible = np.array([True, False, True, False])
+    scores = metrics.score(found, truth, visible, (50, 50))
+    assert scores.success_auc == pytest.approx(20 / 21)
+    assert scores.ao == 1
+    with pytest.raises(ClipError, match="no frame after the first has a visible target"):
+        metrics.score(found, truth, np.array([True, False, False, False]), (50, 50))
+
+
+coordinates = st.tuples(
+    st.floats(-20, 90), st.floats(-20, 70), st.floats(0.5, 60), st.floats(0.5, 60)
+)
+
+
+@given(st.lists(st.tuples(coordinates, coordinates), min_size=2, max_size=12))
+def test_scores_against_plain_loops(
+    pairs: list[tuple[tuple[float, ...], tuple[float, ...]]],
+) -> None:
+    found, truth = (np.array(side) for side in zip(*pairs, strict=True))
+    scores = metrics.score(found, truth, everywhere(len(pairs)), (10**6, 10**6))
+    ious = [iou(Box(*a), Box(*b)) for a, b in pairs]
+    shares = [sum(i > t / 20 for i in ious) / len(ious) for t in range(21)]
+    assert scores.success_auc == pytest.approx(sum(shares) / 21, abs=0.5 / 21)
+    near = 0
+    for a, b in pairs:
+        dx = a[0] + a[2] / 2 - b[0] - b[2] / 2
+        dy = a[1] + a[3] / 2 - b[1] - b[3] / 2
+        near += math.hypot(dx, dy) <= 20
+    assert scores.precision_20 == pytest.approx(near / len(pairs), abs=1e-9)
+    assert list(scores.success_curve) == sorted(scores.success_curve, reverse=True)
+    assert list(scores.normalised_curve) == sorted(scores.normalised_curve)
+
+
+def test_mean_scores() -> None:
+    truth = array((0, 0, 10, 10), (0, 0, 10, 10))
+    good = metrics.score(truth, truth, everywhere(2), (50, 50))
+    bad = metrics.score(truth + array((30, 0, 0, 0)), truth, everywhere(2), (50, 50))
+    mean = metrics.mean_scores([good, bad])
+    assert mean.success_auc == pytest.approx((good.success_auc + bad.success_auc) / 2)
+    assert mean.success_curve[3] == pytest.approx(0.5)
+    assert isinstance(mean.ao, float)
+
+
+def test_first_box_kept_on_real_sequences() -> None:
+    folder = SHARED / "sequences"
+    if not folder.is_dir():
+        pytest.skip(f"needs the shared sequences, {folder}")
+    for sequence in find_sequences(folder):
+        height, width = next(sequence.frames()).shape[:2]
+        kept = np.repeat(sequence.boxes[:1], len(sequence.boxes), axis=0)
+        scores = metrics.score(kept, sequence.boxes, sequence.visible, (width, height))
+        assert scores.success_auc == pytest.approx(FIRST_BOX_KEPT[sequence.name], abs=6e-4)
+
+
+# --- layouts ------------------------------------------------------------------------------------
+
+
+def write_rows(path: Path, boxes: list[Box], separator: str = ",") -> None:
+    rows = (separator.join(f"{v:g}" for v in b.moved(1, 1).as_tuple()) for b in boxes)
+    path.write_text("".join(f"{row}\n" for row in rows))
+
+
+def test_otb_layout(tmp_path: Path) -> None:
+    (only,) = find_sequences(write_otb(tmp_path / "Patch", FRAMES, BOXES))
+    assert (only.name, only.layout, len(only.images)) == ("Patch", "OTB", 8)
+    assert only.start == BOXES[0]
+    assert only.boxes.tolist() == [list(map(float, b.as_tuple())) for b in BOXES]
+    assert only.visible.all()
+    assert len(only.cut(3).images) == len(only.cut(3).boxes) == 4
+    assert len(only.cut(99).images) == 8
+
+
+def test_otb_with_two_targets_and_tabs(tmp_path: Path) -> None:
+    folder = write_otb(tmp_path / "Jogging", FRAMES, BOXES)
+    (folder / "groundtruth_rect.txt").unlink()
+    write_rows(folder / "groundtruth_rect.1.txt", BOXES, "\t")
+    write_rows(folder / "groundtruth_rect.2.txt", [b.moved(3, 0) for b in BOXES], " ")
+    first, second = find_sequences(folder)
+    assert (first.name, second.name) == ("Jogging.1", "Jogging.2")
+    assert second.start == BOXES[0].moved(3, 0)
+
+
+def test_otb_annotates_a_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sequences.OTB_RANGES, "Patch", (3, 6))
+    folder = write_otb(tmp_path / "Patch", FRAMES, BOXES[2:6])
+    (only,) = find_sequences(folder)
+    assert [p.name for p in only.images] == ["0003.png", "0004.png", "0005.png", "0006.png"]
+
+
+def test_lasot_layout_in_class_folders(tmp_path: Path) -> None:
+    for name in ("cat-1", "cat-10", "cat-2"):
+        folder = tmp_path / "cat" / name
+        write_images(folder / "img", FRAMES)
+        write_rows(folder / "groundtruth.txt", BOXES)
+        (folder / "full_occlusion.txt").write_text("0,0,1,0,0,0,0,0\n")
+        (folder / "out_of_view.txt").write_text("0,0,0,0,0,0,0,1\n")
+    found = find_sequences(tmp_path)
+    assert [s.name for s in found] == ["cat-1", "cat-2", "cat-10"]
+    assert found[0].layout == "LaSOT"
+    assert np.flatnonzero(~found[0].visible).tolist() == [2, 7]
+
+
+def test_got10k_layout(tmp_path: Path) -> None:
+    folder = write_images(tmp_path / "GOT-10k_Val_000001", FRAMES, "{:08d}.png")
+    write_rows(folder / "groundtruth.txt", BOXES)
+    (folder / "absence.label").write_text("0\n" * 7 + "1\n")
+    (folder / "cover.label").write_text("8\n" * 4 + "0\n" + "8\n" * 3)
+    (only,) = find_sequences(folder)
+    assert only.layout == "GOT-10k"
+    assert np.flatnonzero(~only.visible).tolist() == [4, 7]
+
+
+def test_bad_sequences(tmp_path: Path) -> None:
+    with pytest.raises(ClipError, match="no such folder of sequences"):
+        find_sequences(tmp_path / "absent")
+    with pytest.raises(ClipError, match=r"no sequence found; expected groundtruth_rect\.txt"):
+        find_sequences(tmp_path)
+    folder = write_otb(tmp_path / "Patch", FRAMES, BOXES[:5])
+    with pytest.raises(ClipError, match=r"groundtruth_rect\.txt: 5 boxes for 8 frames"):
+        find_sequences(tmp_path)
+    write_rows(folder / "groundtruth_rect.txt", [Box(3, 3, 0, 0), *BOXES[1:]])
+    with pytest.raises(ClipError, match="line 1: the first frame needs a box with a size"):
+        find_sequences(tmp_path)
+
+
+def test_bad_labels_and_twins(tmp_path: Path) -> None:
+    write_otb(tmp_path / "a" / "Patch", FRAMES, BOXES)
+    write_otb(tmp_path / "b" / "Patch", FRAMES, BOXES)
+    with pytest.raises(ClipError, match="several sequences are named Patch"):
+        find_sequences(tmp_path)
+    folder = write_images(tmp_path / "got", FRAMES)
+    write_rows(folder / "groundtruth.txt", BOXES)
+    (folder / "absence.label").write_text("0\n1\n")
+    with pytest.raises(ClipError, match=r"absence\.label: holds 2 entries, expected 8 whole"):
+        find_sequences(folder)
+
+
+# --- evaluation ---------------------------------------------------------------------------------
+
+
+def test_perfect_boxes(tmp_path: Path) -> None:
+    (only,) = find_sequences(write_otb(tmp_path / "Patch", FRAMES, BOXES))
+    steps: list[None] = []
+    result = evaluate_sequence(Recited(BOXES), only, step=lambda: steps.append(None))
+    assert result.scores.success_auc == pytest.approx(20 / 21)
+    assert result.scores.ao == result.scores.sr75 == result.scores.normalised_precision == 1
+    assert (result.frames, result.size, len(steps)) == (7, (96, 72), 8)
+    assert result.energy_mj is None
+
+
+def test_report_is_json_with_documented_keys(tmp_path: Path) -> None:
+    write_otb(tmp_path / "A", FRAMES, BOXES)
+    write_otb(tmp_path / "B", FRAMES[:4], BOXES[:4])
+    found = find_sequences(tmp_path)
+    good = [evaluate_sequence(Recited(BOXES), s) for s in found]
+    lost = [evaluate_sequence(Recited([BOXES[0]] * 8), s) for s in found]
+    document = json.loads(json.dumps(report("net", lost, {"backend": "float"}, {"mil": good})))
+    assert (document["schema"], document["version"]) == ("spiketrack.evaluation", 1)
+    assert set(document["sequences"]) == {"A", "B"}
+    a, b = (document["sequences"][name] for name in "AB")
+    assert document["mean"]["success_auc"] == pytest.approx(
+        (a["success_auc"] + b["success_auc"]) / 2
+    )
+    assert document["pooled"]["ao"] == pytest.approx((7 * a["ao"] + 3 * b["ao"]) / 10)
+    assert document["baselines"]["mil"]["mean"]["ao"] == 1
+    assert document["mean"]["energy_mj"] is None
+    assert len(document["thresholds"]["success"]) == len(a["success_curve"]) == 21
+    assert (a["frames"], a["scored"], a["layout"]) == (7, 8, "OTB")
+
+
+def test_errors_name_the_sequence(tmp_path: Path) -> None:
+    folder = write_otb(tmp_path / "Patch", FRAMES, BOXES)
+    (only,) = find_sequences(folder)
+    (folder / "img" / "0004.png").write_bytes(b"")
+    with pytest.raises(ClipError, match=r"Patch: .*0004\.png: unreadable frame"):
+        evaluate_sequence(Recited(BOXES), only)
+
+
+class Counting(SimulatorBase):
+    """Counts three operations a search and five an encoding."""
+
+    name = "counting"
+    config = NetworkConfig((8, 8, 8, 8), 4, 3, 8)
+
+    def encode_template(self, crops: Crop) -> Inference:
+        return Inference(None, Trace(operations={"layer": np.array([5, 0], np.int64)}))
+
+    def search(self, crop: Crop) -> Inference:
+        maps = Maps(*(np.full((*c, 4, 4), 0.3, np.float32) for c in ((), (2,), (2,))))
+        return Inference(maps, Trace(operations={"layer": np.array([1, 2], np.int64)}))
+
+
+def test_energy_a_frame_includes_the_templates(tmp_path: Path) -> None:
+    """Seven searches of 3 operations, two encodings (the first, frame 5) of 5, at 1e9 pJ each."""
+    (only,) = find_sequences(write_otb(tmp_path / "Patch", FRAMES, BOXES))
+    method = NetworkMethod(Counting(), TrackerConfig(update_every=5, update_threshold=0.0))
+    result = evaluate_sequence(
+        method, only, lambda counts: 1e9 * sum(int(c.sum()) for c in counts.values())
+    )
+    assert method.tally.search["layer"].tolist() == [7, 14]
+    assert method.tally.template["layer"].tolist() == [10, 0]
+    assert result.energy_mj == pytest.approx((7 * 3 + 2 * 5) / 7)
+    assert evaluate_sequence(method, only).energy_mj is None
+
+
+# --- baselines and plots ------------------------------------------------------------------------
+
+
+def test_mil_follows_a_patch(tmp_path: Path) -> None:
+    (only,) = find_sequences(write_otb(tmp_path / "Patch", FRAMES, BOXES))
+    result = evaluate_sequence(Baseline("mil"), only)
+    assert result.scores.precision_20 == 1
+    assert result.boxes[0].tolist() == [10, 20, 20, 16]
+
+
+def test_contrib_trackers_need_the_contrib_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(cv2, "TrackerCSRT_create", raising=False)
+    with pytest.raises(MissingDependency, match="has no CSRT; it is in the contrib build: install"):
+        parse_baselines("mil,csrt")
+
+
+def test_a_lost_target_keeps_its_last_box(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Losing:
+        def init(self, image: Frame, box: tuple[int, ...]) -> None:
+            assert box == (10, 20, 20, 16)
+
+        def update(self, image: Frame) -> tuple[bool, tuple[int, ...]]:
+            return False, (0, 0, 0, 0)
+
+    monkeypatch.setattr(cv2, "TrackerKCF_create", Losing, raising=False)
+    assert list(Baseline("kcf").follow(FRAMES[:3], BOXES[0])) == [BOXES[0]] * 3
+
+
+def test_baseline_names() -> None:
+    assert [b.name for b in parse_baselines(" MIL, mil,")] == ["mil"]
+    assert parse_baselines("") == []
+    with pytest.raises(ConfigError, match="--baseline siam: unknown; choose from csrt, kcf, mil"):
+        parse_baselines("siam")
+
+
+def document(tmp_path: Path) -> dict[str, Any]:
+    (only,) = find_sequences(write_otb(tmp_path / "Patch", FRAMES, BOXES))
+    good = [evaluate_sequence(Recited(BOXES), only)]
+    return report("net", [evaluate_sequence(Recited([BOXES[0]] * 8), only)], {}, {"mil": good})
+
+
+def test_plots(tmp_path: Path) -> None:
+    figure = evaluation_plots.figure(document(tmp_path))
+    names = [trace.name.split(" ")[0] for trace in figure.data]
+    assert names == ["mil", "net"] * 3  # the best first
+    assert list(figure.data[0].y) == pytest.approx([1.0] * 20 + [0.0])
+    evaluation_plots.write_html(document(tmp_path), tmp_path / "plots.html")
+    assert "Normalised precision" in (tmp_path / "plots.html").read_text(encoding="utf-8")
+
+
+def test_png_without_chrome_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Chromeless:
+        def to_image(self, **options: Any) -> bytes:
+            raise RuntimeError("\nKaleido requires Google Chrome to be installed.\n\nEither …")
+
+    monkeypatch.setattr(evaluation_plots, "figure", lambda found: Chromeless())
+    with pytest.raises(MissingDependency, match=r"skipped; .* Kaleido requires Google Chrome"):
+        evaluation_plots.write_png({}, tmp_path / "plots.png")
+    assert not (tmp_path / "plots.png").exists()

@@ -1,0 +1,299 @@
+"""The commands ``track`` and ``evaluate`` from their options to their files."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+import typer
+from synthetic_clips import moving_patch, write_otb, write_video
+from typer.testing import CliRunner
+
+from spiketrack.boxes import Box, read_csv, read_rectangles
+from spiketrack.checkpoint import save_checkpoint
+from spiketrack.clip import BUNDLED_BOX, open_clip
+from spiketrack.commands import evaluate as evaluating
+from spiketrack.commands import track as tracking
+from spiketrack.commands.evaluate import evaluate
+from spiketrack.commands.track import default_out, draw_box, parse_source, track
+from spiketrack.config import NetworkConfig, TrackerConfig
+from spiketrack.errors import ClipError, MissingDependency, SpikeTrackError
+from spiketrack.model import SpikeTrack
+from spiketrack.outputs import FOLDER_FILES
+from spiketrack.render import Filmstrip, VideoFile, annotate
+
+FRAMES, BOXES = moving_patch(8)
+BOX = "10,20,20,16"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An untrained network with three templates, renewed on every third frame."""
+    torch.manual_seed(3)
+    model = SpikeTrack(NetworkConfig((8, 8, 8, 8), 4, 3, 8, blocks3=4, blocks4=1))
+    path = tmp_path_factory.mktemp("network") / "tiny.safetensors"
+    save_checkpoint(path, model, TrackerConfig(update_every=3, update_threshold=0.0))
+    return str(path)
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    return write_video(tmp_path / "patch.avi", FRAMES)
+
+
+def invoke(*arguments: object) -> str:
+    """Run a command of a program with both; its errors pass through."""
+    app = typer.Typer()
+    app.command()(track)
+    app.command()(evaluate)
+    result = CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_folder_with_every_format(tmp_path: Path, checkpoint: str, clip: Path) -> None:
+    out, summary = tmp_path / "run", tmp_path / "run.json"
+    invoke("track", checkpoint, "--video", clip, "--box", BOX, "--out", out, "--json", summary)
+    assert sorted(p.name for p in out.iterdir()) == sorted(FOLDER_FILES)
+    rows = read_csv(out / "boxes.csv")
+    assert [row.frame for row in rows] == list(range(8))
+    assert (rows[0].box, rows[0].score) == (BOXES[0], 1)
+    for name in ("otb.txt", "got10k.txt"):
+        boxes = read_rectangles(out / name)
+        for box, row in zip(boxes, rows, strict=True):
+            assert box.as_tuple() == pytest.approx(row.box.as_tuple(), abs=1e-4)
+    assert open_clip(out / "track.mp4").length == 8
+    strip = cv2.imread(str(out / "filmstrip.png"))
+    assert strip.shape == (2 * 180, 4 * 240, 3)
+    written = json.loads(summary.read_text())
+    assert (written["schema"], written["version"]) == ("spiketrack.track", 1)
+    assert (written["frames"], written["updates"]) == (7, [3, 6])
+    assert written["boxes"][7]["x"] == rows[7].box.x
+    assert written["files"] == [str(out / name) for name in FOLDER_FILES]
+
+
+def test_single_files_and_frames(tmp_path: Path, checkpoint: str, clip: Path) -> None:
+    csv, got = tmp_path / "b.csv", tmp_path / "b.got10k.txt"
+    invoke(
+        "track",
+        checkpoint,
+        "--video",
+        clip,
+        "--box",
+        BOX,
+        "--frames",
+        2,
+        "--out",
+        csv,
+        "--out",
+        got,
+    )
+    assert len(read_csv(csv)) == 3
+    assert got.read_text().splitlines()[0] == "11.0000,21.0000,20.0000,16.0000"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["b.csv", "b.got10k.txt", "patch.avi"]
+
+
+def test_same_boxes_twice(tmp_path: Path, checkpoint: str, clip: Path) -> None:
+    for name in ("a.csv", "b.csv"):
+        invoke("track", checkpoint, "--video", clip, "--box", BOX, "--out", tmp_path / name)
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+
+
+def test_bundled_clip_and_box_are_the_default(tmp_path: Path, checkpoint: str) -> None:
+    invoke("track", checkpoint, "--frames", 1, "--out", tmp_path / "b.csv")
+    assert read_csv(tmp_path / "b.csv")[0].box == BUNDLED_BOX
+
+
+def test_off_by_one_only_warns(tmp_path: Path, checkpoint: str, clip: Path) -> None:
+    output = invoke(
+        "track",
+        checkpoint,
+        "--video",
+        clip,
+        "--box",
+        BOX,
+        "--frames",
+        8,
+        "--out",
+        tmp_path / "b.csv",
+    )
+    assert "warning:" in output
+    assert len(read_csv(tmp_path / "b.csv")) == 8
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--video", "absent.mp4", "--box", BOX], "absent.mp4: no such file"),
+        (["--box", "500,5,10,10"], "lies outside the frame of 96x72"),
+        (["--box", "1,2,3"], "expected x,y,w,h"),
+        (["--box", BOX, "--frames", "50"], "--frames 50 asks for"),
+        (["--box", BOX, "--out", "b.xyz"], r"\.xyz is none of \.csv, \.txt, \.mp4, \.png"),
+        (["--box", BOX, "--out", "absent/b.csv"], "its folder does not exist"),
+        (["--box", BOX, "--out", "absent/b.mp4"], "its folder does not exist"),
+        (["--box", BOX, "--json", "absent/b.json"], "--json .*: its folder does not exist"),
+        (["--box", BOX, "--out", ".", "--out", "b.csv"], "a folder holds every format"),
+        (["--box", BOX, "--out", "there"], "exists already"),
+        (["--box", BOX, "--backend", "quantum"], "--backend quantum"),
+        (["--box", BOX, "--device", "tpu"], "--device tpu"),
+        ([], "no --box given and none can be drawn"),
+    ],
+)
+def test_bad_input_leaves_nothing(
+    tmp_path: Path,
+    checkpoint: str,
+    clip: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: list[str],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there").mkdir()
+    monkeypatch.setattr(tracking, "no_window", lambda: "there is no display")
+    given = options if "--video" in options else ["--video", str(clip), *options]
+    with pytest.raises(SpikeTrackError, match=message):
+        invoke("track", checkpoint, *given)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["patch.avi", "there"]
+
+
+def test_a_failure_midway_leaves_nothing(tmp_path: Path, checkpoint: str) -> None:
+    folder = write_otb(tmp_path / "Patch", FRAMES, BOXES)
+    (folder / "img" / "0006.png").write_bytes(b"no image")
+    out = tmp_path / "run"
+    with pytest.raises(ClipError, match=r"0006\.png: unreadable frame"):
+        invoke("track", checkpoint, "--video", folder, "--box", BOX, "--out", out)
+    with pytest.raises(ClipError, match=r"0006\.png: unreadable frame"):
+        invoke("track", checkpoint, "--video", folder, "--box", BOX, "--out", tmp_path / "run.mp4")
+    assert [p.name for p in tmp_path.iterdir()] == ["Patch"]
+
+
+def test_force_replaces_a_folder(tmp_path: Path, checkpoint: str, clip: Path) -> None:
+    out = tmp_path / "run"
+    out.mkdir()
+    (out / "old").touch()
+    arguments = ("--video", clip, "--box", BOX, "--frames", 1, "--out", out, "--force")
+    invoke("track", checkpoint, *arguments)
+    assert sorted(p.name for p in out.iterdir()) == sorted(FOLDER_FILES)
+
+
+def test_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert parse_source("2") == 2
+    (tmp_path / "2").mkdir()
+    assert parse_source("2") == "2"
+    assert parse_source("clip.mp4") == "clip.mp4"
+
+
+def test_default_folder_has_no_suffix(tmp_path: Path) -> None:
+    clip = open_clip(write_video(tmp_path / "my clip.v2.avi", FRAMES))
+    assert default_out(clip) == Path("my-clip-v2-track")
+
+
+def test_drawing_a_box(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracking, "no_window", lambda: "")
+    monkeypatch.setattr(cv2, "destroyAllWindows", lambda: None)
+    monkeypatch.setattr(cv2, "selectROI", lambda *args, **options: (1, 2, 3, 4))
+    assert draw_box(FRAMES[0]) == Box(1, 2, 3, 4)
+    monkeypatch.setattr(cv2, "selectROI", lambda *args, **options: (0, 0, 0, 0))
+    with pytest.raises(ClipError, match="no box was drawn"):
+        draw_box(FRAMES[0])
+
+
+def test_drawing_without_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: object, **options: object) -> None:
+        raise cv2.error("no highgui")
+
+    monkeypatch.setattr(tracking, "no_window", lambda: "")
+    monkeypatch.setattr(cv2, "selectROI", fail)
+    with pytest.raises(ClipError, match="OpenCV cannot open a window; give --box"):
+        draw_box(FRAMES[0])
+
+
+def test_no_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cv2, "getBuildInformation", lambda: "  GUI:                 NONE\n")
+    assert tracking.no_window() == "this OpenCV is a headless build"
+    monkeypatch.setattr(cv2, "getBuildInformation", lambda: "  GUI:                 QT5\n")
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    assert tracking.no_window() == "there is no display"
+    monkeypatch.setenv("DISPLAY", ":0")
+    assert tracking.no_window() == ""
+
+
+def test_annotation_outlines_the_box() -> None:
+    grey = np.full((72, 96, 3), 90, np.uint8)
+    out = annotate(grey, Box(30, 30, 20, 10), "")
+    assert (grey == 90).all()
+    assert tuple(out[30, 40]) == tuple(out[39, 40]) == (255, 196, 0)
+    assert tuple(out[35, 40]) == (90, 90, 90)
+
+
+def test_filmstrip_spreads_over_any_length() -> None:
+    strip = Filmstrip()
+    for index in range(1000):
+        strip.add(np.full((24, 240, 3), index // 4, np.uint8))
+    picture = strip.picture()
+    assert picture.shape == (48, 960, 3)
+    shown = [int(picture[r * 24, c * 240, 0]) for r in range(2) for c in range(4)]
+    steps = np.diff(shown)
+    assert shown[0] == 0
+    assert shown[-1] > 240
+    assert steps.max() - steps.min() <= 4
+    with pytest.raises(SpikeTrackError, match="no frame was tracked"):
+        Filmstrip().picture()
+
+
+def test_short_filmstrips_are_filled_up() -> None:
+    strip = Filmstrip()
+    for _ in range(5):
+        strip.add(np.full((24, 240, 3), 7, np.uint8))
+    assert strip.picture().shape == (48, 960, 3)
+    assert strip.picture()[24:, 240:].max() == 0
+
+
+def test_a_video_that_was_not_written_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spiketrack.render.count_frames", lambda path: 1)
+    video = VideoFile(tmp_path / "v.mp4", 25)
+    video.__enter__()
+    video.add(FRAMES[0])
+    video.add(FRAMES[1])
+    with pytest.raises(SpikeTrackError, match="could not be written whole"):
+        video.__exit__(None, None, None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_evaluate_command(tmp_path: Path, checkpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def chromeless(document: object, path: Path) -> None:
+        raise MissingDependency("plots.png: skipped")
+
+    monkeypatch.setattr(evaluating, "write_png", chromeless)
+    write_otb(tmp_path / "otb" / "A", FRAMES, BOXES)
+    write_otb(tmp_path / "otb" / "B", FRAMES, BOXES)
+    out, figures = tmp_path / "run", tmp_path / "run.json"
+    output = invoke(
+        "evaluate", checkpoint, tmp_path / "otb", "--frames", 4, "--baseline", "mil",
+        "--json", figures, "--out", out,
+    )  # fmt: skip
+    assert "plots.png: skipped" in output
+    assert re.search(r"mil \(mean\)", output)
+    written = json.loads(figures.read_text())
+    assert written == json.loads((out / "evaluation.json").read_text())
+    assert list(written["sequences"]) == ["A", "B"]
+    assert written["sequences"]["A"]["frames"] == 4
+    assert 0 <= written["mean"]["success_auc"] < written["baselines"]["mil"]["mean"]["success_auc"]
+    assert written["tracker"]["update_every"] == 3
+    assert len(read_rectangles(out / "boxes" / "tiny" / "B.txt")) == 5
+    assert (out / "plots.html").is_file()

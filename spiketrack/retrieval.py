@@ -82,7 +82,9 @@ class Retriever(PositionalEmbeddings):
         return key_value(k, v).unflatten(0, (steps, -1))
 
     def forward(self, memory: Tensor, search: Tensor) -> Tensor:
-        """memory (T, B, 8, d, 4d), search (B, C, H, W) → (B, C, H, W)."""
+        """memory (T, B, 8, d, 4d), search (B·K, C, H, W) → (B·K, C, H, W); K is 1 but in training."""
+        if memory.shape[1] != search.shape[0]:
+            memory = memory.repeat_interleave(search.shape[0] // memory.shape[1], 1)
         count = memory.shape[0]
         steps = Steps(count)
         kv = memory.flatten(0, 1)

@@ -1,0 +1,95 @@
+"""``spiketrack train``: train a network of any size from folders of videos and images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+
+from spiketrack.training.folders import data_root, load_collection
+from spiketrack.training.loop import Progress
+from spiketrack.training.loop import train as run_training
+from spiketrack.training.schema import TrainingConfig, load_config
+
+console = Console(stderr=True)
+
+
+def train(
+    config: Annotated[
+        str, typer.Argument(help="A YAML file, or a packaged configuration: nano, nano-t3.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for state, weights, log and curves.")
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Root of the training data; default $SPIKETRACK_SHARED/train."),
+    ] = None,
+    init: Annotated[
+        str | None, typer.Option(help="Checkpoint whose matching tensors come first.")
+    ] = None,
+    resume: Annotated[bool, typer.Option(help="Go on from the state in --out.")] = False,
+    max_minutes: Annotated[
+        float | None, typer.Option(help="End the cosine after this time at the latest.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Instead of the configuration's.")] = None,
+) -> None:
+    """Train a network and write weights.safetensors and weights.pth.tar."""
+    chosen = _with_options(load_config(config), init, max_minutes, seed)
+    folder = out or Path("runs") / chosen.name
+    with console.status("Reading the pictures"):
+        collection = load_collection(data_root(data), chosen.data)
+    console.print(
+        f"{chosen.name}: {len(collection.clips)} videos, {len(collection.stills)} images, "
+        f"{len(collection.validation)} videos kept out"
+    )
+    last = _follow(run_training(chosen, collection, folder, resume), chosen)
+    if last is not None:
+        console.print(f"{last.step} steps, {_validation(last)}; weights in {folder}")
+
+
+def _with_options(
+    config: TrainingConfig, init: str | None, max_minutes: float | None, seed: int | None
+) -> TrainingConfig:
+    values = config.model_dump()
+    if init is not None:
+        values["init"] = init
+    if seed is not None:
+        values["seed"] = seed
+    if max_minutes is not None:
+        values["optimiser"]["max_minutes"] = max_minutes
+    return TrainingConfig.model_validate(values)
+
+
+def _follow(steps: Iterator[Progress], config: TrainingConfig) -> Progress | None:
+    """Show the run as it goes; returns its last step."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    last: Progress | None = None
+    shown: dict[str, float] = {}
+    with Bar(*columns, console=console) as bar:
+        task = bar.add_task(config.name, total=1.0)
+        for last in steps:
+            bar.update(task, completed=last.share, description=_line(last))
+            if last.validation is not shown:
+                shown = last.validation
+                bar.console.print(_line(last))
+    return last
+
+
+def _line(progress: Progress) -> str:
+    minutes, seconds = divmod(round(progress.seconds_left), 60)
+    return (
+        f"step {progress.step}  loss {progress.figures['loss']:.3f}  {_validation(progress)}  "
+        f"{progress.pairs_per_second:.1f} pairs/s  {minutes}:{seconds:02d} left"
+    )
+
+
+def _validation(progress: Progress) -> str:
+    if "iou" not in progress.validation:
+        return "no validation yet"
+    return f"validation IoU {progress.validation['iou']:.3f} hit {progress.validation['hit']:.2f}"

@@ -1,0 +1,1 @@
+"""Training of SpikeTrack: data, pairs, losses, the loop and its state."""

@@ -1,0 +1,185 @@
+"""The training loop: one function names the stages of a run in order."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from spiketrack.checkpoint import read_checkpoint
+from spiketrack.model import SpikeTrack
+from spiketrack.training import state
+from spiketrack.training.folders import Collection
+from spiketrack.training.initial import adopt, initialise
+from spiketrack.training.journal import Journal
+from spiketrack.training.losses import decode, overlap
+from spiketrack.training.pairs import Sampler
+from spiketrack.training.replica import Batch, Crew, collate
+from spiketrack.training.schema import TrainingConfig
+from spiketrack.training.state import Run
+
+FLOOR = 0.01  # of the learning rate, where the cosine ends
+WEIGHTS = "weights.safetensors"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a display shows after each step; ``validation`` is of the latest check."""
+
+    step: int
+    share: float
+    figures: dict[str, float]
+    validation: dict[str, float]
+    pairs_per_second: float
+    seconds_left: float
+
+
+def train(
+    config: TrainingConfig, collection: Collection, folder: Path, resume: bool = False
+) -> Iterator[Progress]:
+    """Train as configured and leave state, weights, log and curves in ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    run = state.begin(config, build(config))
+    if resume:
+        state.restore(run, folder)
+    sampler = Sampler(config, collection)
+    batches = validation_batches(sampler)
+    with one_thread(), Journal(folder, fresh=not resume) as journal:
+        with Crew(run.model, sampler, config) as crew:
+            yield from _steps(run, crew, batches, journal, folder)
+        _finish(run, batches, journal, folder)
+
+
+def build(config: TrainingConfig) -> SpikeTrack:
+    """The network with its first weights: drawn from the seed, then from ``config.init``."""
+    torch.manual_seed(config.seed)
+    model = SpikeTrack(config.network.build())
+    initialise(model)
+    if config.init is not None:
+        adopt(model, dict(read_checkpoint(config.init).state))
+    for parameter in model.parameters():
+        if parameter.dim() == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return model
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Each worker computes on one thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def learning_rate(run: Run) -> float:
+    """lr · warm-up · (1 + cos(π · progress)) / 2, at least ``FLOOR`` of lr."""
+    section = run.config.optimiser
+    warm = min(1.0, (run.step + 1) / (section.warmup + 1))
+    cosine = (1 + math.cos(math.pi * run.progress())) / 2
+    return section.learning_rate * warm * (FLOOR + (1 - FLOOR) * cosine)
+
+
+def _steps(
+    run: Run, crew: Crew, batches: list[Batch], journal: Journal, folder: Path
+) -> Iterator[Progress]:
+    section = run.config.optimiser
+    validation: dict[str, float] = {}
+    speed = 0.0
+    while run.progress() < 1:
+        started = time.monotonic()
+        figures = _step(run, crew)
+        seconds = time.monotonic() - started
+        run.minutes += seconds / 60
+        speed += (section.batch / seconds - speed) * max(0.02, 1 / run.step)
+        if run.step % section.log_every == 0:
+            journal.write("step", run, {**figures, "pairs_per_second": speed})
+        if run.step % section.validate_every == 0:
+            started = time.monotonic()
+            validation = _check(run, batches, journal, folder)
+            run.minutes += (time.monotonic() - started) / 60
+        if run.step % section.save_every == 0:
+            state.save(run, folder)
+        yield Progress(run.step, run.progress(), figures, validation, speed, _left(run))
+
+
+def _left(run: Run) -> float:
+    """Seconds left at the speed so far."""
+    share = max(run.progress(), 1e-9)
+    return run.minutes * 60 * (1 - share) / share
+
+
+def _step(run: Run, crew: Crew) -> dict[str, float]:
+    rate = learning_rate(run)
+    for group in run.optimiser.param_groups:
+        group["lr"] = rate
+    figures = crew.gradients(run.step)
+    norm = torch.nn.utils.clip_grad_norm_(crew.parameters, run.config.optimiser.clip)
+    run.optimiser.step()
+    run.step += 1
+    _follow(run)
+    return {**figures, "gradient": float(norm), "rate": rate}
+
+
+@torch.no_grad()
+def _follow(run: Run) -> None:
+    """average += (1 - decay) · (weights - average); the decay grows to its value."""
+    decay = min(run.config.optimiser.average, (1 + run.step) / (10 + run.step))
+    pairs = zip(run.average.state_dict().values(), run.model.state_dict().values(), strict=True)
+    old: list[Tensor] = []
+    new: list[Tensor] = []
+    for mean, value in pairs:
+        if mean.is_floating_point():
+            old.append(mean)
+            new.append(value)
+        else:
+            mean.copy_(value)
+    torch._foreach_lerp_(old, new, 1 - decay)
+
+
+def validation_batches(sampler: Sampler, size: int = 32) -> list[Batch]:
+    """The fixed samples of the kept-out videos."""
+    if not sampler.collection.validation:
+        return []
+    count = sampler.config.data.validation_pairs
+    samples = [sampler.validation(i) for i in range(count)]
+    return [collate(samples[i : i + size]) for i in range(0, count, size)]
+
+
+@torch.no_grad()
+def validate(model: SpikeTrack, batches: list[Batch]) -> dict[str, float]:
+    """Mean IoU, and the share of predicted centres inside the true box."""
+    ious, hits = [], []
+    for z, x, truth in batches:
+        predicted = decode(model.joint(z, x))
+        ious.append(overlap(predicted, truth)[0])
+        hits.append(((predicted[:, :2] - truth[:, :2]).abs() <= truth[:, 2:] / 2).all(1))
+    if not ious:
+        return {}
+    return {"iou": float(torch.cat(ious).mean()), "hit": float(torch.cat(hits).float().mean())}
+
+
+def _check(run: Run, batches: list[Batch], journal: Journal, folder: Path) -> dict[str, float]:
+    """Validate the averaged weights, write them, and keep the best beside them."""
+    result = validate(run.average, batches)
+    journal.write("validation", run, result)
+    journal.plot()
+    state.export_weights(run, folder / WEIGHTS, result)
+    if result.get("iou", 0.0) > run.best:
+        run.best = result["iou"]
+        state.export_weights(run, folder / f"best-{WEIGHTS}", result)
+    return result
+
+
+def _finish(run: Run, batches: list[Batch], journal: Journal, folder: Path) -> None:
+    result = _check(run, batches, journal, folder)
+    state.export_weights(run, folder / "weights.pth.tar", result)
+    state.save(run, folder)

@@ -1,0 +1,161 @@
+"""One worker's share of a step, and the crew of worker processes that share a batch.
+
+Small convolutions gain little from a second thread, and lose all of it when another program wants
+the core. So each worker is a process with one thread and a copy of the network whose parameters
+are shared memory; the first worker is the trainer itself and adds up the gradients.
+"""
+
+from __future__ import annotations
+
+import copy
+import multiprocessing
+from collections.abc import Sequence
+from multiprocessing.synchronize import Barrier
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from spiketrack.errors import SpikeTrackError
+from spiketrack.model import SpikeTrack
+from spiketrack.training.initial import freeze_statistics
+from spiketrack.training.losses import total_loss
+from spiketrack.training.pairs import Sample, Sampler
+from spiketrack.training.schema import TrainingConfig
+
+MEAN = (0.485, 0.456, 0.406)
+DEVIATION = (0.229, 0.224, 0.225)
+PATIENCE = 900.0  # seconds that one worker waits for the others
+FIGURES = ("loss", "focal", "giou", "l1")
+Batch = tuple[Tensor, Tensor, Tensor]
+
+
+def normalise(crops: Sequence[np.ndarray]) -> Tensor:  # type: ignore[type-arg]
+    """uint8 (N, ..., S, S, 3) → float32 (N, ..., 3, S, S), as the tracker normalises."""
+    x = torch.from_numpy(np.stack(crops)).to(torch.float32).div_(255)
+    x = (x - torch.tensor(MEAN)) / torch.tensor(DEVIATION)
+    return x.movedim(-1, -3)
+
+
+def collate(samples: Sequence[Sample]) -> Batch:
+    """templates (T, B, 3, S, S), searches (B·K, 3, S, S), boxes (B·K, 4)."""
+    z = normalise([s.templates for s in samples]).transpose(0, 1)
+    x = normalise([s.searches for s in samples]).flatten(0, 1)
+    boxes = torch.from_numpy(np.concatenate([s.boxes for s in samples]))
+    layout = torch.channels_last
+    steps = z.shape[:2]
+    z = z.flatten(0, 1).contiguous(memory_format=layout).view(*steps, *z.shape[2:])
+    return z, x.contiguous(memory_format=layout), boxes
+
+
+def share(tensor: Tensor) -> Tensor:
+    """Move a tensor to memory that processes share, in place."""
+    tensor.share_memory_()  # type: ignore[no-untyped-call]
+    return tensor
+
+
+class Replica:
+    """A network in training mode and its share of every batch."""
+
+    def __init__(
+        self, model: SpikeTrack, sampler: Sampler, config: TrainingConfig, rank: int
+    ) -> None:
+        self.model, self.sampler, self.config, self.rank = model, sampler, config, rank
+        self._ready: tuple[int, Batch] | None = None
+        model.train()
+        if config.statistics == "frozen":
+            freeze_statistics(model)
+
+    def prepare(self, step: int) -> Batch:
+        """Draw this worker's samples of a step, once."""
+        if self._ready is None or self._ready[0] != step:
+            optimiser = self.config.optimiser
+            every = optimiser.batch // self.config.data.searches
+            own = every // optimiser.workers
+            first = step * every + self.rank * own
+            batch = collate([self.sampler.draw(i) for i in range(first, first + own)])
+            self._ready = (step, batch)
+        return self._ready[1]
+
+    def work(self, step: int) -> list[float]:
+        """Leave the gradients of this share in the parameters; returns ``FIGURES``."""
+        z, x, boxes = self.prepare(step)
+        self.model.zero_grad()
+        maps = self.model.joint(z, x)
+        losses = total_loss(maps, boxes, self.config.optimiser)
+        losses.total.backward()  # type: ignore[no-untyped-call]
+        return [float(v.detach()) for v in (losses.total, losses.focal, losses.giou, losses.l1)]
+
+
+class Crew:
+    """The trainer's replica and ``workers - 1`` processes; a context manager."""
+
+    def __init__(self, model: SpikeTrack, sampler: Sampler, config: TrainingConfig) -> None:
+        self.own = Replica(model, sampler, config, 0)
+        self.parameters = [p for p in model.parameters() if p.requires_grad]
+        self.context = multiprocessing.get_context("fork")
+        count = config.optimiser.workers
+        self.gate: Barrier = self.context.Barrier(count, timeout=PATIENCE)
+        self.step = self.context.Value("q", 0)
+        size = sum(p.numel() for p in self.parameters) + len(FIGURES)
+        self.shares = [share(torch.zeros(size)) for _ in range(count - 1)]
+        self.helpers = [
+            self.context.Process(target=self._serve, args=(rank,), daemon=True)
+            for rank in range(1, count)
+        ]
+
+    def __enter__(self) -> Crew:
+        for parameter in self.own.model.parameters():
+            share(parameter.data)
+        for helper in self.helpers:
+            helper.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for helper in self.helpers:
+            helper.terminate()
+            helper.join()
+
+    def gradients(self, step: int) -> dict[str, float]:
+        """Leave the mean gradient of the whole batch in the parameters; mean ``FIGURES``."""
+        self.step.value = step
+        self._meet()
+        own = torch.tensor(self.own.work(step))
+        self._meet()
+        for parameter, pieces in zip(self.parameters, self._pieces(), strict=True):
+            if parameter.grad is not None:
+                for piece in pieces:
+                    parameter.grad += piece.view_as(parameter)
+                parameter.grad /= len(self.shares) + 1
+        figures = torch.stack([own, *(part[-len(FIGURES) :] for part in self.shares)]).mean(0)
+        return dict(zip(FIGURES, figures.tolist(), strict=True))
+
+    def _pieces(self) -> list[tuple[Tensor, ...]]:
+        sizes = [p.numel() for p in self.parameters]
+        parts = [torch.split(part[: -len(FIGURES)], sizes) for part in self.shares]
+        return list(zip(*parts, strict=True)) if parts else [() for _ in sizes]
+
+    def _meet(self) -> None:
+        if not self.helpers:
+            return
+        try:
+            self.gate.wait()
+        except Exception as error:
+            raise SpikeTrackError(
+                f"training: a worker stopped or did not answer for {PATIENCE:g} s; "
+                "its error is above; go on with --resume"
+            ) from error
+
+    def _serve(self, rank: int) -> None:
+        torch.set_num_threads(1)
+        replica = copy.copy(self.own)
+        replica.rank = rank
+        mine = self.shares[rank - 1]
+        while True:
+            self.gate.wait()
+            step = self.step.value
+            figures = replica.work(step)
+            grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.parameters]
+            mine.copy_(torch.cat([*(g.flatten() for g in grads), torch.tensor(figures)]))
+            self.gate.wait()
+            replica.prepare(step + 1)

@@ -1,0 +1,176 @@
+"""What a training configuration may say; a key that is not here is an error that names it."""
+
+from __future__ import annotations
+
+import importlib.resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from spiketrack.config import NetworkConfig, TrackerConfig
+from spiketrack.errors import ConfigError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """Frozen, and closed: unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NetworkSection(Section):
+    """Sizes of the network (see ``NetworkConfig``)."""
+
+    embed_dims: tuple[Count, Count, Count, Count]
+    grid: Annotated[int, Field(ge=2)]
+    templates: Annotated[int, Field(ge=1, le=3)] = 1
+    head_channels: Annotated[int, Field(ge=8)]
+    conv_blocks: tuple[Count, Count, Count, Count] = (1, 1, 1, 1)
+    blocks3: Count = 6
+    blocks4: Count = 2
+
+    def build(self) -> NetworkConfig:
+        """The same sizes as the network takes them."""
+        return NetworkConfig(**self.model_dump())
+
+
+class TrackerSection(Section):
+    """Settings recorded beside the weights (see ``TrackerConfig``)."""
+
+    search_factor: Positive = 4.0
+    template_factor: Positive = 4.0
+    update_every: Count = 25
+    update_threshold: Share = 0.7
+    margin: Count = 10
+    window: bool = True
+
+    def build(self) -> TrackerConfig:
+        """The same settings as the tracker takes them."""
+        return TrackerConfig(**self.model_dump())
+
+
+class DataSection(Section):
+    """Folders below the data root, kept-out videos, and the shares of the three kinds of pairs."""
+
+    videos: tuple[str, ...] = ("videos",)
+    images: tuple[str, ...] = ("images",)
+    validation: tuple[str, ...] = ()
+    validation_pairs: Count = 192
+    longest_side: Annotated[int, Field(ge=32)] = 480
+    video_share: Share = 0.5
+    pasted_share: Share = 0.25
+    searches: Count = 2  # search crops for one set of templates
+
+    @model_validator(mode="after")
+    def _shares(self) -> DataSection:
+        if self.video_share + self.pasted_share > 1:
+            raise ValueError("video_share + pasted_share exceed 1; the rest is for stills")
+        return self
+
+
+class AugmentSection(Section):
+    """How far a search crop is off, and what may happen to the pixels.
+
+    ``scale``: standard deviation of the log of the crop's scale; ``shift`` and ``far_shift``:
+    largest distance of the target from the centre in crops, the far one drawn with
+    ``far_share``; the rest are probabilities and standard deviations.
+    """
+
+    scale: Annotated[float, Field(ge=0)] = 0.35
+    shift: Share = 0.14
+    far_shift: Share = 0.36
+    far_share: Share = 0.5
+    template_shift: Share = 0.02
+    template_scale: Annotated[float, Field(ge=0)] = 0.05
+    angle: Annotated[float, Field(ge=0)] = 4.0
+    stretch: Annotated[float, Field(ge=0)] = 0.06
+    flip: Share = 0.5
+    gray: Share = 0.15
+    colour: Annotated[float, Field(ge=0)] = 0.25
+    blur: Share = 0.2
+    noise: Share = 0.1
+    occlusion: Share = 0.12
+    distractors: Share = 0.6
+
+
+class OptimiserSection(Section):
+    """AdamW with warm-up and cosine, clipping, and averaged weights."""
+
+    steps: Count
+    max_minutes: Positive | None = None
+    batch: Count = 16
+    workers: Annotated[int, Field(ge=1, le=16)] = 2
+    learning_rate: Positive = 1e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 0.02
+    warmup: Annotated[int, Field(ge=0)] = 150
+    clip: Positive = 1.0
+    average: Share = 0.998
+    giou_weight: Positive = 2.0
+    l1_weight: Positive = 5.0
+    validate_every: Count = 400
+    save_every: Count = 200
+    log_every: Count = 20
+
+
+class TrainingConfig(Section):
+    """One training run."""
+
+    name: str
+    seed: int = 0
+    init: str | None = None
+    statistics: Literal["trainable", "frozen"] = "trainable"
+    network: NetworkSection
+    tracker: TrackerSection = TrackerSection()
+    data: DataSection = DataSection()
+    augment: AugmentSection = AugmentSection()
+    optimiser: OptimiserSection
+
+    @model_validator(mode="after")
+    def _divides(self) -> TrainingConfig:
+        unit = self.data.searches * self.optimiser.workers
+        if self.optimiser.batch % unit:
+            raise ValueError(
+                f"optimiser.batch {self.optimiser.batch} is no multiple of {unit} "
+                "(data.searches × optimiser.workers); change one of them"
+            )
+        return self
+
+
+def load_config(path: str | Path) -> TrainingConfig:
+    """Read a YAML file, or a packaged configuration by name (``nano``, ``nano-t3``).
+
+    Raises ``ConfigError`` that names the file, the key, the value and what is allowed.
+    """
+    file = _resolve(path)
+    try:
+        values: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{file}: {error.strerror or error}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: no readable YAML ({str(error).splitlines()[0]})") from error
+    try:
+        return TrainingConfig.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(f"{file}: {_first(error)}") from None
+
+
+def _resolve(path: str | Path) -> Path:
+    packaged = Path(str(importlib.resources.files("spiketrack") / "configs" / f"{path}.yaml"))
+    if not Path(path).exists() and packaged.exists():
+        return packaged
+    return Path(path)
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"]) or "the whole file"
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    if first["type"] == "extra_forbidden":
+        return f"{key}: unknown key; remove it or correct its spelling{more}"
+    value = str(first["input"])[:60]
+    return f"{key}: {first['msg'].removeprefix('Value error, ')}, found {value}{more}"

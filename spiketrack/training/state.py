@@ -1,0 +1,112 @@
+"""What a run must remember to go on to the same result, and the weights it leaves.
+
+Samples depend on the seed and their number alone and nothing else is random after the first
+weights, so the step counter stands for every generator; torch's own is kept all the same.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from spiketrack.checkpoint import save_checkpoint
+from spiketrack.errors import ConfigError
+from spiketrack.files import atomic_path
+from spiketrack.model import SpikeTrack
+from spiketrack.training.schema import TrainingConfig
+
+STATE = "state.pt"
+# may change between a run and its continuation without making it another run
+FREE = {"steps", "max_minutes", "validate_every", "save_every", "log_every"}
+
+
+@dataclass
+class Run:
+    """A run in progress: weights, their average, the optimiser and the clock."""
+
+    config: TrainingConfig
+    model: SpikeTrack
+    average: SpikeTrack
+    optimiser: torch.optim.AdamW
+    step: int = 0
+    minutes: float = 0.0
+    best: float = 0.0
+
+    def progress(self) -> float:
+        """Share of the run that is done, by steps or by the clock, whichever is further."""
+        section = self.config.optimiser
+        clock = self.minutes / section.max_minutes if section.max_minutes else 0.0
+        return min(1.0, max(self.step / section.steps, clock))
+
+
+def begin(config: TrainingConfig, model: SpikeTrack) -> Run:
+    """A run at its first step; weight decay is for convolution weights alone."""
+    trained = [p for p in model.parameters() if p.requires_grad]
+    section = config.optimiser
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in trained if p.dim() > 1 and p.shape[0] > 1]},
+        {"params": [p for p in trained if not (p.dim() > 1 and p.shape[0] > 1)], "weight_decay": 0},
+    ]
+    optimiser = torch.optim.AdamW(
+        groups, section.learning_rate, weight_decay=section.weight_decay, foreach=True
+    )
+    average = copy.deepcopy(model).eval().requires_grad_(False)
+    return Run(config, model, average, optimiser)
+
+
+def save(run: Run, folder: Path) -> None:
+    """Write the state, atomically."""
+    state = {
+        "config": run.config.model_dump(mode="json"),
+        "net": run.model.state_dict(),
+        "average": run.average.state_dict(),
+        "optimiser": run.optimiser.state_dict(),
+        "random": torch.get_rng_state(),
+        "step": run.step,
+        "minutes": run.minutes,
+        "best": run.best,
+    }
+    with atomic_path(folder / STATE) as temporary:
+        torch.save(state, temporary)
+
+
+def restore(run: Run, folder: Path) -> None:
+    """Go on from a saved state; in place."""
+    path = folder / STATE
+    if not path.is_file():
+        raise ConfigError(f"{path}: no state to resume from; leave --resume out")
+    state: dict[str, Any] = torch.load(path, "cpu", weights_only=True)
+    _compare(state["config"], run.config.model_dump(mode="json"), "")
+    run.model.load_state_dict(state["net"])
+    run.average.load_state_dict(state["average"])
+    run.optimiser.load_state_dict(state["optimiser"])
+    torch.set_rng_state(state["random"])
+    run.step, run.minutes, run.best = state["step"], state["minutes"], state["best"]
+
+
+def _compare(old: dict[str, Any], new: dict[str, Any], prefix: str) -> None:
+    for key, value in new.items():
+        if isinstance(value, dict) and isinstance(old.get(key), dict):
+            _compare(old[key], value, f"{prefix}{key}.")
+        elif key not in FREE and old.get(key) != value:
+            raise ConfigError(
+                f"{prefix}{key}: {value} here but {old.get(key)} in the run to resume; "
+                "use its configuration, or another --out"
+            )
+
+
+def export_weights(run: Run, path: Path, validation: dict[str, float]) -> None:
+    """Write the averaged weights as a checkpoint; ``.safetensors`` in fp16."""
+    notes = {
+        "name": run.config.name,
+        "configuration": run.config.model_dump_json(),
+        "step": str(run.step),
+        "pairs": str(run.step * run.config.optimiser.batch),
+        "minutes": f"{run.minutes:.1f}",
+    } | {f"validation_{key}": f"{value:.4f}" for key, value in validation.items()}
+    tracker = run.config.tracker.build()
+    save_checkpoint(path, run.average, tracker, notes, half=path.suffix == ".safetensors")

@@ -1,0 +1,191 @@
+"""Losses, first weights, the loop, and going on with a run."""
+
+from __future__ import annotations
+
+import json
+from itertools import islice
+from pathlib import Path
+
+import pytest
+import torch
+import typer
+from torch import Tensor
+from training_data import tiny_collection, tiny_config, write_config, write_root
+from typer.testing import CliRunner
+
+from spiketrack.checkpoint import read_checkpoint, save_checkpoint
+from spiketrack.commands.train import train as train_command
+from spiketrack.config import TrackerConfig
+from spiketrack.errors import ConfigError
+from spiketrack.training import losses
+from spiketrack.training.initial import BRANCH_SCALE, adopt, branch_ends, initialise
+from spiketrack.training.loop import build, learning_rate, train
+from spiketrack.training.schema import OptimiserSection, TrainingConfig
+from spiketrack.training.state import begin
+
+BOXES = torch.tensor([[0.31, 0.62, 0.2, 0.3], [1.0, 0.99, 0.1, 0.1], [0.0, 0.5, 0.05, 0.4]])
+WEIGHTS = OptimiserSection(steps=1)
+
+
+def perfect_maps(boxes: Tensor, grid: int) -> dict[str, Tensor]:
+    """Maps that say exactly the boxes in every cell, with the score at the right one."""
+    axis = torch.arange(grid, dtype=boxes.dtype)
+    x = (boxes[:, 0, None, None] * grid - axis[None, None, :]).expand(-1, grid, grid)
+    y = (boxes[:, 1, None, None] * grid - axis[None, :, None]).expand(-1, grid, grid)
+    score = (losses.squared_distance(boxes, grid) == 0).float().clamp(1e-4, 1 - 1e-4)
+    size = boxes[:, 2:, None, None].expand(-1, -1, grid, grid)
+    return {"score_map": score[:, None], "offset_map": torch.stack([x, y], 1), "size_map": size}
+
+
+def test_perfect_maps_decode_and_cost_nothing() -> None:
+    maps = perfect_maps(BOXES, 8)
+    torch.testing.assert_close(losses.decode(maps), BOXES)
+    assert float(losses.total_loss(maps, BOXES, WEIGHTS).total) < 1e-3
+
+
+def test_target_on_the_border_has_a_positive_cell() -> None:
+    cell = losses.cells(BOXES, 8)
+    assert cell[1].tolist() == [7, 7]
+    assert ((losses.squared_distance(BOXES, 8) == 0).flatten(1).sum(1) == 1).all()
+
+
+def test_overlap_on_worked_examples() -> None:
+    a = torch.tensor([[0.5, 0.5, 0.2, 0.2], [0.25, 0.5, 0.1, 0.1]])
+    b = torch.tensor([[0.6, 0.5, 0.2, 0.2], [0.75, 0.5, 0.1, 0.1]])
+    iou, giou = losses.overlap(a, b)
+    torch.testing.assert_close(iou, torch.tensor([1 / 3, 0.0]))
+    torch.testing.assert_close(giou, torch.tensor([1 / 3, -(0.06 - 0.02) / 0.06]))
+
+
+def test_wrong_size_costs_more_than_a_right_one() -> None:
+    maps = perfect_maps(BOXES, 8)
+    exact = losses.total_loss(maps, BOXES, WEIGHTS)
+    maps["size_map"] = maps["size_map"] * 1.5
+    assert losses.total_loss(maps, BOXES, WEIGHTS).giou > exact.giou + 0.3
+
+
+def test_residual_branches_start_small() -> None:
+    config = tiny_config()
+    model = build(config)
+    ends = list(branch_ends(model))
+    # ConvBlocks 2, TransformerBlocks 3 and memories 2 branches each
+    assert len(ends) == 4 * 2 + 5 * 3 + 6 * 2
+    assert all((end.weight == BRANCH_SCALE).all() for end in ends)
+
+
+def test_init_takes_what_matches(tmp_path: Path) -> None:
+    first = build(tiny_config())
+    wider = tiny_config(seed=5, network={"head_channels": 32})
+    path = tmp_path / "first.safetensors"
+    save_checkpoint(path, first, TrackerConfig())
+    second = build(wider.model_copy(update={"init": str(path)}))
+    taken, fresh = second.state_dict(), build(wider).state_dict()
+    key = "encoder.block3.0.conv.pwconv1.0.weight"
+    torch.testing.assert_close(taken[key], first.state_dict()[key])
+    torch.testing.assert_close(
+        taken["decoder.conv1_ctr.0.weight"], fresh["decoder.conv1_ctr.0.weight"]
+    )
+
+
+def test_later_steps_start_from_the_first_responder() -> None:
+    state = build(tiny_config()).state_dict()
+    three = build(tiny_config(seed=9, network={"templates": 3}))
+    assert adopt(three, dict(state)) == len(three.state_dict())
+    responders = three.encoder.mrm[0].retriever.seg_responder_pw
+    torch.testing.assert_close(responders[2].state_dict(), responders[0].state_dict())
+
+
+def test_rate_warms_up_and_falls_with_the_clock() -> None:
+    config = tiny_config(optimiser={"steps": 100, "warmup": 9, "max_minutes": 10})
+    run = begin(config, build(config))
+    assert learning_rate(run) == pytest.approx(1e-4)
+    run.step = 50
+    assert learning_rate(run) == pytest.approx(1e-3 * 0.505)
+    run.minutes = 10.0
+    assert run.progress() == 1
+    assert learning_rate(run) == pytest.approx(1e-5)
+
+
+def full_run(config: TrainingConfig, root: Path, out: Path, resume: bool = False) -> Path:
+    for _ in train(config, tiny_collection(root, config), out, resume):
+        pass
+    return out / "weights.pth.tar"
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_resumed_run_ends_in_the_same_weights(tmp_path: Path, workers: int) -> None:
+    config = tiny_config(optimiser={"workers": workers, "validate_every": 2})
+    whole = full_run(config, tmp_path / "data", tmp_path / "whole")
+    steps = train(config, tiny_collection(tmp_path / "data", config), tmp_path / "parts")
+    assert [p.step for p in islice(steps, 4)] == [1, 2, 3, 4]
+    steps.close()  # type: ignore[attr-defined]
+    parts = full_run(config, tmp_path / "data", tmp_path / "parts", resume=True)
+    one, two = read_checkpoint(whole), read_checkpoint(parts)
+    for key, tensor in one.state.items():
+        assert torch.equal(tensor, two.state[key]), key
+
+
+def test_run_leaves_weights_log_and_curves(tmp_path: Path) -> None:
+    config = tiny_config(network={"templates": 3}, data={"searches": 2})
+    full_run(config, tmp_path / "data", tmp_path / "out")
+    checkpoint = read_checkpoint(tmp_path / "out" / "weights.safetensors")
+    assert checkpoint.network == config.network.build()
+    assert checkpoint.tracker.template_factor == 2.0
+    assert checkpoint.metadata["pairs"] == "24"
+    rows = [json.loads(line) for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows if row["event"] == "validation"] == [3, 6, 6]
+    assert {"loss", "pairs_per_second", "rate"} <= rows[0].keys()
+    assert "Pairs a second" in (tmp_path / "out" / "curves.html").read_text()
+
+
+def test_training_lowers_the_loss(tmp_path: Path) -> None:
+    config = tiny_config(
+        data={"video_share": 1.0, "pasted_share": 0.0},
+        augment={"scale": 0.0, "colour": 0.0, "blur": 0.0, "noise": 0.0, "occlusion": 0.0},
+        optimiser={"steps": 40, "learning_rate": 0.01, "validate_every": 100, "save_every": 100},
+    )
+    collection = tiny_collection(tmp_path, config)
+    loss = [p.figures["loss"] for p in train(config, collection, tmp_path / "out")]
+    assert sum(loss[-10:]) < 0.95 * sum(loss[:10])
+
+
+def test_frozen_statistics_stay(tmp_path: Path) -> None:
+    config = tiny_config(statistics="frozen")
+    before = build(config).state_dict()
+    after = read_checkpoint(full_run(config, tmp_path / "data", tmp_path / "out")).state
+    changed = {key for key, tensor in after.items() if not torch.equal(tensor, before[key])}
+    assert "encoder.mrm.1.retriever.q_conv.1.running_var" in changed
+    assert "encoder.downsample2.encode_conv.weight" in changed
+    backbone = [key for key in changed if key.startswith("encoder.") and ".mrm." not in key]
+    assert not [key for key in backbone if "bn" in key.split(".")[-2] or "running" in key]
+
+
+def test_resuming_another_run_is_refused(tmp_path: Path) -> None:
+    config = tiny_config()
+    full_run(config, tmp_path / "data", tmp_path / "out")
+    with pytest.raises(ConfigError, match=r"augment\.scale: 0\.5 here but 0\.35 in the run"):
+        full_run(
+            tiny_config(augment={"scale": 0.5}), tmp_path / "data", tmp_path / "out", resume=True
+        )
+    with pytest.raises(ConfigError, match=r"state\.pt: no state to resume from"):
+        full_run(config, tmp_path / "data", tmp_path / "empty", resume=True)
+
+
+def test_command_trains_from_a_file(tmp_path: Path) -> None:
+    app = typer.Typer()
+    app.command()(train_command)
+    config = write_config(tmp_path / "tiny.yaml")
+    root = str(write_root(tmp_path / "data"))
+    out = str(tmp_path / "run")
+    result = CliRunner().invoke(app, [str(config), "--out", out, "--data", root, "--seed", "3"])
+    assert result.exit_code == 0, result.output
+    assert read_checkpoint(tmp_path / "run" / "weights.safetensors").metadata["step"] == "6"
+
+
+def test_initial_weights_follow_the_seed() -> None:
+    one, two, other = build(tiny_config()), build(tiny_config()), build(tiny_config(seed=1))
+    key = "encoder.downsample2.encode_conv.weight"
+    assert torch.equal(one.state_dict()[key], two.state_dict()[key])
+    assert not torch.equal(one.state_dict()[key], other.state_dict()[key])
+    initialise(one)
+    assert float(one.decoder.get_parameter("conv5_size.bias")[0]) == pytest.approx(-1.1)

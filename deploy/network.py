@@ -1,0 +1,342 @@
+"""An integer graph as a network of Lava processes, and its runs on Lava's CPU simulator."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.run_conditions import RunSteps
+from lava.magma.core.run_configs import Loihi2SimCfg
+from numpy.typing import NDArray
+
+from spiketrack.deploy.placement import Part, Placement, place
+from spiketrack.deploy.processes.blocks import (
+    BUSY,
+    FINISHED,
+    PROCESSES,
+    STARTED,
+    WAITING,
+    Block,
+    Recording,
+    count_sizes,
+    counted_nodes,
+    memories,
+    model_for,
+)
+from spiketrack.deploy.processes.host import (
+    Collector,
+    ImageInput,
+    ImageInputModel,
+    MemoryWriter,
+    collector_model,
+    memory_writer_model,
+)
+from spiketrack.errors import GraphError, LavaError
+from spiketrack.export.counting import FIELDS
+from spiketrack.export.graph import IMAGE, MEMORY, Graph
+
+CHANNEL_SLOTS = 1  # a step consumes every message, so one slot a channel is enough
+START_TIMEOUT = 120.0
+STEP_TIMEOUT = 120.0
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """One step: outputs by name (int32), operations (nodes, fields), counts by population."""
+
+    outputs: Mapping[str, NDArray[np.int32]]
+    operations: Mapping[str, NDArray[np.int64]]
+    counts: Mapping[str, NDArray[np.int8]]
+
+
+class LavaNetwork:
+    """Processes of one graph on the real Lava runtime; one time step is one frame.
+
+    ``run(image, memory)``: image int (steps, 3, S, S), memory None or new weights by input name.
+    A process that fails or does not answer within ``timeout`` seconds raises ``LavaError`` with
+    its name, after everything has been ended. ``close()`` may be called at any time.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        placement: Placement | None = None,
+        recording: Recording = Recording(),  # noqa: B008  (frozen)
+        threads: int = 1,
+        timeout: float = STEP_TIMEOUT,
+    ) -> None:
+        self.graph = graph
+        self.placement = placement or place(graph)
+        self.recording = recording
+        self.threads = threads
+        self.timeout = timeout
+        self.runtime: Any = None
+        self.models: dict[AbstractProcess, type] = {}
+        # anonymous shared memory: the children inherit it, nothing to unlink
+        self.memory = mmap.mmap(-1, 8 * 4 * max(len(self.placement.parts), 1))
+        table = np.frombuffer(self.memory, np.float64)
+        self.progress = table.reshape(len(self.placement.parts), 4)
+        self.steps = 0
+        self._build()
+
+    # building
+
+    def _build(self) -> None:
+        shared = {"parent": os.getpid()}
+        self.blocks = {
+            part.name: self._block(part, index, shared)
+            for index, part in enumerate(self.placement.parts)
+        }
+        image = next(n for n in self.graph.inputs if n.signal == IMAGE)
+        self.image = ImageInput(shape=image.shape, **shared)
+        self.models[self.image] = ImageInputModel
+        self.memory_names = tuple(n.name for n in self.graph.inputs if n.signal == MEMORY)
+        self.writer: MemoryWriter | None = None
+        if self.memory_names:
+            shapes = [self.graph[name].shape for name in self.memory_names]
+            self.writer = MemoryWriter(shapes=shapes, **shared)
+            self.models[self.writer] = memory_writer_model(self.writer)
+        self._connect(image.name)
+        self._collect(shared)
+
+    def _block(self, part: Part, index: int, shared: Mapping[str, Any]) -> Block:
+        process = PROCESSES[part.kind](
+            part=part,
+            graph=self.graph,
+            recording=self.recording,
+            progress=self.progress,
+            index=index,
+            threads=self.threads,
+            **shared,
+        )
+        self.models[process] = model_for(process)
+        return process
+
+    def _connect(self, image: str) -> None:
+        source: dict[str, Any] = {image: self.image.out}
+        for part in self.placement.parts:
+            for index, name in enumerate(part.sends):
+                source[name] = getattr(self.blocks[part.name], f"out_{index}")
+        for index, name in enumerate(self.memory_names):
+            source[name] = getattr(self.writer, f"out_{index}")
+        for part in self.placement.parts:
+            block = self.blocks[part.name]
+            for index, name in enumerate(part.receives):
+                source[name].connect(getattr(block, f"in_{index}"))
+            if self.writer is not None and memories(part, self.graph):
+                self.writer.rewritten.connect(block.rewritten)
+        self.source = source
+
+    def _collect(self, shared: Mapping[str, Any]) -> None:
+        outputs = self.graph.outputs
+        ports = [self.source[node.inputs[0]] for node in outputs]
+        self.outputs = self._collector(ports, [n.shape for n in outputs], np.int32, shared)
+        parts = self.placement.parts
+        self.operations: Collector | None = None
+        self.counts: Collector | None = None
+        if self.recording.operations:
+            ports = [self.blocks[part.name].operations for part in parts]
+            shapes = [(len(counted_nodes(part, self.graph)), len(FIELDS)) for part in parts]
+            self.operations = self._collector(ports, shapes, np.int64, shared)
+        if self.recording.counts:
+            sizes = {part.name: count_sizes(part, self.graph) for part in parts}
+            self.count_layout = {n: s for found in sizes.values() for n, s in found.items()}
+            senders = [part.name for part in parts if sizes[part.name]]
+            ports = [self.blocks[name].counts for name in senders]
+            shapes = [(sum(sizes[name].values()),) for name in senders]
+            self.counts = self._collector(ports, shapes, np.int8, shared)
+
+    def _collector(
+        self, ports: list[Any], shapes: list[Any], dtype: type, shared: Mapping[str, Any]
+    ) -> Collector:
+        collector = Collector(shapes=shapes, dtype=dtype, **shared)
+        for index, port in enumerate(ports):
+            port.connect(getattr(collector, f"in_{index}"))
+        self.models[collector] = collector_model(collector)
+        return collector
+
+    # running
+
+    def start(self) -> None:
+        """Compile and fork. Ctrl-C is ignored by the children, not by this process."""
+        with _children_ignore_interrupts():
+            try:
+                config = Loihi2SimCfg(exception_proc_model_map=self.models)
+                self.image.create_runtime(
+                    run_cfg=config, compile_config={"pypy_channel_size": CHANNEL_SLOTS}
+                )
+                self.runtime = self.image.runtime
+            except BaseException:
+                self.runtime = getattr(self.image, "_runtime", None)
+                self.close()
+                raise
+
+    def run(
+        self, image: NDArray[Any], memory: Mapping[str, NDArray[Any]] | None = None
+    ) -> StepResult:
+        """One time step on one crop."""
+        if self.runtime is None:
+            self.start()
+        try:
+            return self._step(image, memory)
+        except BaseException:
+            self.close(kill=True)
+            raise
+
+    def _step(self, image: NDArray[Any], memory: Mapping[str, NDArray[Any]] | None) -> StepResult:
+        if self.writer is not None:
+            self._send_memory(self.writer, memory)
+        deadline = time.monotonic() + self.timeout
+        self.steps += 1
+        self.image.run(condition=RunSteps(num_steps=1, blocking=False))
+        self.image.host.external_pipe_csp_send_port.send(image.astype(np.int16))
+        outputs = self._split_outputs(self._receive(self.outputs, deadline))
+        operations = self._split_operations(deadline)
+        counts = self._split_counts(deadline)
+        self._wait(deadline)
+        return StepResult(outputs, operations, counts)
+
+    def _send_memory(self, writer: MemoryWriter, memory: Mapping[str, NDArray[Any]] | None) -> None:
+        if memory is None:
+            if self.steps == 0:
+                raise GraphError(f"{self.graph.name}: the first step needs a memory")
+            return
+        values = [np.asarray(memory[name], np.int32).ravel() for name in self.memory_names]
+        writer.host.external_pipe_csp_send_port.send(np.concatenate(values))
+
+    def _receive(self, collector: Collector, deadline: float) -> NDArray[Any]:
+        port = collector.host.external_pipe_csp_recv_port
+        self._until(port.probe, deadline)
+        result: NDArray[Any] = port.recv()
+        return result
+
+    def _wait(self, deadline: float) -> None:
+        ports = list(self.runtime.service_to_runtime)
+        self._until(lambda: all(port.probe() for port in ports), deadline)
+        self.image.wait()
+
+    def _until(self, ready: Any, deadline: float) -> None:
+        """Poll, briefly at first, looking for failed processes and the deadline."""
+        pause, checked = 2e-4, time.monotonic()
+        while not ready():
+            time.sleep(pause)
+            now = time.monotonic()
+            pause = min(pause * 1.05, 2e-3)
+            if now - checked > 0.25:
+                self._raise_failures()
+                checked = now
+            if now > deadline:
+                raise LavaError(
+                    f"Lava process {self._late()}: no answer within {self.timeout:g} s; "
+                    "the run was ended (a larger --timeout waits longer)"
+                )
+
+    def _raise_failures(self) -> None:
+        for actor in self.runtime._messaging_infrastructure.actors:
+            failed = actor.exception
+            if failed is not None:
+                raise LavaError(str(failed[0]))
+            if actor.exitcode not in (None, 0):
+                raise LavaError(
+                    f"Lava process {self._late()}: ended with exit code {actor.exitcode} "
+                    "(-9 is what the kernel does when memory runs out)"
+                )
+
+    def _late(self) -> str:
+        """The first process that began this step and did not finish it, else the first waiting."""
+        for part, row in zip(self.placement.parts, self.progress, strict=True):
+            if row[FINISHED] < self.steps:
+                state = "began" if row[STARTED] >= self.steps else "did not begin"
+                return f"{part.name} ({state} step {self.steps})"
+        return "of input or output"
+
+    # results
+
+    def _split_outputs(self, vector: NDArray[Any]) -> dict[str, NDArray[np.int32]]:
+        sizes = {node.name: node.shape for node in self.graph.outputs}
+        return _split(vector, sizes)
+
+    def _split_operations(self, deadline: float) -> dict[str, NDArray[np.int64]]:
+        if self.operations is None:
+            return {}
+        rows = self._receive(self.operations, deadline).reshape(-1, len(FIELDS))
+        parts = self.placement.parts
+        names = [name for part in parts for name in counted_nodes(part, self.graph)]
+        found = dict(zip(names, rows, strict=True))
+        return {node.name: found[node.name] for node in self.graph if node.name in found}
+
+    def _split_counts(self, deadline: float) -> dict[str, NDArray[np.int8]]:
+        if self.counts is None:
+            return {}
+        vector = self._receive(self.counts, deadline)
+        found = _split(vector, {name: self.graph[name].shape for name in self.count_layout})
+        return {node.name: found[node.name] for node in self.graph.populations}
+
+    def seconds(self) -> dict[str, tuple[float, float]]:
+        """Part → (seconds of arithmetic, seconds of waiting for messages) so far."""
+        return {
+            part.name: (float(row[BUSY]), float(row[WAITING]))
+            for part, row in zip(self.placement.parts, self.progress, strict=True)
+        }
+
+    def close(self, kill: bool = False) -> None:
+        """End all processes and free their shared memory."""
+        runtime, self.runtime = self.runtime, None
+        if runtime is None:
+            return
+        if not kill and runtime._is_started:
+            try:
+                self.image.stop()
+                return
+            except Exception:  # a broken run cannot be stopped politely
+                pass
+        _kill(runtime)
+
+
+def _split(vector: NDArray[Any], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
+    found, start = {}, 0
+    for name, shape in shapes.items():
+        size = int(np.prod(shape))
+        found[name] = vector[start : start + size].reshape(shape)
+        start += size
+    return found
+
+
+def _kill(runtime: Any) -> None:
+    """End every process of a runtime at once and unlink its shared memory."""
+    infrastructure = runtime._messaging_infrastructure
+    runtime._is_started = False  # keeps Lava's destructor from talking to dead processes
+    runtime._is_running = False
+    if infrastructure is None:
+        return
+    for actor in infrastructure.actors:
+        if actor.is_alive():
+            actor.kill()
+    for actor in infrastructure.actors:
+        actor.join()
+    for port in runtime._open_ports:
+        port.join()
+    runtime._open_ports.clear()
+    infrastructure.smm.shutdown()
+
+
+@contextmanager
+def _children_ignore_interrupts() -> Iterator[None]:
+    """Processes forked inside inherit a deaf SIGINT; ours is restored."""
+    try:
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    except ValueError:  # not the main thread: there is no handler to change
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

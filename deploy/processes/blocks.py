@@ -1,0 +1,255 @@
+"""The network's Lava processes: one class a kind of block, one model that executes any of them.
+
+Every process receives counts (int8, graded payload 0..4), membranes or memories (int32) through
+its InPorts, executes its layers of the integer graph in one time step, and sends what other
+processes read through its OutPorts. Ports are named ``in_0 …`` and ``out_0 …`` in the order of
+its ``Part``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from lava.magma.core.model.py.model import PyLoihiProcessModel
+from lava.magma.core.model.py.ports import PyInPort, PyOutPort
+from lava.magma.core.model.py.type import LavaPyType
+from lava.magma.core.process.ports.ports import InPort, OutPort
+from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.resources import CPU
+from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
+from numpy.typing import NDArray
+from torch import Tensor
+
+from spiketrack.deploy.placement import Part, message_dtype
+from spiketrack.deploy.processes.host import REWRITTEN, bind
+from spiketrack.errors import LavaError
+from spiketrack.export.counting import FIELDS, OperationCounter, counted
+from spiketrack.export.graph import COUNT, MEMORY, POPULATIONS, Graph, Input, Node
+from spiketrack.export.kernels import Program
+
+STARTED, FINISHED, BUSY, WAITING = range(4)  # columns of the progress table
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What processes report besides their messages."""
+
+    operations: bool = False
+    counts: bool = False
+
+
+class Block(AbstractProcess):
+    """Layers of one block of the network, from the counts that open it to those of the next.
+
+    Parameters: ``part`` names nodes and messages; ``graph`` holds them; ``recording`` adds ports
+    ``operations`` and ``counts``; ``progress`` is a shared table (parts, 4) of step counters and
+    seconds; ``index`` this part's row in it; ``threads`` torch threads in this process.
+    """
+
+    def __init__(self, *, part: Part, graph: Graph, recording: Recording, **params: Any) -> None:
+        super().__init__(part=part, graph=graph, recording=recording, **params)
+        for index, name in enumerate(part.receives):
+            setattr(self, f"in_{index}", InPort(shape=graph[name].shape))
+        for index, name in enumerate(part.sends):
+            setattr(self, f"out_{index}", OutPort(shape=graph[name].shape))
+        if memories(part, graph):
+            self.rewritten = InPort(shape=(1,))
+        if recording.operations:
+            self.operations = OutPort(shape=(len(counted_nodes(part, graph)), len(FIELDS)))
+        if recording.counts and (sizes := count_sizes(part, graph)):
+            self.counts = OutPort(shape=(sum(sizes.values()),))
+
+
+class DownsamplingBlock(Block):
+    """Strided convolution, then the populations that read its membranes.
+
+    On Loihi 2: convolution synapses (stock Conv) into microcode neurons that count 0..4 and send
+    graded spikes. The first one multiplies pixels: on the host or an embedded processor.
+    """
+
+
+class ConvBlockProcess(Block):
+    """SepConv 7×7 and a pair of 3×3 convolutions with their residual sums.
+
+    On Loihi 2: convolution synapses (stock Conv; depthwise as one group a channel) and microcode
+    counting neurons; a residual sum is dendritic accumulation of graded messages.
+    """
+
+
+class SepConvBlock(Block):
+    """1×1, depthwise 3×3 and 1×1 convolution with their populations and the residual sum.
+
+    On Loihi 2: convolution synapses (stock Conv) and microcode counting neurons.
+    """
+
+
+class AttentionBlock(Block):
+    """q, k, v, the products kᵀv and q·kv, projection and residual sum.
+
+    On Loihi 2: convolutions are stock synapses, populations microcode counting neurons. The
+    products of two signals need microcode that writes kᵀv into synaptic weights each step.
+    """
+
+
+class MlpBlock(Block):
+    """Two 1×1 convolutions with their populations and the residual sum.
+
+    On Loihi 2: synapses (stock Conv or Dense) and microcode counting neurons.
+    """
+
+
+class RetrieverBlock(Block):
+    """Reads (search) or writes (template) one memory.
+
+    On Loihi 2: q·kv are synapses whose weights are the memory, two 8-bit synapses an entry,
+    rewritten by the host when templates change; pooling and up-sampling are fixed synapses;
+    leaky counting neurons are microcode; the temporal gate (softmax over T) is left to an
+    embedded processor or the host.
+    """
+
+
+class HeadBlock(Block):
+    """One branch of the prediction head: four 3×3 convolutions and a 1×1 read-out.
+
+    On Loihi 2: convolution synapses (stock Conv) and microcode counting neurons; the last
+    membranes are read by the host, which applies the sigmoid and decodes the box.
+    """
+
+
+class LayersBlock(Block):
+    """Layers outside the blocks of the published network (test graphs)."""
+
+
+PROCESSES: Mapping[str, type[Block]] = {
+    "downsampling": DownsamplingBlock,
+    "conv_block": ConvBlockProcess,
+    "sep_conv": SepConvBlock,
+    "attention": AttentionBlock,
+    "mlp": MlpBlock,
+    "retriever": RetrieverBlock,
+    "head": HeadBlock,
+    "layers": LayersBlock,
+}
+
+
+def memories(part: Part, graph: Graph) -> tuple[str, ...]:
+    """Memory inputs of the graph that this part reads: its rewritable synaptic weights."""
+    return tuple(
+        name
+        for name in part.receives
+        if isinstance(node := graph[name], Input) and node.signal == MEMORY
+    )
+
+
+def counted_nodes(part: Part, graph: Graph) -> tuple[str, ...]:
+    """Nodes of a part that operations are counted for, in the order of the rows."""
+    return tuple(node.name for node in counted(graph) if node.name in part.nodes)
+
+
+def count_sizes(part: Part, graph: Graph) -> dict[str, int]:
+    """Population → number of counts, in the order in which they are recorded."""
+    return {
+        node.name: int(np.prod(node.shape)) for node in graph.populations if node.name in part.nodes
+    }
+
+
+class BlockModel(PyLoihiProcessModel):
+    """Executes a part's nodes in torch, float32 integers, in one time step."""
+
+    implements_process = Block
+    implements_protocol = LoihiProtocol
+    required_resources = [CPU]  # noqa: RUF012  (Lava's own convention)
+    tags: list[str] = []  # noqa: RUF012
+
+    def __init__(self, proc_params: Any) -> None:
+        super().__init__(proc_params=proc_params)
+        bind(proc_params["parent"])
+        torch.set_num_threads(proc_params["threads"])
+        torch.set_grad_enabled(False)
+        self.part: Part = proc_params["part"]
+        self.graph: Graph = proc_params["graph"]
+        self.recording: Recording = proc_params["recording"]
+        self.progress: NDArray[np.float64] = proc_params["progress"][proc_params["index"]]
+        self.program = Program(self.graph, set(self.part.nodes))
+        self.memory_names = memories(self.part, self.graph)
+        self.kept: dict[str, Tensor] = {}
+        self.counter = None
+        if self.recording.operations:
+            self.counter = OperationCounter(self.graph, set(self.part.nodes))
+
+    def run_spk(self) -> None:
+        """One frame: receive, execute, send. An error names the process."""
+        try:
+            self.step()
+        except Exception as error:
+            raise LavaError(f"Lava process {self.part.name}: {error}") from error
+
+    def step(self) -> None:
+        """Receive all messages, run the program, send what others read."""
+        begin = time.perf_counter()
+        self.progress[STARTED] += 1
+        values = self.receive()
+        received = time.perf_counter()
+        recorded: dict[str, NDArray[np.int8]] = {}
+
+        def observe(node: Node, inputs: Sequence[Tensor], output: Tensor) -> None:
+            if self.counter is not None:
+                self.counter.observe(node, inputs, output)
+            if self.recording.counts and isinstance(node, POPULATIONS):
+                recorded[node.name] = output.to(torch.int8).flatten().numpy()
+
+        watched = self.recording.operations or self.recording.counts
+        found = self.program.run(values, self.part.sends, observe if watched else None)
+        done = time.perf_counter()
+        self.send(found)
+        if self.counter is not None:
+            self.__dict__["operations"].send(self.counter.take())
+        if self.recording.counts and "counts" in self.__dict__:
+            sizes = count_sizes(self.part, self.graph)
+            self.__dict__["counts"].send(np.concatenate([recorded[name] for name in sizes]))
+        self.progress[BUSY] += done - received
+        self.progress[WAITING] += received - begin
+        self.progress[FINISHED] += 1
+
+    def receive(self) -> dict[str, Tensor]:
+        """Messages by node name; memories stay until they are rewritten."""
+        rewritten = bool(self.memory_names) and self.__dict__["rewritten"].recv()[0] == REWRITTEN
+        values: dict[str, Tensor] = {}
+        for index, name in enumerate(self.part.receives):
+            if name not in self.memory_names:
+                message = self.__dict__[f"in_{index}"].recv()
+                values[name] = torch.from_numpy(message).float()
+            elif rewritten:
+                self.kept[name] = torch.from_numpy(self.__dict__[f"in_{index}"].recv()).float()
+        return values | self.kept
+
+    def send(self, found: Mapping[str, Tensor]) -> None:
+        """Counts as int8, membranes and memories as int32."""
+        for index, name in enumerate(self.part.sends):
+            kind = torch.int8 if self.graph.signal(name) == COUNT else torch.int32
+            self.__dict__[f"out_{index}"].send(found[name].to(kind).numpy())
+
+
+def model_for(process: Block) -> type[BlockModel]:
+    """A model class with the port types of this process (Lava reads them from the class)."""
+    part: Part = process.proc_params["part"]
+    graph: Graph = process.proc_params["graph"]
+    ports: dict[str, Any] = {"implements_process": type(process)}
+    for index, name in enumerate(part.receives):
+        kind = np.dtype(message_dtype(graph, name)).type
+        ports[f"in_{index}"] = LavaPyType(PyInPort.VEC_DENSE, kind)
+    for index, name in enumerate(part.sends):
+        kind = np.dtype(message_dtype(graph, name)).type
+        ports[f"out_{index}"] = LavaPyType(PyOutPort.VEC_DENSE, kind)
+    if hasattr(process, "rewritten"):
+        ports["rewritten"] = LavaPyType(PyInPort.VEC_DENSE, np.int8)
+    if hasattr(process, "operations"):
+        ports["operations"] = LavaPyType(PyOutPort.VEC_DENSE, np.int64)
+    if hasattr(process, "counts"):
+        ports["counts"] = LavaPyType(PyOutPort.VEC_DENSE, np.int8)
+    return type(f"{type(process).__name__}Model", (BlockModel,), ports)

@@ -1,0 +1,45 @@
+"""The two ends of the integer network that stay on the host: crop in, maps out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spiketrack.errors import GraphError
+from spiketrack.export.graph import Graph
+from spiketrack.model import SCORE_CLAMP
+from spiketrack.simulators.base import Maps
+
+
+def quantise_image(crops: NDArray[np.float32], graph: Graph) -> NDArray[np.int16]:
+    """Normalised crops (steps, 3, S, S) → integers round(x · 2^fraction), half to even.
+
+    Zero padding stays zero. ``GraphError`` for another shape or values beyond the proven range.
+    """
+    node = graph.inputs[0]
+    if tuple(crops.shape) != node.shape:
+        raise GraphError(f"{node.name}: crops of shape {crops.shape}, needed are {node.shape}")
+    scaled = np.rint(np.ldexp(crops, graph.fractions[node.name]))
+    if not (scaled.min() >= node.low and scaled.max() <= node.high):
+        raise GraphError(
+            f"{node.name}: pixels reach {scaled.min():g}..{scaled.max():g}, proven are "
+            f"{node.low}..{node.high}; normalise the crop with the ImageNet statistics"
+        )
+    return scaled.astype(np.int16)
+
+
+def to_maps(outputs: Mapping[str, NDArray[Any]], fractions: Mapping[str, int]) -> Maps:
+    """Integer read-outs → score and size (sigmoid, clamped) and offset."""
+    real = {
+        name: np.ldexp(outputs[name][0].astype(np.float64), -fractions[name])
+        for name in ("score", "size", "offset")
+    }
+    return Maps(_sigmoid(real["score"])[0], _sigmoid(real["size"]), real["offset"].astype("f4"))
+
+
+def _sigmoid(x: NDArray[np.float64]) -> NDArray[np.float32]:
+    squashed = 1 / (1 + np.exp(-x))
+    return np.clip(squashed, SCORE_CLAMP, 1 - SCORE_CLAMP).astype(np.float32)

@@ -1,0 +1,63 @@
+"""The integer network as Lava process graphs, on Lava's own runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spiketrack.config import NetworkConfig
+from spiketrack.deploy.network import STEP_TIMEOUT, LavaNetwork, StepResult
+from spiketrack.deploy.processes.blocks import Recording
+from spiketrack.export.graph import Graph
+from spiketrack.export.readout import quantise_image, to_maps
+from spiketrack.simulators.base import Crop, Inference, SimulatorBase, Trace
+
+
+class LavaSimulator(SimulatorBase):
+    """Two Lava networks: the template graph writes the weights that the search graph reads."""
+
+    name = "lava"
+
+    def __init__(
+        self,
+        network: Mapping[str, Graph],
+        config: NetworkConfig,
+        operations: bool = False,
+        counts: bool = False,
+        threads: int = 1,
+        timeout: float = STEP_TIMEOUT,
+    ) -> None:
+        self.config = config
+        self.graphs = network
+        recording = Recording(operations, counts)
+        self.networks = {
+            name: LavaNetwork(graph, None, recording, threads, timeout)
+            for name, graph in network.items()
+        }
+        self.pending: Mapping[str, NDArray[np.int32]] | None = None
+
+    def encode_template(self, crops: Crop) -> Inference:
+        """Run the template graph; its memory goes to the search graph with the next crop."""
+        image = quantise_image(crops, self.graphs["template"])
+        found = self.networks["template"].run(image)
+        self.pending = found.outputs
+        return Inference(None, _trace(found))
+
+    def search(self, crop: Crop) -> Inference:
+        """Run the search graph on one crop; new memories rewrite its weights first."""
+        image = quantise_image(crop[None], self.graphs["search"])
+        memory, self.pending = self.pending, None
+        found = self.networks["search"].run(image, memory)
+        maps = to_maps(found.outputs, self.graphs["search"].fractions)
+        return Inference(maps, _trace(found))
+
+    def close(self) -> None:
+        """End all Lava processes."""
+        for network in self.networks.values():
+            network.close()
+
+
+def _trace(found: StepResult) -> Trace:
+    return Trace(found.counts, found.operations)

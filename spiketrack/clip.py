@@ -12,6 +12,7 @@ from spiketrack.errors import ClipError
 from spiketrack.footage import (
     SCAN_FRAMES,
     Frame,
+    allowed_gap,
     count_frames,
     list_images,
     read_camera,
@@ -83,17 +84,18 @@ def _open_video(path: Path, frames: int | None) -> Clip:
     if path.stat().st_size == 0:
         raise ClipError(f"{path}: empty file, not a video")
     claimed, fps = video_header(path)
+    gap = allowed_gap(path, claimed)
     long = claimed > SCAN_FRAMES
     if long and frames is None:
-        whole = _counted(path, claimed)
+        whole = _counted(path, claimed, gap)
         return Clip(path.stem, None, fps or None, (), whole)
     most = frames + 1 if long and frames is not None else None
     found = count_frames(path, most)
-    length, notes = _fit(str(path), found, 0 if long else claimed, frames)
+    length, notes = _fit(str(path), found, 0 if long else claimed, frames, gap)
     return Clip(path.stem, length, fps or None, notes, lambda: _take(read_video(path), length - 1))
 
 
-def _counted(path: Path, claimed: int) -> Callable[[], Iterator[Frame]]:
+def _counted(path: Path, claimed: int, gap: int) -> Callable[[], Iterator[Frame]]:
     """Read a long video, checking at its end that it held what its header claims."""
 
     def frames() -> Iterator[Frame]:
@@ -101,7 +103,7 @@ def _counted(path: Path, claimed: int) -> Callable[[], Iterator[Frame]]:
         for frame in read_video(path):
             count += 1
             yield frame
-        _check_claim(str(path), count, claimed)
+        _check_claim(str(path), count, claimed, gap)
 
     return frames
 
@@ -114,11 +116,13 @@ def _take(source: Iterator[Frame], frames: int | None) -> Iterator[Frame]:
         yield frame
 
 
-def _fit(name: str, found: int, claimed: int, frames: int | None) -> tuple[int, tuple[str, ...]]:
+def _fit(
+    name: str, found: int, claimed: int, frames: int | None, gap: int = 1
+) -> tuple[int, tuple[str, ...]]:
     """(frames to read, notes) for ``found`` frames where so many are claimed and asked for."""
     notes = []
-    _check_claim(name, found, claimed)
-    if found == claimed - 1:
+    _check_claim(name, found, claimed, gap)
+    if found < claimed:
         notes.append(f"{name}: {found} frames decode, its header claims {claimed}")
     if found == 1:
         raise ClipError(f"{name}: holds a single frame; there is nothing to track")
@@ -134,10 +138,10 @@ def _fit(name: str, found: int, claimed: int, frames: int | None) -> tuple[int, 
     return min(found, frames + 1), tuple(notes)
 
 
-def _check_claim(name: str, found: int, claimed: int) -> None:
+def _check_claim(name: str, found: int, claimed: int, gap: int) -> None:
     if not found:
         raise ClipError(f"{name}: no frame can be decoded; empty or truncated video")
-    if found < claimed - 1:
+    if found < claimed - gap:
         raise ClipError(
             f"{name}: truncated video: {found} frames decode, its header claims {claimed}"
         )

@@ -50,6 +50,17 @@ def video_header(path: Path) -> tuple[int, float]:
     return int(count) if 0 < count < 2**31 else 0, fps if 0 < fps < 1e4 else 0.0
 
 
+def allowed_gap(path: Path, claimed: int) -> int:
+    """Frames that may be missing without the video being truncated.
+
+    1; but Matroska, WebM and Flash headers hold a duration, from which FFmpeg guesses the
+    count, and a variable frame rate makes that guess wrong: a twentieth of the frames.
+    """
+    with path.open("rb") as file:
+        guessed = file.read(4).startswith((b"\x1aE\xdf\xa3", b"FLV"))
+    return max(1, claimed // 20) if guessed else 1
+
+
 def count_frames(path: Path, most: int | None = None) -> int:
     """Frames that really decode, counted up to ``most``."""
     with captured(path) as capture:

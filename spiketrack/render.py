@@ -12,7 +12,7 @@ import numpy as np
 from typing_extensions import Self
 
 from spiketrack.boxes import Box
-from spiketrack.errors import SpikeTrackError
+from spiketrack.errors import ClipError, SpikeTrackError
 from spiketrack.files import atomic_path
 from spiketrack.footage import Frame, count_frames
 
@@ -84,8 +84,12 @@ class VideoFile:
                 self._publish()
 
     def _publish(self) -> None:
-        if not self.count or count_frames(self.temporary) != self.count:
-            raise SpikeTrackError(f"{self.path}: the video could not be written whole")
+        try:
+            written = count_frames(self.temporary)
+        except ClipError:
+            written = 0
+        if not written or written != self.count:
+            raise SpikeTrackError(f"{self.path}: the video could not be written whole; disk full?")
         self.temporary.replace(self.path)
 
 

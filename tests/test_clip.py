@@ -92,7 +92,9 @@ def test_truncated_video(tmp_path: Path) -> None:
     whole = write_video(tmp_path / "patch.avi", moving_patch(40)[0]).read_bytes()
     cut = tmp_path / "cut.avi"
     cut.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(ClipError, match=r"cut.avi: truncated video: \d+ frames decode, .* 40"):
+    with pytest.raises(
+        ClipError, match=r"cut.avi: truncated video: \d+ frames decode, .* claims 40"
+    ):
         open_clip(cut)
     with pytest.raises(ClipError, match="truncated video"):
         open_clip(cut, 3)
@@ -104,6 +106,16 @@ def test_one_missing_frame_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     clip = open_clip(video)
     assert clip.length == 8
     assert clip.notes == (f"{video}: 8 frames decode, its header claims 9",)
+
+
+def test_guessed_counts_may_be_off_by_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Matroska's header holds a duration; 38 of 40 frames are a variable rate, 30 are not."""
+    video = write_video(tmp_path / "patch.mkv", moving_patch(38)[0])
+    monkeypatch.setattr(clips, "video_header", lambda path: (40, 25.0))
+    assert open_clip(video).notes == (f"{video}: 38 frames decode, its header claims 40",)
+    cut = write_video(tmp_path / "cut.mkv", moving_patch(30)[0])
+    with pytest.raises(ClipError, match="truncated video: 30 frames decode"):
+        open_clip(cut)
 
 
 def test_cut_off_mp4_is_no_video(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from spiketrack.training.views import Box, Drift, normal, search_drift, template
 
 Drawn = tuple[list[Pixels], list[Pixels], list[Box]]
 VALIDATION_STREAM = 2**31
+REPEATED = 0.5  # share of samples with T > 1 whose first template fills more than one place
 PLAIN = AugmentSection(
     scale=0.25, shift=0.25, far_share=0.0, template_shift=0.0, template_scale=0.0, angle=0.0,
     stretch=0.0, flip=0.0, gray=0.0, colour=0.0, blur=0.0, noise=0.0, occlusion=0.0,
@@ -68,12 +69,16 @@ class Sampler:
         return self.collection.clips[int(rng.integers(len(self.collection.clips)))]
 
     def _frames(self, rng: np.random.Generator, clip: Clip, searches: int) -> list[int]:
-        """T template frames in order of time (or one, repeated), then the search frames."""
-        total = len(clip.frames)
-        repeat = self.templates == 1 or rng.random() < 0.2
-        drawn = rng.integers(total, size=(1 if repeat else self.templates) + searches)
+        """T template frames in order of time, then the search frames.
+
+        As in tracking, the first template may still fill the places of later ones.
+        """
+        drawn = rng.integers(len(clip.frames), size=self.templates + searches)
         frames = [int(v) for v in drawn]
-        templates = sorted(frames[:-searches]) * (self.templates if repeat else 1)
+        templates = sorted(frames[:-searches])
+        if self.templates > 1 and rng.random() < REPEATED:
+            filled = int(rng.integers(2, self.templates + 1))
+            templates[:filled] = templates[:1] * filled
         return templates + frames[-searches:]
 
     def _from_video(

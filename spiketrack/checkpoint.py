@@ -8,12 +8,10 @@ from __future__ import annotations
 import hashlib
 import importlib.resources
 import json
-import re
+import math
 import struct
-import warnings
-import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +23,21 @@ from torch import Tensor
 from spiketrack.config import NetworkConfig, TrackerConfig
 from spiketrack.errors import CheckpointError
 from spiketrack.files import atomic_path
-from spiketrack.limits import HEADS
 from spiketrack.model import SpikeTrack
-from spiketrack.unpickling import pickle_module
+from spiketrack.state_dicts import check_state, derive_config, refuse
+from spiketrack.torch_files import read_torch_file
+from spiketrack.unpickling import Unknown, printable
 
 BUNDLED = ("nano", "nano-t3")
 METADATA_KEY = "spiketrack"
-_SHOWN = 4  # keys named in an error
+_SETTINGS: Mapping[str, tuple[Any, float]] = {  # types and smallest values of ``TrackerConfig``
+    "search_factor": ((int, float), 1e-3),
+    "template_factor": ((int, float), 1e-3),
+    "update_every": (int, 1),
+    "update_threshold": ((int, float), 0),
+    "margin": (int, 0),
+    "window": (bool, 0),
+}
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,7 @@ def load_checkpoint(path: str | Path) -> SpikeTrack:
 def resolve_checkpoint(name: str | Path) -> Path:
     """A path, or the name of a bundled checkpoint (``nano``, ``nano-t3``)."""
     path = Path(name)
+    _require_name(path)
     if str(name) in BUNDLED and not path.exists():
         path = Path(
             str(importlib.resources.files("spiketrack") / "weights" / f"{name}.safetensors")
@@ -73,7 +80,17 @@ def resolve_checkpoint(name: str | Path) -> Path:
         raise CheckpointError(f"{path}: no such file; give a checkpoint or one of {known}")
     if path.is_dir():
         raise CheckpointError(f"{path}: a folder, where a checkpoint file is needed")
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no regular file, which a checkpoint has to be")
     return path
+
+
+def _require_name(path: Path) -> None:
+    try:
+        path.exists()
+    except OSError as error:  # a name that is too long, a folder that may not be searched
+        shown = printable(str(path), 80)
+        raise CheckpointError(f"{shown}: {error.strerror or error}") from error
 
 
 def read_checkpoint(name: str | Path) -> Checkpoint:
@@ -81,7 +98,7 @@ def read_checkpoint(name: str | Path) -> Checkpoint:
     path = resolve_checkpoint(name)
     state, metadata = _read_state(path)
     config = derive_config(state, str(path))
-    checked = _checked(state, config, str(path))
+    checked = check_state(state, config, str(path))
     tracker = _tracker(metadata, str(path))
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return Checkpoint(path, checked, config, tracker, metadata, digest)
@@ -99,37 +116,35 @@ def save_checkpoint(
     ``half`` stores floating-point tensors as fp16. The tracker's settings go into the metadata.
     """
     state = {
-        key: (value.half() if half and value.is_floating_point() else value)
-        .detach()
-        .cpu()
-        .contiguous()
+        key: (value.half() if half and value.is_floating_point() else value).cpu().contiguous()
         for key, value in model.state_dict().items()
     }
+    faulty = [k for k, v in state.items() if not torch.isfinite(v).all()]
+    refuse(str(path), {"not finite in fp16" if half else "not finite": faulty})
     notes = dict(metadata or {}) | {METADATA_KEY: json.dumps(tracker.as_dict(), sort_keys=True)}
     with atomic_path(Path(path)) as temporary:
         if Path(path).suffix == ".safetensors":
             safetensors.torch.save_file(state, temporary, notes)
         else:
-            torch.save({"net": state, "metadata": notes}, temporary)
+            with temporary.open("wb") as file:  # a path would put its random name in the file
+                torch.save({"net": state, "metadata": notes}, file)
 
 
 def _read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
+        if path.stat().st_size == 0:
+            raise CheckpointError("an empty file")
         if _is_safetensors(path):
             with safetensors.safe_open(path, framework="pt") as file:
                 state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
                 return state, dict(file.metadata() or {})
-        return _from_pickle(_unpickle(path), str(path))
+        return _from_pickle(read_torch_file(path))
     except CheckpointError as error:
-        raise CheckpointError(
-            f"{path}: {error}" if str(path) not in str(error) else str(error)
-        ) from None
+        raise CheckpointError(f"{path}: {error}") from None
     except OSError as error:
         raise CheckpointError(f"{path}: {error.strerror or error}") from error
-    except (MemoryError, KeyboardInterrupt):
-        raise
     except Exception as error:  # any parser may fail in any way on a corrupt file
-        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        reason = printable(f"{type(error).__name__} {error}".strip(), 120)
         raise CheckpointError(f"{path}: corrupt, truncated or no checkpoint ({reason})") from error
 
 
@@ -139,22 +154,11 @@ def _is_safetensors(path: Path) -> bool:
     return len(head) == 9 and head[8:9] == b"{" and struct.unpack("<Q", head[:8])[0] < 2**28
 
 
-def _unpickle(path: Path) -> Any:
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            if any(name.endswith("constants.pkl") for name in archive.namelist()):
-                raise CheckpointError(
-                    "a TorchScript program, which contains code; save a state dict"
-                )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # TypedStorage's deprecation, which loading cannot avoid
-        return torch.load(path, "cpu", pickle_module=pickle_module(), weights_only=False)
-
-
-def _from_pickle(loaded: Any, path: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+def _from_pickle(loaded: Any) -> tuple[dict[str, Tensor], dict[str, str]]:
     """``{"net": state}``, ``{"state_dict": state}``, ``{"model": state}`` or a bare state dict."""
     if not isinstance(loaded, Mapping):
-        raise CheckpointError(f"{path}: holds a {type(loaded).__name__}, not a state dict")
+        kind = loaded.name if isinstance(loaded, Unknown) else type(loaded).__name__
+        raise CheckpointError(f"holds a {kind}, not a state dict")
     metadata = loaded.get("metadata")
     for key in ("net", "state_dict", "model"):
         if isinstance(loaded.get(key), Mapping):
@@ -162,94 +166,24 @@ def _from_pickle(loaded: Any, path: str) -> tuple[dict[str, Tensor], dict[str, s
             break
     state = {str(k): v for k, v in loaded.items() if isinstance(v, Tensor)}
     if not state:
-        raise CheckpointError(f"{path}: holds no tensors; expected keys encoder.* and decoder.*")
+        raise CheckpointError("holds no tensors; expected keys encoder.* and decoder.*")
     notes = metadata if isinstance(metadata, Mapping) else {}
     return state, {str(k): v for k, v in notes.items() if isinstance(v, str)}
 
 
-def _shape(state: Mapping[str, Tensor], key: str, path: str) -> tuple[int, ...]:
-    if key not in state:
-        raise CheckpointError(f"{path}: no SpikeTrack checkpoint: {key} is missing")
-    return tuple(state[key].shape)
-
-
-def _count(state: Mapping[str, Tensor], pattern: str) -> int:
-    found = {int(m.group(1)) for key in state if (m := re.match(pattern, key))}
-    return max(found, default=-1) + 1
-
-
-def derive_config(state: Mapping[str, Tensor], path: str = "state dict") -> NetworkConfig:
-    """Sizes from shapes alone (see ``NetworkConfig``)."""
-
-    def size(key: str, axis: int, rank: int) -> int:
-        shape = _shape(state, key, path)
-        if len(shape) != rank:
-            raise CheckpointError(f"{path}: {key} has shape {list(shape)}, expected {rank} axes")
-        return shape[axis]
-
-    e0, e1, e2, e3 = (
-        size(f"encoder.downsample{stage}.encode_conv.weight", 0, 4)
-        for stage in ("1_2", "2", "3", "4")
-    )
-    positions = size("encoder.mrm.0.retriever.s_pos_embed", 2, 3)
-    grid = round(positions**0.5)
-    if grid * grid != positions or grid < 1:
-        raise CheckpointError(f"{path}: {positions} positions are no square grid")
-    for name, width in zip("0123", (e0, e1, e2, e3), strict=True):
-        if width % HEADS:
-            raise CheckpointError(f"{path}: E{name} = {width} is not divisible by {HEADS} heads")
-    blocks = tuple(
-        _count(state, rf"encoder\.ConvBlock{stage}\.(\d+)\.")
-        for stage in ("1_1", "1_2", "2_1", "2_2")
-    )
-    return NetworkConfig(
-        embed_dims=(e0, e1, e2, e3),
-        grid=grid,
-        templates=_count(state, r"encoder\.mrm\.0\.retriever\.seg_responder_dw\.(\d+)\."),
-        head_channels=size("decoder.conv1_ctr.0.weight", 0, 4),
-        conv_blocks=(blocks[0], blocks[1], blocks[2], blocks[3]),
-        blocks3=_count(state, r"encoder\.block3\.(\d+)\."),
-        blocks4=_count(state, r"encoder\.block4\.(\d+)\."),
-    )
-
-
-def _checked(state: Mapping[str, Tensor], config: NetworkConfig, path: str) -> dict[str, Tensor]:
-    """Float32 copies of exactly the expected keys; errors name the first few offenders."""
-    if not 1 <= config.templates <= 3:
-        raise CheckpointError(f"{path}: T = {config.templates} templates; supported are 1 to 3")
-    with torch.device("meta"):
-        expected = {k: tuple(v.shape) for k, v in SpikeTrack(config).state_dict().items()}
-    counters = ".num_batches_tracked"
-    want = {k for k in expected if not k.endswith(counters)}
-    have = {k for k in state if not k.endswith(counters)}
-    _refuse(path, "missing", sorted(want - have))
-    _refuse(path, "surplus", sorted(have - want))
-    _refuse(path, "misshapen", [
-        f"{k} {list(state[k].shape)} instead of {list(expected[k])}"
-        for k in sorted(want) if tuple(state[k].shape) != expected[k]
-    ])  # fmt: skip
-    checked = {k: state[k].detach().to(torch.float32) for k in expected if k in want}
-    _refuse(path, "not finite", [k for k, v in checked.items() if not torch.isfinite(v).all()])
-    negative = [k for k, v in checked.items() if k.endswith("running_var") and bool((v < 0).any())]
-    _refuse(path, "negative", negative)
-    return checked
-
-
-def _refuse(path: str, kind: str, keys: list[str]) -> None:
-    if keys:
-        more = f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
-        raise CheckpointError(f"{path}: {len(keys)} keys {kind}: {', '.join(keys[:_SHOWN])}{more}")
-
-
 def _tracker(metadata: Mapping[str, str], path: str) -> TrackerConfig:
-    if METADATA_KEY not in metadata:
-        return TrackerConfig()
     try:
-        values = json.loads(metadata[METADATA_KEY])
-        known = {field.name for field in fields(TrackerConfig)}
-        return TrackerConfig(**{k: v for k, v in values.items() if k in known})
-    except (ValueError, TypeError, AttributeError) as error:
+        values = json.loads(metadata.get(METADATA_KEY, "{}"))
+        known = {name: values[name] for name in _SETTINGS if name in values}
+    except (ValueError, TypeError) as error:
         raise CheckpointError(f"{path}: unreadable tracker settings in its metadata") from error
+    for name, value in known.items():
+        kind, low = _SETTINGS[name]
+        fits = isinstance(value, kind) and isinstance(value, bool) == (kind is bool)
+        if not fits or not low <= value < math.inf:
+            shown = printable(json.dumps(value), 40)
+            raise CheckpointError(f"{path}: tracker setting {name} = {shown} in its metadata")
+    return TrackerConfig(**known)
 
 
 __all__ = [

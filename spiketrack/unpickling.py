@@ -1,111 +1,72 @@
-"""Reading pickled checkpoints without executing or importing anything that they name.
+"""A pickle reader that builds plain containers and tensors, and executes or imports nothing.
 
-A short allow-list of harmless constructors is honoured. Any other name that belongs to the
-builtins, the standard library or an installed distribution is refused; all remaining names (a
-trainer's own classes) become inert placeholders.
+Names in a pickle become, by their module:
+
+- a short allow-list: a ``Maker``, one of this module's own functions, or an inert ``Unknown``;
+- the builtins, the standard library or an installed distribution: refused, named in the error;
+- anything else (a trainer's own classes): an inert ``Unknown``.
+
+Nothing but a ``Maker`` is ever called, no attribute is ever set, no state is ever restored.
 """
 
 from __future__ import annotations
 
 import _compat_pickle
-import builtins
-import collections
 import importlib.metadata
-import io
 import pickle
 import sys
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
-from types import ModuleType
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO, ClassVar
 
-import numpy as np
 import torch
+from torch import Tensor
 
 from spiketrack.errors import CheckpointError
 
-_PLAIN = ("bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int", "list",
-          "set", "slice", "str", "tuple", "object")  # fmt: skip
-_STORAGES = ("Double", "Float", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool")
-_DTYPES = ("float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8",
-           "uint8", "bool")  # fmt: skip
+_STORAGES = {
+    "DoubleStorage": torch.float64, "FloatStorage": torch.float32, "HalfStorage": torch.float16,
+    "BFloat16Storage": torch.bfloat16, "LongStorage": torch.int64, "IntStorage": torch.int32,
+    "ShortStorage": torch.int16, "CharStorage": torch.int8, "ByteStorage": torch.uint8,
+    "BoolStorage": torch.bool,
+}  # fmt: skip
+_INERT = {
+    "builtins": ("bool", "bytearray", "bytes", "complex", "float", "int", "object", "slice", "str"),
+    "torch": ("Tensor", "device", "dtype", "float64", "float32", "float16", "bfloat16", "int64",
+              "int32", "int16", "int8", "uint8", "bool"),
+    "torch.nn.parameter": ("Parameter",),
+    "numpy": ("dtype", "ndarray"),
+    "numpy.core.multiarray": ("scalar", "_reconstruct"),
+    "numpy._core.multiarray": ("scalar", "_reconstruct"),
+    "copyreg": ("_reconstructor",),
+}  # fmt: skip
 
 
-def _rebuild_numpy(kind: type[Any], shape: tuple[int, ...], code: bytes) -> Any:
-    """numpy's ``_reconstruct``, for plain arrays only."""
-    if kind is not np.ndarray:
-        raise CheckpointError("a numpy array of an unknown class; save the file again without it")
-    return np.ndarray.__new__(np.ndarray, shape, code)
+@dataclass(frozen=True)
+class Maker:
+    """A name of the allow-list that builds something: the only thing a pickle can call."""
+
+    make: Callable[..., Any]
 
 
-def _numpy_scalar(dtype: Any, data: Any = None) -> Any:
-    """numpy's ``scalar`` without object dtypes, whose bytes are a pickle again."""
-    if not isinstance(dtype, np.dtype) or dtype.hasobject or not isinstance(data, bytes):
-        raise CheckpointError("a numpy scalar of objects is refused; save the file without it")
-    return np.frombuffer(data, dtype)[0]
+@dataclass(frozen=True)
+class StorageType:
+    """``torch.FloatStorage`` and its like: the element type of a storage."""
+
+    dtype: torch.dtype
 
 
-def _encode(text: Any, codec: Any = "latin1") -> bytes:
-    """``_codecs.encode`` as protocol 2 uses it for bytes: latin1 and nothing else."""
-    if not isinstance(text, str) or codec != "latin1":
-        raise CheckpointError("_codecs.encode with another codec than latin1 is refused")
-    return text.encode("latin1")
+class Unknown:
+    """Stands for a class or an object that is not rebuilt; takes anything and does nothing."""
 
-
-def _reconstructor(kind: Any, base: Any, state: Any) -> Any:
-    """``copyreg._reconstructor`` of protocols 0 and 1, for placeholders only."""
-    if not (isinstance(kind, type) and issubclass(kind, Placeholder)):
-        raise CheckpointError("copyreg._reconstructor of a known class is refused")
-    return kind()
-
-
-def _allowed() -> dict[tuple[str, str], Any]:
-    table: dict[tuple[str, str], Any] = {("builtins", n): getattr(builtins, n) for n in _PLAIN}
-    table |= {("__builtin__", n): getattr(builtins, n) for n in _PLAIN}
-    table |= {("torch", f"{n}Storage"): getattr(torch, f"{n}Storage") for n in _STORAGES}
-    table |= {("torch", n): getattr(torch, n) for n in _DTYPES}
-    for module in ("numpy.core.multiarray", "numpy._core.multiarray"):
-        table[module, "scalar"] = _numpy_scalar
-        table[module, "_reconstruct"] = _rebuild_numpy
-    return table | {
-        ("collections", "OrderedDict"): collections.OrderedDict,
-        ("collections", "Counter"): collections.Counter,
-        ("collections", "deque"): collections.deque,
-        ("torch._utils", "_rebuild_tensor"): torch._utils._rebuild_tensor,
-        ("torch._utils", "_rebuild_tensor_v2"): torch._utils._rebuild_tensor_v2,
-        ("torch._utils", "_rebuild_parameter"): torch._utils._rebuild_parameter,
-        ("torch", "Size"): torch.Size,
-        ("torch", "Tensor"): torch.Tensor,
-        ("torch.nn.parameter", "Parameter"): torch.nn.Parameter,
-        ("torch.storage", "TypedStorage"): torch.storage.TypedStorage,
-        ("torch.storage", "UntypedStorage"): torch.storage.UntypedStorage,
-        ("numpy", "dtype"): np.dtype,
-        ("numpy", "ndarray"): np.ndarray,
-        ("_codecs", "encode"): _encode,
-        ("copyreg", "_reconstructor"): _reconstructor,
-        ("copy_reg", "_reconstructor"): _reconstructor,
-    }
-
-
-class Placeholder:
-    """Stands for an object of a class that is not here; takes anything and does nothing."""
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> Placeholder:
-        return super().__new__(cls)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        pass
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Placeholder:
-        return self
-
-    def __setstate__(self, state: Any) -> None:
-        pass
+    def __init__(self, name: str) -> None:
+        self.name = name
 
     def __setitem__(self, key: Any, value: Any) -> None:
         pass
-
-    def __hash__(self) -> int:
-        return id(self)
 
     def append(self, value: Any) -> None:
         """Ignore."""
@@ -117,12 +78,82 @@ class Placeholder:
         """Ignore."""
 
 
+def printable(text: str, limit: int = 160) -> str:
+    """Text from a file for an error message: one line, no control characters, not too long."""
+    shown = "".join(c if c.isprintable() else "?" for c in text)
+    return shown if len(shown) <= limit else f"{shown[:limit]}…"
+
+
+def view(storage: Any, offset: int, size: Any, stride: Any, *ignored: Any) -> Tensor:
+    """A tensor of a flat storage; torch checks that it stays inside."""
+    if not isinstance(storage, Tensor):
+        raise CheckpointError("a tensor without a storage")
+    tensor = torch.as_strided(storage, size, stride, offset)
+    if tensor.numel() > storage.numel():
+        raise CheckpointError("a tensor that is larger than its storage")
+    return tensor
+
+
+def _encode(text: str, codec: str = "latin1") -> bytes:
+    """``_codecs.encode`` as protocol 2 writes bytes."""
+    if codec != "latin1":
+        raise CheckpointError("_codecs.encode with another codec than latin1 is refused")
+    return text.encode("latin1")
+
+
+def _parameter(data: Any, *ignored: Any) -> Any:
+    return data
+
+
+def _empty_dict(*ignored: Any) -> dict[Any, Any]:
+    return {}
+
+
+@lru_cache(maxsize=1)
+def _allowed() -> dict[tuple[str, str], Any]:
+    table: dict[tuple[str, str], Any] = {
+        (module, name): Unknown(f"{module}.{name}")
+        for module, names in _INERT.items()
+        for name in names
+    }
+    table |= {("torch", name): StorageType(dtype) for name, dtype in _STORAGES.items()}
+    table |= {
+        ("builtins", kind.__name__): Maker(kind) for kind in (dict, frozenset, list, set, tuple)
+    }
+    table |= {
+        ("torch.storage", f"{kind}Storage"): StorageType(torch.uint8)
+        for kind in ("Untyped", "Typed")
+    }
+    table |= {
+        ("collections", "OrderedDict"): Maker(OrderedDict),
+        ("collections", "Counter"): Maker(_empty_dict),
+        ("collections", "defaultdict"): Maker(_empty_dict),
+        ("collections", "deque"): Maker(list),
+        ("torch", "Size"): Maker(tuple),
+        ("torch._utils", "_rebuild_tensor"): Maker(view),
+        ("torch._utils", "_rebuild_tensor_v2"): Maker(view),
+        ("torch._utils", "_rebuild_parameter"): Maker(_parameter),
+        ("_codecs", "encode"): Maker(_encode),
+    }
+    return table | {
+        (old, name): value
+        for (module, name), value in table.items()
+        for old in {"builtins": ["__builtin__"], "copyreg": ["copy_reg"]}.get(module, [])
+    }
+
+
 @lru_cache(maxsize=1)
 def _known_modules() -> frozenset[str]:
     """Top-level names of the standard library (both spellings) and installed distributions."""
-    old = {name.split(".")[0] for name in _compat_pickle.IMPORT_MAPPING}
-    installed = set(importlib.metadata.packages_distributions())
-    return frozenset(set(sys.stdlib_module_names) | set(sys.builtin_module_names) | old | installed)
+    known = {name.split(".")[0] for name in _compat_pickle.IMPORT_MAPPING}
+    known |= set(sys.stdlib_module_names) | set(sys.builtin_module_names)
+    known |= set(importlib.metadata.packages_distributions())
+    # wheels without top_level.txt, which is most of them, are not in the line above
+    folders = {Path(str(d.locate_file(""))) for d in importlib.metadata.distributions()}
+    for folder in folders:
+        if folder.name in ("site-packages", "dist-packages"):
+            known |= {entry.name.split(".")[0] for entry in folder.iterdir()}
+    return frozenset(known | {"spiketrack"})
 
 
 def resolve(module: str, name: str) -> Any:
@@ -135,32 +166,64 @@ def resolve(module: str, name: str) -> Any:
         return known
     if module.split(".")[0] in _known_modules():
         raise CheckpointError(
-            f"refused: the file names {module}.{name}, which could run code; "
+            f"refused: the file names {printable(f'{module}.{name}')}, which could run code; "
             "save it again as a plain state dict or .safetensors"
         )
-    return type(name.rsplit(".", 1)[-1] or "Unknown", (Placeholder,), {"__module__": module})
+    return Unknown(printable(f"{module}.{name}"))
 
 
-class Unpickler(pickle.Unpickler):
-    """A pickle reader whose globals come from ``resolve`` alone."""
+def build(function: Any, arguments: Any, *keywords: Any) -> Any:
+    """The one place where a pickle's call is honoured, for every opcode that can call."""
+    if isinstance(function, Maker):
+        return function.make(*arguments)
+    if isinstance(function, Unknown):
+        return Unknown(function.name)
+    raise CheckpointError(f"refused: the file calls a {printable(type(function).__name__)}")
+
+
+class Unpickler(pickle._Unpickler):
+    """Python's own pickle machine with every opcode that calls or sets state replaced.
+
+    ``persistent(identifier)`` finds the storages that torch keeps outside of its pickles.
+    """
+
+    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
+    stack: list[Any]
+    append: Callable[[Any], None]
+
+    def __init__(self, file: BinaryIO, persistent: Callable[[Any], Any] | None = None) -> None:
+        super().__init__(file, encoding="utf-8")
+        self.persistent = persistent
 
     def find_class(self, module: str, name: str) -> Any:
-        """See ``resolve``; torch's own wrapper asks for storages by their module."""
+        """See ``resolve``."""
         return resolve(module, name)
 
+    def persistent_load(self, pid: Any) -> Any:
+        """See the class."""
+        if self.persistent is None:
+            raise CheckpointError("a storage outside of a torch file")
+        return self.persistent(pid)
 
-def _load(file: Any, **options: Any) -> Any:
-    return Unpickler(file, **options).load()
+    def get_extension(self, code: int) -> None:
+        """Extension codes name classes that no checkpoint needs."""
+        raise CheckpointError(f"refused: pickle extension {code}")
 
+    def _instantiate(self, kind: Any, arguments: Any) -> None:
+        self.append(build(kind, arguments))
 
-def _loads(data: bytes, **options: Any) -> Any:
-    return _load(io.BytesIO(data), **options)
+    def _call(self) -> None:
+        arguments = self.stack.pop()
+        self.stack[-1] = build(self.stack[-1], arguments)
 
+    def _call_with_keywords(self) -> None:
+        self.stack.pop()
+        self._call()
 
-def pickle_module() -> ModuleType:
-    """A stand-in for the ``pickle`` module to hand to ``torch.load``."""
-    module = ModuleType("spiketrack_restricted_pickle")
-    module.__dict__.update(
-        Unpickler=Unpickler, load=_load, loads=_loads, UnpicklingError=pickle.UnpicklingError
-    )
-    return module
+    def _drop_state(self) -> None:
+        self.stack.pop()
+
+    dispatch[pickle.REDUCE[0]] = _call
+    dispatch[pickle.NEWOBJ[0]] = _call
+    dispatch[pickle.NEWOBJ_EX[0]] = _call_with_keywords
+    dispatch[pickle.BUILD[0]] = _drop_state

@@ -56,10 +56,7 @@ from spiketrack.export.graph import (
 from spiketrack.export.messages import Messages, Reach, fan_out_map
 from spiketrack.export.registry import Registry
 from spiketrack.limits import HEADS, MAX_COUNT, WEIGHT_BITS
-
-FIELDS = (
-    "events", "spikes", "events_in", "spikes_in", "ac_graded", "ac_spike", "mac", "neuron_updates",
-)  # fmt: skip
+from spiketrack.run_counts import FIELDS, Layers
 
 Row = NDArray[np.int64]
 
@@ -135,6 +132,24 @@ def kind(node: Node, graph: Graph) -> str:
 def counted(graph: Graph) -> tuple[Node, ...]:
     """The nodes that have a row: all that operate."""
     return tuple(node for node in graph if not isinstance(node, SILENT))
+
+
+def layers(graph: Graph) -> Layers:
+    """Names, kinds, dense MACs and input sizes of the rows of ``OperationCounter``."""
+    nodes = counted(graph)
+    return Layers(
+        tuple(node.name for node in nodes),
+        tuple(kind(node, graph) for node in nodes),
+        tuple(dense_mac(node, graph) for node in nodes),
+        tuple(_inputs(node, graph) for node in nodes),
+    )
+
+
+def _inputs(node: Node, graph: Graph) -> int:
+    """Pixels or neurons that feed the synapses of a node, over all steps."""
+    signals = {name: graph.signal(name) for name in node.inputs}
+    fed = [n for n in node.inputs if signals[n] in (IMAGE, COUNT)]
+    return sum(int(np.prod(graph[name].shape)) for name in fed)
 
 
 def row(**values: int) -> Row:
@@ -331,3 +346,14 @@ def _silent(node: Node, graph: Graph) -> Counter:
 @DENSE.register(Neuron, Gate, Sum, Pool, Upsample, *SILENT)
 def _no_products(node: Node, graph: Graph) -> int:
     return 0
+
+
+__all__ = [
+    "FIELDS",
+    "OperationCounter",
+    "counted",
+    "dense_mac",
+    "kind",
+    "layers",
+    "prepare",
+]

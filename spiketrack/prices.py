@@ -1,0 +1,114 @@
+"""Price tables: what one operation costs, each number with its source.
+
+    energy = Σ operations · price        pJ
+
+Tables are YAML or JSON, packaged in ``price_tables`` or the user's own. There is no official
+price list for Loihi 2; none is invented here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from spiketrack.errors import ConfigError
+
+Execution = Literal["spike", "graded", "dense"]
+Operation = Literal[
+    "ac",  # accumulation; which ones depends on the execution
+    "mac",  # multiplication and addition
+    "neuron_update_active",  # of a neuron that sends in this time step
+    "neuron_update_inactive",
+    "spike_in_tile",  # on the network-on-chip; needs a placement
+    "hop_east_west",
+    "hop_north_south",
+]
+ON_CHIP: tuple[Operation, ...] = (
+    "ac", "mac", "neuron_update_active", "neuron_update_inactive",
+)  # fmt: skip
+ON_NETWORK: tuple[Operation, ...] = ("spike_in_tile", "hop_east_west", "hop_north_south")
+
+PACKAGED = ("horowitz45", "horowitz45-int", "loihi1", "spinnaker2", "gpu", "cpu")
+DEFAULT = "horowitz45"
+
+Text = Annotated[str, Field(min_length=1)]
+
+
+class Price(BaseModel):
+    """``pj``: picojoules for one operation. ``source``: where the number is published."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    pj: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    source: Text
+
+
+class PriceTable(BaseModel):
+    """A named, versioned list of prices.
+
+    ``execution`` tells which operations the machine performs: ``spike`` (a count k is k binary
+    spikes), ``graded`` (one message whatever its count) or ``dense`` (every MAC of the same
+    network as an ANN). Operations without a price are reported as such, never taken as free.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    name: Text
+    version: Annotated[int, Field(ge=1)]
+    title: str = ""
+    execution: Execution
+    prices: Annotated[dict[Operation, Price], Field(min_length=1)]
+    notes: list[str] = []
+
+    def pj(self, operation: Operation) -> float | None:
+        """Price of one operation in picojoules, None where the table has none."""
+        price = self.prices.get(operation)
+        return None if price is None else price.pj
+
+
+def load_prices(name: str) -> PriceTable:
+    """A packaged table by its name, or the user's own file; ``ConfigError`` says what is wrong."""
+    if name in PACKAGED:
+        packaged = resources.files("spiketrack") / "price_tables" / f"{name}.yaml"
+        return _parse(packaged.read_text("utf-8"), name)
+    path = Path(name)
+    if not path.is_file():
+        known = ", ".join(PACKAGED)
+        raise ConfigError(f"{name}: no such price table or file; there are {known}")
+    try:
+        return _parse(path.read_text("utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: unreadable ({error})") from error
+
+
+def packaged_tables() -> list[PriceTable]:
+    """All tables that come with this package."""
+    return [load_prices(name) for name in PACKAGED]
+
+
+def _parse(text: str, where: str) -> PriceTable:
+    """YAML holds JSON as a part of itself."""
+    try:
+        loaded = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"{where}: neither YAML nor JSON ({reason})") from error
+    if not isinstance(loaded, dict):
+        raise ConfigError(f"{where}: no price table; needs name, version, execution and prices")
+    try:
+        return PriceTable.model_validate(loaded)
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {_first(error.errors())}") from error
+
+
+def _first(errors: Sequence[Any]) -> str:
+    """The first error in one line, and how many more there are."""
+    first = errors[0]
+    place = ".".join(str(part) for part in first["loc"] if part != "[key]")
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return f"{place}: {first['msg']}{more}"

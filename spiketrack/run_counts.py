@@ -1,0 +1,128 @@
+"""Operation counts of a run: what a backend counted for every layer and inference, and its file.
+
+``RUN/counts.h5`` holds one data set for each branch, ``operations/<branch>``, int64 (inferences,
+layers, fields): one inference a frame in the search branch, one an encoding in the template
+branch. Its attributes ``fields``, ``names``, ``kinds``, ``dense_mac`` and ``inputs`` name the axes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from spiketrack.errors import SpikeTrackError
+
+FIELDS = (
+    "events", "spikes", "events_in", "spikes_in", "ac_graded", "ac_spike", "mac", "neuron_updates",
+)  # fmt: skip
+COUNTS_FILE = "counts.h5"
+GROUP = "operations"
+SEARCH, TEMPLATE = "search", "template"
+
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Layers:
+    """The rows of one branch, in the order of the graph.
+
+    ``dense_mac``: MACs of the same layer in an ANN; ``inputs``: neurons (or pixels) that feed
+    the synapses of the layer, over all time steps.
+    """
+
+    names: tuple[str, ...]
+    kinds: tuple[str, ...]
+    dense_mac: tuple[int, ...]
+    inputs: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True, eq=False)
+class BranchCounts:
+    """``operations``: int64 (inferences, layers, fields) in the order of ``FIELDS``."""
+
+    layers: Layers
+    operations: Integers
+
+    def field(self, name: str) -> Integers:
+        """One field, (inferences, layers)."""
+        found: Integers = self.operations[:, :, FIELDS.index(name)]
+        return found
+
+
+RunCounts = Mapping[str, BranchCounts]
+
+
+def write_operations(file: Any, branch: str, layers: Layers, operations: Integers) -> None:
+    """Store one branch in an open ``h5py.File``; operations (inferences, layers, fields)."""
+    if operations.ndim != 3 or operations.shape[1:] != (len(layers), len(FIELDS)):
+        raise SpikeTrackError(
+            f"{branch}: operation counts of shape {operations.shape}; "
+            f"expected (inferences, {len(layers)}, {len(FIELDS)})"
+        )
+    stored = file.create_dataset(
+        f"{GROUP}/{branch}", data=operations.astype(np.int64), compression="gzip", track_times=False
+    )
+    text = h5py.string_dtype()
+    stored.attrs.create("fields", FIELDS, dtype=text)
+    stored.attrs.create("names", layers.names, dtype=text)
+    stored.attrs.create("kinds", layers.kinds, dtype=text)
+    stored.attrs.create("dense_mac", layers.dense_mac, dtype=np.int64)
+    stored.attrs.create("inputs", layers.inputs, dtype=np.int64)
+
+
+def read_operations(file: Any) -> dict[str, BranchCounts]:
+    """All branches of an open ``h5py.File``; errors name what is missing."""
+    if GROUP not in file:
+        raise SpikeTrackError(f"{file.filename}: no operation counts; simulate on integer or lava")
+    return {branch: _read_branch(file, branch) for branch in file[GROUP]}
+
+
+def _read_branch(file: Any, branch: str) -> BranchCounts:
+    stored = file[GROUP][branch]
+    where = f"{file.filename}: {GROUP}/{branch}"
+    try:
+        fields, names, kinds = (_texts(stored.attrs[key]) for key in ("fields", "names", "kinds"))
+        dense, inputs = (_integers(stored.attrs[key]) for key in ("dense_mac", "inputs"))
+    except KeyError as error:
+        raise SpikeTrackError(f"{where}: {error.args[0]}; written by another version?") from None
+    if fields != FIELDS:
+        raise SpikeTrackError(f"{where}: fields {', '.join(fields)}; this version reads {FIELDS}")
+    layers = Layers(names, kinds, dense, inputs)
+    operations = np.asarray(stored[()], np.int64)
+    if operations.shape[1:] != (len(layers), len(FIELDS)):
+        raise SpikeTrackError(f"{where}: shape {operations.shape} for {len(layers)} layers")
+    return BranchCounts(layers, operations)
+
+
+def _texts(values: Any) -> tuple[str, ...]:
+    return tuple(v.decode() if isinstance(v, bytes) else str(v) for v in values)
+
+
+def _integers(values: Any) -> tuple[int, ...]:
+    return tuple(int(v) for v in values)
+
+
+def read_run(path: Path) -> dict[str, BranchCounts]:
+    """Operation counts of a run folder, by branch; the search branch has at least one frame."""
+    file = path / COUNTS_FILE
+    if not path.is_dir():
+        raise SpikeTrackError(f"{path}: no such run folder; make one with spiketrack simulate")
+    if not file.is_file():
+        raise SpikeTrackError(f"{path}: no {COUNTS_FILE} in it; is this a folder of a run?")
+    try:
+        with h5py.File(file, "r") as opened:
+            found = read_operations(opened)
+    except OSError as error:
+        raise SpikeTrackError(f"{file}: corrupt or no HDF5 file ({error})") from error
+    if SEARCH not in found or not len(found[SEARCH].operations):
+        raise SpikeTrackError(f"{file}: holds no tracked frame")
+    return found

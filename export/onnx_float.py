@@ -95,7 +95,9 @@ def _pool(b: Builder, node: Pool) -> None:
 
 @FLOAT.register(Upsample)
 def _upsample(b: Builder, node: Upsample) -> None:
-    scales = b.constant(f"{node.name}/scales", np.float32([1, 1, node.factor, node.factor]))
+    scales = b.constant(
+        f"{node.name}/scales", np.array([1, 1, node.factor, node.factor], np.float32)
+    )
     b.add("Resize", [*b.sources(node), "", scales], node.name, mode="linear")
 
 

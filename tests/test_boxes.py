@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spiketrack.boxes import (
@@ -33,6 +33,7 @@ def pixels(box: Box) -> set[tuple[int, int]]:
     return {(x, y) for x in columns for y in range(int(box.y), int(box.y + box.h))}
 
 
+@settings(deadline=None)
 @given(cells, cells)
 def test_overlap_counts_pixels(a: Box, b: Box) -> None:
     shared, union = len(pixels(a) & pixels(b)), len(pixels(a) | pixels(b))
@@ -44,6 +45,7 @@ def test_iou_of_nothing_is_zero() -> None:
     assert iou(Box(0, 0, 0, 0), Box(0, 0, 0, 0)) == 0
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(boxes, st.floats(0, 1)), max_size=8))
 def test_csv_round_trip_is_exact(
     tmp_path_factory: pytest.TempPathFactory, found: list[tuple[Box, float]]

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic_clips import moving_patch, write_images, write_otb, write_video
 
@@ -232,6 +232,7 @@ def test_boxes_outside(box: Box, message: str) -> None:
         check_box(box, 176, 144)
 
 
+@settings(deadline=None)
 @given(st.builds(Box, *[st.floats(allow_nan=True)] * 4))
 def test_a_box_is_refused_or_has_its_centre_inside(box: Box) -> None:
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic_clips import moving_patch, write_images, write_otb
 
@@ -26,7 +25,6 @@ from spiketrack.footage import Frame
 from spiketrack.sequences import find_sequences
 from spiketrack.simulators.base import Crop, Inference, Maps, SimulatorBase, Trace
 
-SHARED = Path(os.environ.get("SPIKETRACK_SHARED", "../shared"))
 FRAMES, BOXES = moving_patch(8)
 
 # Success AUC of a tracker that never moves its first box, measured by another implementation.
@@ -124,6 +122,7 @@ coordinates = st.tuples(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(coordinates, coordinates), min_size=2, max_size=12))
 def test_scores_against_plain_loops(
     pairs: list[tuple[tuple[float, ...], tuple[float, ...]]],
@@ -153,11 +152,8 @@ def test_mean_scores() -> None:
     assert isinstance(mean.ao, float)
 
 
-def test_first_box_kept_on_real_sequences() -> None:
-    folder = SHARED / "sequences"
-    if not folder.is_dir():
-        pytest.skip(f"needs the shared sequences, {folder}")
-    for sequence in find_sequences(folder):
+def test_first_box_kept_on_real_sequences(shared_data: Path) -> None:
+    for sequence in find_sequences(shared_data / "sequences"):
         height, width = next(sequence.frames()).shape[:2]
         kept = np.repeat(sequence.boxes[:1], len(sequence.boxes), axis=0)
         scores = metrics.score(kept, sequence.boxes, sequence.visible, (width, height))

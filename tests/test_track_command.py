@@ -31,11 +31,6 @@ FRAMES, BOXES = moving_patch(8)
 BOX = "10,20,20,16"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> str:
     """An untrained network with three templates, renewed on every third frame."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from synthetic_clips import moving_patch
@@ -30,7 +29,6 @@ from spiketrack.tracker import (
     to_frame,
 )
 
-SHARED = Path(os.environ.get("SPIKETRACK_SHARED", "../shared"))
 GRID = 8
 
 
@@ -48,6 +46,7 @@ def slow_cut(frame: NDArray[np.uint8], square: Square) -> NDArray[np.uint8]:
     return out
 
 
+@settings(deadline=None)
 @given(st.integers(-30, 30), st.integers(-30, 30), st.integers(1, 40))
 def test_cut_equals_the_pixel_loop(x: int, y: int, side: int) -> None:
     frame = np.random.default_rng(1).integers(1, 256, (17, 23, 3), np.uint8)
@@ -66,6 +65,7 @@ def test_cut_at_the_border_drops_the_last_column() -> None:
 sides = st.floats(0.5, 300)
 
 
+@settings(deadline=None)
 @given(st.floats(-50, 500), st.floats(-50, 500), sides, sides, st.floats(1, 6))
 def test_crop_square(x: float, y: float, w: float, h: float, factor: float) -> None:
     square = crop_square(Box(x, y, w, h), factor)
@@ -123,6 +123,7 @@ def random_maps(seed: int, grid: int = GRID) -> Maps:
 
 
 @pytest.mark.parametrize("window", [True, False])
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_decode_against_a_search_of_all_cells(window: bool, seed: int) -> None:
     maps = random_maps(seed)
@@ -147,18 +148,16 @@ def test_decode_takes_the_first_of_equal_maxima() -> None:
 
 
 @pytest.mark.parametrize("variant", ["spiketrack_s256_t1", "spiketrack_s256_t3"])
-def test_decode_golden_maps(variant: str) -> None:
+def test_decode_golden_maps(variant: str, shared_data: Path) -> None:
     """The official decoding of the official maps, without the window."""
-    path = SHARED / "golden" / f"{variant}.npz"
-    if not path.is_file():
-        pytest.skip(f"needs the shared golden results, {path}")
-    golden = np.load(path)
+    golden = np.load(shared_data / "golden" / f"{variant}.npz")
     score, size, offset = (golden[f"out/{k}_map"].squeeze(0) for k in ("score", "size", "offset"))
     found = decode(Maps(score.squeeze(), size, offset), window=False)
     want = golden["out/pred_boxes"].ravel()[:4]
     assert (found.cx, found.cy, found.w, found.h) == pytest.approx(tuple(want), abs=1e-6)
 
 
+@settings(deadline=None)
 @given(st.floats(0, 100), st.floats(0, 80), st.floats(4, 60), st.floats(4, 60))
 def test_a_box_seen_in_its_own_crop_maps_back(x: float, y: float, w: float, h: float) -> None:
     """Centre 0.5 and size w/side are the last box itself."""
@@ -171,6 +170,7 @@ def test_a_box_seen_in_its_own_crop_maps_back(x: float, y: float, w: float, h: f
 wild = st.floats(-500, 500)
 
 
+@settings(deadline=None)
 @given(wild, wild, st.floats(0, 500), st.floats(0, 500))
 def test_clipped_boxes_keep_the_margin(x: float, y: float, w: float, h: float) -> None:
     got = clip_box(Box(x, y, w, h), 120, 90, 10)

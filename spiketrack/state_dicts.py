@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -63,13 +64,18 @@ def derive_config(state: Mapping[str, Tensor], path: str = "state dict") -> Netw
     )
 
 
+@lru_cache(maxsize=8)
+def _expected(config: NetworkConfig) -> Mapping[str, tuple[int, ...]]:
+    with torch.device("meta"):
+        return {k: tuple(v.shape) for k, v in SpikeTrack(config).state_dict().items()}
+
+
 def check_state(state: Mapping[str, Tensor], config: NetworkConfig, path: str) -> dict[str, Tensor]:
     """Float32 copies of exactly the expected keys; errors name the first few offenders."""
     if not 1 <= config.templates <= MAX_STEPS:
         number = config.templates
         raise CheckpointError(f"{path}: T = {number} templates; supported are 1 to {MAX_STEPS}")
-    with torch.device("meta"):
-        expected = {k: tuple(v.shape) for k, v in SpikeTrack(config).state_dict().items()}
+    expected = _expected(config)
     counters = ".num_batches_tracked"
     want = {k for k in expected if not k.endswith(counters)}
     have = {k for k in state if not k.endswith(counters)}

@@ -32,6 +32,8 @@ from spiketrack.deploy.processes.blocks import (
     model_for,
 )
 from spiketrack.deploy.processes.host import (
+    KEPT,
+    REWRITTEN,
     Collector,
     ImageInput,
     ImageInputModel,
@@ -192,11 +194,13 @@ class LavaNetwork:
             raise
 
     def _step(self, image: NDArray[Any], memory: Mapping[str, NDArray[Any]] | None) -> StepResult:
-        if self.writer is not None:
-            self._send_memory(self.writer, memory)
+        if self.writer is not None and memory is None and self.steps == 0:
+            raise GraphError(f"{self.graph.name}: the first step needs a memory")
         deadline = time.monotonic() + self.timeout
         self.steps += 1
         self.image.run(condition=RunSteps(num_steps=1, blocking=False))
+        if self.writer is not None:
+            self._send_memory(self.writer, memory)
         self.image.host.external_pipe_csp_send_port.send(image.astype(np.int16))
         outputs = self._split_outputs(self._receive(self.outputs, deadline))
         operations = self._split_operations(deadline)
@@ -205,12 +209,11 @@ class LavaNetwork:
         return StepResult(outputs, operations, counts)
 
     def _send_memory(self, writer: MemoryWriter, memory: Mapping[str, NDArray[Any]] | None) -> None:
-        if memory is None:
-            if self.steps == 0:
-                raise GraphError(f"{self.graph.name}: the first step needs a memory")
-            return
-        values = [np.asarray(memory[name], np.int32).ravel() for name in self.memory_names]
-        writer.host.external_pipe_csp_send_port.send(np.concatenate(values))
+        command = KEPT if memory is None else REWRITTEN
+        writer.command.external_pipe_csp_send_port.send(np.array([command], np.int8))
+        if memory is not None:
+            values = [np.asarray(memory[name], np.int32).ravel() for name in self.memory_names]
+            writer.host.external_pipe_csp_send_port.send(np.concatenate(values))
 
     def _receive(self, collector: Collector, deadline: float) -> NDArray[Any]:
         port = collector.host.external_pipe_csp_recv_port

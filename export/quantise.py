@@ -4,7 +4,7 @@
 2. Membranes that are added share one grid: the finest that the layers can use and 24 bits hold.
 3. Weights become int8 mantissa · 2^exponent, one exponent an output channel; biases and
    constants are rounded to the grid. With calibration, a layer's mean error is taken back in
-   its bias: bias += Σ (w - ŵ) · mean input.
+   its bias, bias += Σ (w - ŵ) · mean input, and the image layer is rounded for real images.
 """
 
 from __future__ import annotations
@@ -12,8 +12,11 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from spiketrack.errors import GraphError
@@ -43,7 +46,19 @@ from spiketrack.limits import DECAY_ONE, HEADS, MAX_COUNT, POTENTIAL_MAX, WEIGHT
 from spiketrack.preprocessing import MEAN, STD
 
 Vector = NDArray[np.float64]
-Means = Mapping[str, Vector]  # node → mean normalised spike of each step and channel, (T, C)
+
+
+@dataclass(frozen=True, eq=False)
+class Statistics:
+    """What calibration measured on one branch.
+
+    ``means``: population → mean normalised spike of each step and channel, (T, C);
+    ``crops``: normalised images (n, 3, S, S) for the first layer.
+    """
+
+    means: Mapping[str, Vector]
+    crops: NDArray[np.float32]
+
 
 IMAGE_FRACTION = 8  # a pixel step is 1/255/0.229 = 0.017 = 4.4 of these
 TABLE_FRACTION = 8  # the gate's exponential is tabulated in steps of 1/256
@@ -55,11 +70,20 @@ READ_FRACTION = 10
 _MARGIN = 1.02  # rounded weights may exceed the real bound by this; verified afterwards
 
 
-def quantise(folded: Graph, means: Means | None = None) -> Graph:
-    """The integer graph of a folded one; verified by the caller (``verify.py``)."""
-    fractions = choose_fractions(folded)
-    nodes = tuple(QUANTISERS[node](node, fractions, means or {}, folded) for node in folded)
-    return Graph(folded.name, nodes, fractions)
+def quantise(folded: Graph, statistics: Statistics | None = None) -> Graph:
+    """The integer graph of a folded one; not yet checked (``checks.py``)."""
+    plan = Plan(folded, choose_fractions(folded), statistics)
+    nodes = tuple(QUANTISERS[node](node, plan) for node in folded)
+    return Graph(folded.name, nodes, plan.fractions)
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What the rule of a node type may look at."""
+
+    folded: Graph
+    fractions: Mapping[str, int]
+    statistics: Statistics | None
 
 
 # grids
@@ -190,12 +214,12 @@ QUANTISERS: Registry[Callable[..., Node]] = Registry("quantiser")
 
 
 @QUANTISERS.register(KeyValue, Pool, PositionsAsChannels, Output)
-def _same(node: Node, fractions: Mapping[str, int], means: Means, folded: Graph) -> Node:
+def _same(node: Node, plan: Plan) -> Node:
     return node
 
 
 @QUANTISERS.register(Input)
-def _input(node: Input, fractions: Mapping[str, int], means: Means, folded: Graph) -> Node:
+def _input(node: Input, plan: Plan) -> Node:
     if node.signal != IMAGE:
         return node
     scale = 2**IMAGE_FRACTION
@@ -205,15 +229,19 @@ def _input(node: Input, fractions: Mapping[str, int], means: Means, folded: Grap
 
 
 @QUANTISERS.register(RealConv)
-def _conv(node: RealConv, fractions: Mapping[str, int], means: Means, folded: Graph) -> Node:
-    fraction, source = fractions[node.name], fractions[node.inputs[0]]
+def _conv(node: RealConv, plan: Plan) -> Node:
+    fraction, source = plan.fractions[node.name], plan.fractions[node.inputs[0]]
     flat = node.weight.reshape(*node.weight.shape[:2], -1)
     exponent = np.maximum(_exponents(flat), source - fraction)
     mantissa = _mantissa(flat, exponent)
     bias = node.bias
-    if node.inputs[0] in means:
-        error = (flat - mantissa * _power(exponent)).reshape(node.weight.shape).sum((3, 4))
-        bias = bias + _mean_error(error, means[node.inputs[0]], node.groups)
+    if plan.statistics is not None:
+        if node.inputs == ("image",):
+            mantissa = _round_together(node, exponent, plan.statistics.crops)
+        mean = _input_mean(node, plan.statistics)
+        if mean is not None:
+            error = (flat - mantissa * _power(exponent)).reshape(node.weight.shape).sum((3, 4))
+            bias = bias + _mean_error(error, mean, node.groups)
     return Conv(
         node.name,
         node.inputs,
@@ -227,6 +255,47 @@ def _conv(node: RealConv, fractions: Mapping[str, int], means: Means, folded: Gr
     )
 
 
+def _input_mean(node: RealConv, statistics: Statistics) -> Vector | None:
+    """Mean input (T, C) of a convolution, where calibration measured it."""
+    if node.inputs == ("image",):
+        mean: Vector = statistics.crops.mean((0, 2, 3), dtype=np.float64)[None]
+        return mean
+    return statistics.means.get(node.inputs[0])
+
+
+def _round_together(node: RealConv, exponent: NDArray[np.int64], crops: NDArray[Any]) -> Vector:
+    """Mantissas of the image layer, each rounding making up for the errors before it.
+
+    Neighbouring pixels are alike, so independent roundings add up. Weights are rounded one by
+    one; the error is spread over those still to come so that the output's mean square error on
+    ``crops`` is least (optimal brain surgeon; GPTQ, Frantar et al., ICLR 2023).
+    """
+    moment = _patch_moment(node, crops)
+    damping = 0.01 * np.trace(moment) / len(moment)
+    inverse = np.linalg.inv(moment + damping * np.eye(len(moment)))
+    upper = np.linalg.cholesky(inverse).T
+    weight = node.weight.reshape(*node.weight.shape[:2], -1)[0].copy()
+    mantissa = np.zeros_like(weight)
+    for index in range(weight.shape[1]):
+        column = weight[:, index : index + 1]
+        mantissa[:, index] = _mantissa(column, exponent[0])[:, 0]
+        error = (column - mantissa[:, index : index + 1] * _power(exponent[0])) / upper[
+            index, index
+        ]
+        weight[:, index:] -= error * upper[index, index:]
+    return mantissa[None]
+
+
+def _patch_moment(node: RealConv, crops: NDArray[Any]) -> Vector:
+    """Second moment (n, n) of the patches that the layer's kernel sees, n = C_in k²."""
+    kernel = node.weight.shape[-1]
+    images = torch.from_numpy(np.ascontiguousarray(crops)).double()
+    size = {"kernel_size": kernel, "stride": node.stride, "padding": node.padding}
+    patches = torch.nn.functional.unfold(images, **size).transpose(1, 2).flatten(0, 1)
+    moment: Vector = (patches.T @ patches / len(patches)).numpy()
+    return moment
+
+
 def _mean_error(error: Vector, mean: Vector, groups: int) -> Vector:
     """Σ_i error[s, o, i] · mean[s, i], S sets of weights, input means (T, C_in)."""
     sets, out, width = error.shape
@@ -238,18 +307,18 @@ def _mean_error(error: Vector, mean: Vector, groups: int) -> Vector:
 
 
 @QUANTISERS.register(RealSum)
-def _sum(node: RealSum, fractions: Mapping[str, int], means: Means, folded: Graph) -> Node:
+def _sum(node: RealSum, plan: Plan) -> Node:
     constant = node.constant
     if constant is None:
         return Sum(node.name, node.inputs, node.shape)
-    scaled = np.rint(constant * 2.0 ** fractions[node.name]).astype(np.int32)
+    scaled = np.rint(constant * 2.0 ** plan.fractions[node.name]).astype(np.int32)
     return Sum(node.name, node.inputs, node.shape, scaled)
 
 
 @QUANTISERS.register(RealNeuron)
-def _neuron(node: RealNeuron, fractions: Mapping[str, int], means: Means, folded: Graph) -> Node:
-    source = folded[node.inputs[0]]
-    fraction = fractions[source.name]
+def _neuron(node: RealNeuron, plan: Plan) -> Node:
+    source = plan.folded[node.inputs[0]]
+    fraction = plan.fractions[source.name]
     if isinstance(source, Read):
         # u = integer · 2^-fraction · 2 / sqrt(d): the square of one real unit in integers
         squared = 4 ** (fraction - 1) * (source.shape[1] // 4 // HEADS)
@@ -275,26 +344,26 @@ def thresholds(squared: int) -> tuple[int, int, int, int]:
 
 
 @QUANTISERS.register(Read)
-def _read(node: Read, fractions: Mapping[str, int], means: Means, folded: Graph) -> Node:
-    shift = fractions[node.name] - COUNT_FRACTION - MEMORY_FRACTION
+def _read(node: Read, plan: Plan) -> Node:
+    shift = plan.fractions[node.name] - COUNT_FRACTION - MEMORY_FRACTION
     if shift < 0:
         raise GraphError(f"{node.name}: attention products need {-shift} more than 24 bits")
     return dataclasses.replace(node, shift=shift)
 
 
 @QUANTISERS.register(Upsample)
-def _upsample(node: Upsample, fractions: Mapping[str, int], means: Means, folded: Graph) -> Node:
-    finer = fractions[node.inputs[0]] + 2 * int(math.log2(2 * node.factor))
-    shift = finer - fractions[node.name]
+def _upsample(node: Upsample, plan: Plan) -> Node:
+    finer = plan.fractions[node.inputs[0]] + 2 * int(math.log2(2 * node.factor))
+    shift = finer - plan.fractions[node.name]
     if shift < 0:
         raise GraphError(f"{node.name}: the stream's grid is finer than its input by {-shift} bits")
     return dataclasses.replace(node, shift=shift)
 
 
 @QUANTISERS.register(Gate)
-def _gate(node: Gate, fractions: Mapping[str, int], means: Means, folded: Graph) -> Node:
-    shift = max(fractions[node.inputs[1]] - TABLE_FRACTION, 0)
-    step = 2.0 ** (shift - fractions[node.inputs[1]])
+def _gate(node: Gate, plan: Plan) -> Node:
+    shift = max(plan.fractions[node.inputs[1]] - TABLE_FRACTION, 0)
+    step = 2.0 ** (shift - plan.fractions[node.inputs[1]])
     table = np.rint(TABLE_ONE * np.exp(-np.arange(TABLE_LENGTH) * step)).astype(np.int32)
     table[-1] = 0
     return dataclasses.replace(node, table=table, shift=shift)

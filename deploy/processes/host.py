@@ -50,14 +50,18 @@ class ImageInput(AbstractProcess):
 class MemoryWriter(AbstractProcess):
     """Rewrites the synaptic weights of all memory reads when the host has sent new ones.
 
-    At each time step ``rewritten`` tells whether weights follow; only then do ``out_i`` carry
-    them. On Loihi 2 this is the host's weight update of the reading synapses.
+    At each time step the host's ``command`` is KEPT or REWRITTEN and goes out as ``rewritten``;
+    only after REWRITTEN does ``host`` bring weights and do ``out_i`` carry them (looking whether
+    a message has come would race with its delivery). On Loihi 2 this is the host's weight update
+    of the reading synapses.
     """
 
     def __init__(self, *, shapes: Sequence[tuple[int, ...]], **params: Any) -> None:
         super().__init__(shapes=tuple(shapes), **params)
         self.host = InPort(shape=(sum(int(np.prod(s)) for s in shapes),))
         self.host.flag_external_pipe(buffer_size=_SLOTS)
+        self.command = InPort(shape=(1,))
+        self.command.flag_external_pipe(buffer_size=_SLOTS)
         self.rewritten = OutPort(shape=(1,))
         for index, shape in enumerate(shapes):
             setattr(self, f"out_{index}", OutPort(shape=shape))
@@ -103,17 +107,17 @@ class ImageInputModel(_HostModel):
 
 
 class MemoryWriterModel(_HostModel):
-    """Looks whether the host has sent memories; it does so before the step begins."""
+    """Passes the command on, and the memories when they are rewritten."""
 
     implements_process = MemoryWriter
 
     def run_spk(self) -> None:
         """Announce, then send the memories if there are new ones."""
-        if not self.__dict__["host"].probe():
-            self.__dict__["rewritten"].send(np.array([KEPT], np.int8))
+        command = self.__dict__["command"].recv()
+        self.__dict__["rewritten"].send(command)
+        if command[0] != REWRITTEN:
             return
         values = self.__dict__["host"].recv()
-        self.__dict__["rewritten"].send(np.array([REWRITTEN], np.int8))
         start = 0
         for index, shape in enumerate(self.params["shapes"]):
             size = int(np.prod(shape))
@@ -137,6 +141,7 @@ def memory_writer_model(process: MemoryWriter) -> type[MemoryWriterModel]:
     """A model class with this process's ports."""
     ports: dict[str, Any] = {
         "host": LavaPyType(PyInPort.VEC_DENSE, np.int32),
+        "command": LavaPyType(PyInPort.VEC_DENSE, np.int8),
         "rewritten": LavaPyType(PyOutPort.VEC_DENSE, np.int8),
     }
     for index in range(len(process.proc_params["shapes"])):

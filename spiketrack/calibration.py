@@ -1,0 +1,72 @@
+"""Calibration: what a real clip tells the quantiser, gathered with the float network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spiketrack.boxes import Box
+from spiketrack.checkpoint import Checkpoint
+from spiketrack.clip import Clip
+from spiketrack.export.folding import SEARCH, TEMPLATE
+from spiketrack.export.quantise import Statistics
+from spiketrack.limits import MAX_COUNT
+from spiketrack.model import SpikeTrack
+from spiketrack.simulators.base import Crop, Trace
+from spiketrack.simulators.float_reference import FloatSimulator
+from spiketrack.tracker import Tracker, TrackResult, follow
+
+FRAMES = 8
+
+
+@dataclass(frozen=True)
+class CalibrationData:
+    """Where it comes from (clip, first box, tracked frames) and the statistics by branch."""
+
+    source: str
+    box: Box
+    frames: int
+    statistics: dict[str, Statistics]
+
+
+def calibrate(
+    checkpoint: Checkpoint, model: SpikeTrack, clip: Clip, box: Box, frames: int = FRAMES
+) -> CalibrationData:
+    """Track ``frames`` frames in float and average every population's normalised spikes."""
+    simulator = FloatSimulator(model, record=True)
+    seen: list[TrackResult] = []
+    for result in follow(Tracker(simulator, checkpoint.tracker), clip, box):
+        seen.append(result)
+        if result.frame == frames:
+            break
+    encodings = [r for r in seen if r.encoding is not None and r.templates is not None]
+    searches = [r for r in seen if r.inference is not None and r.crop is not None]
+    statistics = {
+        TEMPLATE: _statistics(
+            [r.encoding.trace for r in encodings if r.encoding],
+            [r.templates for r in encodings if r.templates is not None],
+        ),
+        SEARCH: _statistics(
+            [r.inference.trace for r in searches if r.inference],
+            [r.crop[None] for r in searches if r.crop is not None],
+        ),
+    }
+    return CalibrationData(clip.name, box, len(searches), statistics)
+
+
+def _statistics(traces: list[Trace], crops: list[Crop]) -> Statistics:
+    """Mean normalised spike of every population, per step and channel, over all frames."""
+    means = {
+        name: np.mean([_channel_means(trace.counts[name]) for trace in traces], 0)
+        for name in traces[0].counts
+    }
+    return Statistics(means, np.concatenate(crops))
+
+
+def _channel_means(counts: NDArray[np.int8]) -> NDArray[np.float64]:
+    """(T, C, ...) → (T, C), count / 4."""
+    flat = counts.reshape(*counts.shape[:2], -1)
+    means: NDArray[np.float64] = flat.mean(-1, dtype=np.float64) / MAX_COUNT
+    return means

@@ -1,116 +1,163 @@
-"""Which nodes share a Lava process: a placement choice that leaves the graph as it is.
-
-Cuts lie behind the populations that open a block, so that counts travel between processes and a
-process holds the layers of one block of the network at most, from the counts that open it to the
-counts that open the next.
-"""
+"""The result of mapping: where every neuron is, what every core holds, whether it all fits."""
 
 from __future__ import annotations
 
-import re
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
-from spiketrack.errors import GraphError
-from spiketrack.export.graph import COUNT, IMAGE, Graph, Input, Neuron, Node, Output, Pool, Sum
+import numpy as np
+from numpy.typing import NDArray
 
-# block kind ← node name; the first pattern that matches decides
-_BLOCKS: tuple[tuple[str, str], ...] = (
-    (r"(encoder\.downsample\w+)\.", "downsampling"),
-    (r"(encoder\.ConvBlock\w+\.\d+)\.", "conv_block"),
-    (r"(encoder\.block\d\.\d+\.conv)\.", "sep_conv"),
-    (r"(encoder\.block\d\.\d+\.attn)\.", "attention"),
-    (r"(encoder\.block\d\.\d+\.mlp)\.", "mlp"),
-    (r"(encoder\.mrm\.\d+\.retriever)\.", "retriever"),
-    (r"(encoder\.mrm\.\d+\.mlp)\.", "mlp"),
-    (r"decoder\.(?:conv\d_)?(ctr|offset|size)", "head"),
-)
+from spiketrack.deploy.board import Board
+from spiketrack.deploy.layers import Layer
+from spiketrack.deploy.loads import RESOURCES, Loads, limits, synapse_bits, unrolled_bits
+from spiketrack.deploy.reach import Index, Tiling
+from spiketrack.deploy.schedule import Schedule
+from spiketrack.deploy.traffic import Traffic
 
 
-@dataclass(frozen=True)
-class Part:
-    """One Lava process: its nodes, what it receives and what it sends, all by node name."""
+@dataclass(frozen=True, eq=False)
+class Branch:
+    """One graph on the board: for each layer its tiling, loads, core of each block, traffic.
+
+    ``counted``: whether the traffic comes from a run's events (else every neuron sends always).
+    """
 
     name: str
-    kind: str
-    nodes: tuple[str, ...]
-    receives: tuple[str, ...]
-    sends: tuple[str, ...]
+    layers: tuple[Layer, ...]
+    tilings: Mapping[str, Tiling]
+    loads: Mapping[str, Loads]
+    cores: Mapping[str, Index]
+    schedule: Schedule
+    traffic: Mapping[str, Traffic]
+    counted: bool
+
+    @cached_property
+    def used_cores(self) -> Index:
+        """Cores that hold a block of this branch, ascending."""
+        found: Index = np.unique(np.concatenate([self.cores[n.name] for n in self.layers]))
+        return found
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Placement:
-    """Parts in an order in which each receives from earlier ones alone."""
+    """Branches on a board; ``used`` (cores, resources) in the order of ``loads.RESOURCES``."""
 
-    graph: str
-    parts: tuple[Part, ...]
+    board: Board
+    branches: tuple[Branch, ...]
+    used: Index
 
-    def as_dict(self) -> dict[str, object]:
-        """Plain values for JSON: part → nodes."""
-        return {part.name: {"kind": part.kind, "nodes": list(part.nodes)} for part in self.parts}
+    @property
+    def cores(self) -> int:
+        """Cores in use."""
+        return len(self.used)
 
+    @property
+    def chips(self) -> int:
+        """Chips in use; cores are numbered chip by chip."""
+        return -(-self.cores // self.board.cores_per_chip.value)
 
-def place(graph: Graph) -> Placement:
-    """One process a block."""
-    home: dict[str, str] = {}
-    kinds: dict[str, str] = {}
-    for node in graph:
-        if isinstance(node, (Input, Output)):
-            continue
-        block, kind = _block(node)
-        if _opens(node, graph):
-            earlier = {home[name] for name in node.inputs if name in home}
-            if earlier and block not in earlier:
-                home[node.name] = earlier.pop()
-                continue
-        home[node.name] = block
-        kinds[block] = kind
-    return Placement(graph.name, _parts(graph, home, kinds))
+    @property
+    def fits(self) -> bool:
+        """Whether the board has so many cores."""
+        return self.board.cores is None or self.cores <= self.board.cores
 
+    @cached_property
+    def neurons(self) -> int:
+        """Neurons of the network, those with two ports counted once."""
+        return sum(layer.neurons for branch in self.branches for layer in branch.layers)
 
-def _block(node: Node) -> tuple[str, str]:
-    for pattern, kind in _BLOCKS:
-        if found := re.match(pattern, node.name):
-            name = found.group(1)
-            return (name if "." in name else f"decoder.{name}"), kind
-    return node.name.rsplit(".", 1)[0], "layers"
+    @cached_property
+    def fractions(self) -> NDArray[np.float64]:
+        """(cores, resources): share of each limit that a core uses."""
+        shares: NDArray[np.float64] = self.used / limits(self.board)
+        return shares
 
+    @cached_property
+    def fullest(self) -> Index:
+        """Index in ``RESOURCES`` of each core's fullest resource."""
+        found: Index = self.fractions.argmax(1)
+        return found
 
-def _opens(node: Node, graph: Graph) -> bool:
-    """Whether a node may stay with the process that made its only membrane."""
-    if isinstance(node, Sum):
-        return node.constant is not None and len(node.inputs) == 1
-    return isinstance(node, (Neuron, Pool))
+    @cached_property
+    def lower_bound_cores(self) -> int:
+        """No placement takes fewer: neurons ÷ neurons a core, memory stored once ÷ capacity."""
+        return lower_bound(self, self.board)
 
+    @property
+    def unrolled_lower_bound_cores(self) -> int:
+        """The same bound where every synapse is stored by itself instead of once a kernel."""
+        return lower_bound(self, self.board.changed(shared_kernels=False))
 
-def _parts(graph: Graph, home: Mapping[str, str], kinds: Mapping[str, str]) -> tuple[Part, ...]:
-    members: dict[str, list[str]] = {}
-    for name, part in home.items():
-        members.setdefault(part, []).append(name)
-    parts = [_part(graph, home, name, kinds[name], nodes) for name, nodes in members.items()]
-    made = {node.name for node in graph.inputs}
-    ordered: list[Part] = []
-    while parts:
-        ready = [part for part in parts if set(part.receives) <= made]
-        if not ready:
-            raise GraphError(f"{graph.name}: the blocks {[p.name for p in parts]} form a cycle")
-        ordered += ready
-        made |= {name for part in ready for name in part.nodes}
-        parts = [part for part in parts if part not in ready]
-    return tuple(ordered)
+    @property
+    def obstacle(self) -> str | None:
+        """Why the network does not fit: resource, by how much, where, and what would help."""
+        return None if self.fits else _obstacle(self)
 
 
-def _part(graph: Graph, home: Mapping[str, str], name: str, kind: str, nodes: list[str]) -> Part:
-    inside = set(nodes)
-    read = [source for node in nodes for source in graph[node].inputs]
-    receives = tuple(dict.fromkeys(source for source in read if source not in inside))
-    sends = tuple(
-        node for node in nodes if any(c.name not in inside for c in graph.consumers[node])
+def lower_bound(placement: Placement, board: Board) -> int:
+    """Cores below which neurons or memory cannot go, axons and repeated kernels left out."""
+    neurons, bits = 0, 0
+    for branch in placement.branches:
+        for layer in branch.layers:
+            neurons += layer.neurons * layer.ports
+            bits += least_bits(layer, board)
+    by_neurons = -(-neurons // board.neurons_per_core.value)
+    return max(by_neurons, -(-bits // board.memory_bits))
+
+
+def least_bits(layer: Layer, board: Board) -> int:
+    """Memory of a layer that one endless core would need."""
+    uncut = Tiling(layer.shape, layer.shape)
+    synapses = int(synapse_bits(layer, uncut, board).sum())
+    channels = layer.shape[0] * layer.channel_bits
+    return layer.neurons * layer.state_bits + channels + layer.fixed_bits + synapses
+
+
+def unrolled_least_bits(layer: Layer) -> int:
+    """Bits of all synapses of a layer, each stored by itself."""
+    return int(unrolled_bits(layer, Tiling(layer.shape, layer.shape)).sum())
+
+
+def _obstacle(placement: Placement) -> str:
+    board, have = placement.board, placement.board.cores or 0
+    shares = placement.fractions.sum(0)
+    resource = int(shares.argmax())
+    factor = -(-placement.cores // have)
+    budget = placement.neurons * have / placement.cores
+    return (
+        f"{placement.cores:,} cores on {placement.chips:,} chips exceed the {have:,} on "
+        f"{board.chips.value:,} of board {board.name} by {placement.cores - have:,} cores; "
+        f"{RESOURCES[resource]} fill first ({shares[resource]:,.0f} cores' worth); "
+        f"the first layer beyond the board is {_first_beyond(placement, have)}, "
+        f"the largest {_largest(placement)}. What would help: {placement.chips:,} chips; "
+        f"a smaller variant, of at most about {budget / 1e6:,.1f} million neurons instead of "
+        f"{placement.neurons / 1e6:,.1f} million; {_alone(placement, have)}"
+        f"time-multiplexing by a factor of {factor:,} (parts of the network take turns on the "
+        "same cores, weights and states reloaded)"
     )
-    return Part(name, kind, tuple(nodes), receives, sends)
 
 
-def message_dtype(graph: Graph, name: str) -> str:
-    """Counts and images travel in the smallest type that holds them, membranes as int32."""
-    signal = graph.signal(name)
-    return {COUNT: "int8", IMAGE: "int16"}.get(signal, "int32")
+def _first_beyond(placement: Placement, have: int) -> str:
+    for branch in placement.branches:
+        for layer in branch.layers:
+            if branch.cores[layer.name].max() >= have:
+                return f"{branch.name} {layer.name}"
+    return ""
+
+
+def _largest(placement: Placement) -> str:
+    layers = [(branch, layer) for branch in placement.branches for layer in branch.layers]
+    branch, layer = max(layers, key=lambda pair: len(pair[0].tilings[pair[1].name]))
+    return f"{branch.name} {layer.name} ({len(branch.tilings[layer.name]):,} blocks)"
+
+
+def _alone(placement: Placement, have: int) -> str:
+    """Branches never run at the same time, so one board may hold them in turn."""
+    most = max(len(branch.used_cores) for branch in placement.branches)
+    if len(placement.branches) < 2 or most > have:
+        return ""
+    chips = math.ceil(most / placement.board.cores_per_chip.value)
+    return f"one branch at a time, loaded in turn ({chips:,} chips); "

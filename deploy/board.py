@@ -1,0 +1,164 @@
+"""What a neuro-core, a chip and a board can hold: a table of limits, a source beside each number.
+
+Boards are YAML files in ``spiketrack/boards``; a user's file has the same keys and may extend one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from importlib import resources
+from importlib.abc import Traversable
+from pathlib import Path
+from typing import Annotated, Any, Generic, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from spiketrack.errors import ConfigError, SpikeTrackError
+
+DEFAULT_BOARD = "hala-point"
+UNSOURCED = "given by the user, no source"
+PARENT_DEPTH = 8  # boards that extend boards; more is a circle
+
+V = TypeVar("V")
+Count = Annotated[int, Field(ge=1)]
+
+
+class CapacityError(SpikeTrackError):
+    """A layer that no core of this board can hold, however it is split."""
+
+
+class Quantity(BaseModel, Generic[V]):
+    """A number and where it comes from; a bare number has no source."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    value: V
+    source: str = UNSOURCED
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare(cls, given: Any) -> Any:
+        return given if isinstance(given, Mapping) else {"value": given}
+
+
+class Board(BaseModel):
+    """Limits of one core, cores of a chip, chips of a board. None: no such limit is published.
+
+    ``memory_kib_per_core``: KiB for synapses, axon tables and neuron state together.
+    ``axon_bits``: one table entry. ``accumulators_per_product``: neurons' worth of a core that
+    one neuron with two multiplied inputs takes. ``cores_per_tile``, ``tiles_across``: the mesh
+    on the chip, for hop counts.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    chips: Quantity[Count | None]
+    cores_per_chip: Quantity[Count]
+    neurons_per_core: Quantity[Count]
+    memory_kib_per_core: Quantity[Count]
+    weight_bits: Quantity[Count]
+    state_bits: Quantity[Count]
+    payload_bits: Quantity[Count]
+    axon_bits: Quantity[Annotated[int, Field(ge=0)]]
+    input_axons_per_core: Quantity[Count | None]
+    output_axons_per_core: Quantity[Count | None]
+    fan_in: Quantity[Count | None]
+    fan_out_cores: Quantity[Count | None]
+    accumulators_per_product: Quantity[Count]
+    shared_kernels: Quantity[bool]
+    cores_per_tile: Quantity[Count]
+    tiles_across: Quantity[Count]
+
+    @property
+    def cores(self) -> int | None:
+        """Usable cores of the whole board."""
+        return self.chips.value and self.chips.value * self.cores_per_chip.value
+
+    @property
+    def memory_bits(self) -> int:
+        """Memory of one core in bits."""
+        return self.memory_kib_per_core.value * 1024 * 8
+
+    def tile(self, core: int) -> tuple[int, int]:
+        """Column and row of a core's tile on its chip; odd rows run backwards, so that
+        consecutive cores are neighbours."""
+        row, column = divmod(core // self.cores_per_tile.value, self.tiles_across.value)
+        return (self.tiles_across.value - 1 - column if row % 2 else column), row
+
+    def changed(self, **values: Any) -> Board:
+        """A copy with other values, e.g. ``board.changed(memory_kib_per_core=192)``."""
+        return _validated({**self.model_dump(), **values}, f"board {self.name}")
+
+
+def load_board(spec: str | None = None) -> Board:
+    """Board by name, by number of chips (``"3"``, ``"3 chips"``) or from a YAML file.
+
+    ``ConfigError`` for a name that is neither known nor a file, and for wrong keys or values.
+    """
+    spec = spec or DEFAULT_BOARD
+    number = re.fullmatch(r"(\d+)( ?chips?)?", spec.strip())
+    if number:
+        chips = int(number[1])
+        plural = "" if chips == 1 else "s"
+        return load_board("loihi2").changed(name=f"{chips} chip{plural}", chips=chips)
+    return _validated(_merged(spec, PARENT_DEPTH), spec)
+
+
+def board_names() -> list[str]:
+    """Names of the packaged boards."""
+    return sorted(Path(file.name).stem for file in _folder().iterdir() if _is_board(file))
+
+
+def _folder() -> Traversable:
+    return resources.files("spiketrack") / "boards"
+
+
+def _is_board(file: Traversable) -> bool:
+    return Path(file.name).suffix == ".yaml"
+
+
+def _merged(spec: str, depth: int) -> dict[str, Any]:
+    """Keys of a board over those of the board that it extends."""
+    if not depth:
+        raise ConfigError(f"{spec}: boards extend each other in a circle, or too deeply")
+    keys = _parsed(spec)
+    parent = keys.pop("extends", None)
+    if parent is None:
+        return keys
+    return {**_merged(str(parent), depth - 1), **keys}
+
+
+def _parsed(spec: str) -> dict[str, Any]:
+    try:
+        keys = yaml.safe_load(_text(spec))
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{spec}: no YAML ({' '.join(str(error).split())})") from error
+    if not isinstance(keys, dict):
+        raise ConfigError(f"{spec}: a board file is a table of keys, see loihi2.yaml")
+    return keys
+
+
+def _text(spec: str) -> str:
+    if spec in board_names():
+        return (_folder() / f"{spec}.yaml").read_text(encoding="utf-8")
+    path = Path(spec)
+    if not path.is_file():
+        known = ", ".join(board_names())
+        raise ConfigError(f"no board {spec}: choose {known}, 'N chips' or a YAML file")
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{spec}: not readable as a board file ({error})") from error
+
+
+def _validated(keys: Mapping[str, Any], where: str) -> Board:
+    try:
+        return Board.model_validate(keys)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        raise ConfigError(f"{where}: {key}: {first['msg']}{more}") from error

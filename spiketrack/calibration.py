@@ -30,6 +30,10 @@ class CalibrationData:
     frames: int
     statistics: dict[str, Statistics]
 
+    def as_dict(self) -> dict[str, object]:
+        """Plain values for the manifest."""
+        return {"clip": self.source, "box": list(self.box.as_tuple()), "frames": self.frames}
+
 
 def calibrate(
     checkpoint: Checkpoint, model: SpikeTrack, clip: Clip, box: Box, frames: int = FRAMES

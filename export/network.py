@@ -1,0 +1,102 @@
+"""The exported network: two verified integer graphs and the folder they are kept in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from spiketrack.config import NetworkConfig, TrackerConfig
+from spiketrack.errors import NirError
+from spiketrack.export.checks import check
+from spiketrack.export.folding import SEARCH, TEMPLATE
+from spiketrack.export.graph import Graph
+from spiketrack.export.nir_reader import read_nir
+from spiketrack.export.nir_writer import write_nir
+from spiketrack.version import FORMAT_VERSION
+
+FORMAT = "spiketrack-export"
+BRANCHES = (TEMPLATE, SEARCH)
+
+
+@dataclass(frozen=True, eq=False)
+class ExportedNetwork:
+    """``graphs`` by branch, sizes, tracker settings, and the manifest that describes them."""
+
+    graphs: Mapping[str, Graph]
+    config: NetworkConfig
+    tracker: TrackerConfig
+    manifest: Mapping[str, Any]
+
+
+def write_export(network: ExportedNetwork, folder: Path) -> None:
+    """Write ``template.nir``, ``search.nir`` and ``manifest.json`` into an existing folder."""
+    for branch in BRANCHES:
+        write_nir(network.graphs[branch], folder / f"{branch}.nir")
+    text = json.dumps(network.manifest, indent=1, allow_nan=False) + "\n"
+    (folder / "manifest.json").write_text(text, encoding="utf-8")
+
+
+def is_export(path: Path) -> bool:
+    """Whether a path looks like an export folder."""
+    return path.is_dir() and (path / "manifest.json").exists()
+
+
+def read_export(folder: Path) -> ExportedNetwork:
+    """Read and check an export folder; ``NirError`` or ``GraphError`` says what is wrong."""
+    manifest = _read_manifest(folder)
+    graphs = {}
+    for branch in BRANCHES:
+        path = folder / f"{branch}.nir"
+        graphs[branch] = read_nir(path)
+        if graphs[branch].name != branch:
+            raise NirError(f"{path}: holds the {graphs[branch].name} branch")
+        check(graphs[branch], f"reading {path}")
+    try:
+        config = _from_dict(NetworkConfig, manifest["network"])
+        tracker = _from_dict(TrackerConfig, manifest["tracker"])
+    except (KeyError, TypeError) as error:
+        raise NirError(f"{folder}/manifest.json: {error} is missing or unknown") from None
+    _agree(folder, graphs, config)
+    return ExportedNetwork(graphs, config, tracker, manifest)
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    path = folder / "manifest.json"
+    if not folder.exists():
+        raise NirError(f"{folder}: no such folder; export a checkpoint first")
+    if not path.is_file():
+        raise NirError(f"{folder}: no manifest.json; this is no export folder")
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        kind, version = manifest["format"], manifest["version"]
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise NirError(f"{path}: unreadable ({type(error).__name__}: {error})") from None
+    if kind != FORMAT:
+        raise NirError(f"{path}: format {kind}, not {FORMAT}")
+    if version != FORMAT_VERSION:
+        raise NirError(
+            f"{path}: written as version {version}, this program reads {FORMAT_VERSION}; "
+            "export the checkpoint again"
+        )
+    return dict(manifest)
+
+
+def _from_dict(kind: type[Any], values: Mapping[str, Any]) -> Any:
+    known = {field.name for field in fields(kind)}
+    chosen = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in known}
+    return kind(**chosen)
+
+
+def _agree(folder: Path, graphs: Mapping[str, Graph], config: NetworkConfig) -> None:
+    """The graphs must have the sizes that the manifest claims."""
+    side, steps = config.resolution, config.templates
+    expected = {TEMPLATE: (steps, 3, side, side), SEARCH: (1, 3, side, side)}
+    for branch, graph in graphs.items():
+        if graph["image"].shape != expected[branch]:
+            raise NirError(
+                f"{folder}/{branch}.nir: crops of shape {graph['image'].shape}, "
+                f"the manifest says {expected[branch]}"
+            )

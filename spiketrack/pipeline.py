@@ -1,0 +1,97 @@
+"""The compiler on one page: checkpoint → float → folded → integer → checked → files."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from spiketrack.calibration import CalibrationData, calibrate
+from spiketrack.checkpoint import Checkpoint, read_checkpoint
+from spiketrack.clip import BUNDLED_BOX, bundled_clip, open_clip, parse_box
+from spiketrack.errors import SpikeTrackError
+from spiketrack.export.checks import check
+from spiketrack.export.folding import SEARCH, TEMPLATE, fold
+from spiketrack.export.formats import layer_formats
+from spiketrack.export.graph import Graph
+from spiketrack.export.network import FORMAT, ExportedNetwork, write_export
+from spiketrack.export.nir_vocabulary import OPERATIONS, VOCABULARY, VOCABULARY_VERSION
+from spiketrack.export.quantise import quantise
+from spiketrack.files import atomic_folder
+from spiketrack.version import FORMAT_VERSION, VERSION
+
+Progress = Callable[[str], None]
+PACKAGES = ("h5py", "lava-nc", "nir", "numpy", "torch")
+
+
+def export_checkpoint(
+    checkpoint: str | Path,
+    folder: Path,
+    clip: Path | None = None,
+    box: str | None = None,
+    force: bool = False,
+    progress: Progress = lambda stage: None,
+) -> ExportedNetwork:
+    """Quantise a checkpoint and write its export folder, complete or not at all."""
+    with atomic_folder(folder, force) as temporary:
+        progress("reading the checkpoint")
+        read = read_checkpoint(checkpoint)
+        progress("calibrating")
+        data = calibration(read, clip, box)
+        progress("quantising")
+        network = compile_network(read, data)
+        progress("writing")
+        write_export(network, temporary)
+    return network
+
+
+def calibration(
+    checkpoint: Checkpoint, clip: Path | None = None, box: str | None = None
+) -> CalibrationData:
+    """Statistics from a clip and box, by default from the bundled ones."""
+    if (clip is None) != (box is None):
+        raise SpikeTrackError("--calibrate and --box: give both or neither")
+    source = clip or bundled_clip()
+    where = parse_box(box) if box else BUNDLED_BOX
+    return calibrate(checkpoint, checkpoint.build(), open_clip(source), where)
+
+
+def compile_network(checkpoint: Checkpoint, data: CalibrationData | None) -> ExportedNetwork:
+    """Every stage in order, each checked: fold, quantise, prove, describe."""
+    model = checkpoint.build()
+    graphs: dict[str, Graph] = {}
+    layers: dict[str, Any] = {}
+    for branch in (TEMPLATE, SEARCH):
+        folded = fold(model, branch)
+        graph = quantise(folded, data.statistics[branch] if data else None)
+        proven = check(graph, f"quantising the {branch} branch")
+        graphs[branch] = graph
+        layers[branch] = layer_formats(graph, proven)
+    manifest = describe(checkpoint, data, graphs, layers)
+    return ExportedNetwork(graphs, checkpoint.network, checkpoint.tracker, manifest)
+
+
+def describe(
+    checkpoint: Checkpoint,
+    data: CalibrationData | None,
+    graphs: Mapping[str, Graph],
+    layers: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The manifest; the same checkpoint and clip give the same bytes."""
+    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+    return {
+        "format": FORMAT,
+        "version": FORMAT_VERSION,
+        "versions": {"spiketrack": VERSION} | versions,
+        "checkpoint": {"sha256": checkpoint.sha256},
+        "network": checkpoint.network.as_dict() | {"variant": checkpoint.network.variant},
+        "tracker": checkpoint.tracker.as_dict(),
+        "calibration": data.as_dict() if data else None,
+        "not_standard_nir": {
+            "vocabulary": VOCABULARY,
+            "version": VOCABULARY_VERSION,
+            "operations": dict(OPERATIONS),
+        },
+        "layers": layers,
+    }

@@ -5,7 +5,8 @@ The JSON written by ``report`` has ``schema`` = "spiketrack.evaluation" and ``ve
     method       name of what was evaluated; with the command line's settings beside it
     mean         success_auc, precision_20, normalised_precision, ao, sr50, sr75: means over the
                  sequences; success_curve, precision_curve, normalised_curve at ``thresholds``;
-                 fps; energy_mj a frame (null where the backend counts no operations)
+                 fps; energy_mj of a frame's search and template_mj, the template encodings
+                 spread over the frames (null where the backend counts no operations)
     pooled       ao, sr50, sr75 over all frames together, as GOT-10k's toolkit reports them
     sequences    NAME → the same keys as ``mean``, and layout, frames (tracked), scored, seconds
     thresholds   success (IoU), precision (pixels), normalised
@@ -42,6 +43,7 @@ from spiketrack.tracker import Tracker, follow
 
 SCHEMA = "spiketrack.evaluation"
 VERSION = 1
+MJ = 1e-9  # millijoules in a picojoule
 
 Operations = Mapping[str, NDArray[np.int64]]
 Price = Callable[[Operations], float]
@@ -91,15 +93,23 @@ class NetworkMethod:
 
 
 @dataclass(frozen=True)
+class Energy:
+    """mJ a tracked frame: of its search, and of the template encodings spread over the frames."""
+
+    search: float
+    template: float
+
+
+@dataclass(frozen=True)
 class SequenceResult:
-    """One sequence: boxes found (N, 4), figures, tracked frames, seconds, mJ a frame."""
+    """One sequence: boxes found (N, 4), frame size, figures, seconds, energy a frame."""
 
     sequence: Sequence
     boxes: NDArray[np.float64]
     size: tuple[int, int]
     scores: Scores
     seconds: float
-    energy_mj: float | None
+    energy: Energy | None
 
     @property
     def frames(self) -> int:
@@ -117,8 +127,7 @@ def evaluate_sequence(
 ) -> SequenceResult:
     """Follow the first frame's box and score the boxes; ``step`` is called for each frame.
 
-    ``price`` turns operation counts into picojoules; template encodings are spread over the
-    tracked frames. ``ClipError`` names the sequence.
+    ``price`` turns operation counts into picojoules. ``ClipError`` names the sequence.
     """
     found: list[Box] = []
     size = (0, 0)
@@ -142,12 +151,13 @@ def evaluate_sequence(
     return SequenceResult(sequence, boxes, size, scores, seconds, energy(method, price))
 
 
-def energy(method: Method, price: Price | None) -> float | None:
+def energy(method: Method, price: Price | None) -> Energy | None:
     """mJ a tracked frame of the last sequence, None where no operations were counted."""
     tally = method.tally if isinstance(method, NetworkMethod) else Tally()
     if price is None or not tally.search or not tally.frames:
         return None
-    return (price(tally.search) + price(tally.template)) / tally.frames * 1e-9
+    search, template = (price(part) / tally.frames * MJ for part in (tally.search, tally.template))
+    return Energy(search, template)
 
 
 def report(
@@ -174,12 +184,10 @@ def report(
 
 
 def _figures(results: list[SequenceResult]) -> dict[str, Any]:
-    energies = [r.energy_mj for r in results if r.energy_mj is not None]
     mean = dataclasses.asdict(mean_scores([r.scores for r in results]))
     mean["fps"] = sum(r.frames for r in results) / sum(r.seconds for r in results)
-    mean["energy_mj"] = float(np.mean(energies)) if len(energies) == len(results) else None
     return {
-        "mean": mean,
+        "mean": mean | _energies([r.energy for r in results]),
         "pooled": pooled(results),
         "sequences": {r.sequence.name: _one(r) for r in results},
     }
@@ -193,8 +201,16 @@ def _one(result: SequenceResult) -> dict[str, Any]:
         "scored": int(result.sequence.visible.sum()),
         "seconds": result.seconds,
         "fps": result.fps,
-        "energy_mj": result.energy_mj,
+        **_energies([result.energy]),
     }
+
+
+def _energies(found: list[Energy | None]) -> dict[str, float | None]:
+    known = [one for one in found if one is not None]
+    if len(known) < len(found):
+        return {"energy_mj": None, "template_mj": None}
+    search, template = np.mean([(one.search, one.template) for one in known], axis=0)
+    return {"energy_mj": float(search), "template_mj": float(template)}
 
 
 def pooled(results: list[SequenceResult]) -> dict[str, float]:

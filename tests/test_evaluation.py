@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from synthetic_clips import moving_patch, write_images, write_otb
 from spiketrack import evaluation_plots, metrics, sequences
 from spiketrack.baselines import Baseline, parse_baselines
 from spiketrack.boxes import Box, iou
+from spiketrack.commands.evaluate import show
 from spiketrack.config import NetworkConfig, TrackerConfig
 from spiketrack.errors import ClipError, ConfigError, MissingDependency
 from spiketrack.evaluation import NetworkMethod, evaluate_sequence, report
@@ -253,7 +255,7 @@ def test_perfect_boxes(tmp_path: Path) -> None:
     assert result.scores.success_auc == pytest.approx(20 / 21)
     assert result.scores.ao == result.scores.sr75 == result.scores.normalised_precision == 1
     assert (result.frames, result.size, len(steps)) == (7, (96, 72), 8)
-    assert result.energy_mj is None
+    assert result.energy is None
 
 
 def test_report_is_json_with_documented_keys(tmp_path: Path) -> None:
@@ -298,7 +300,7 @@ class Counting(SimulatorBase):
         return Inference(maps, Trace(operations={"layer": np.array([1, 2], np.int64)}))
 
 
-def test_energy_a_frame_includes_the_templates(tmp_path: Path) -> None:
+def test_energy_a_frame(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Seven searches of 3 operations, two encodings (the first, frame 5) of 5, at 1e9 pJ each."""
     (only,) = find_sequences(write_otb(tmp_path / "Patch", FRAMES, BOXES))
     method = NetworkMethod(Counting(), TrackerConfig(update_every=5, update_threshold=0.0))
@@ -307,8 +309,14 @@ def test_energy_a_frame_includes_the_templates(tmp_path: Path) -> None:
     )
     assert method.tally.search["layer"].tolist() == [7, 14]
     assert method.tally.template["layer"].tolist() == [10, 0]
-    assert result.energy_mj == pytest.approx((7 * 3 + 2 * 5) / 7)
-    assert evaluate_sequence(method, only).energy_mj is None
+    assert result.energy is not None
+    assert (result.energy.search, result.energy.template) == pytest.approx((3, 10 / 7))
+    figures = report("net", [result], {"backend": "integer"})
+    show(figures)
+    assert re.search(r"\+T mJ.*Patch .* 3\.0000\s+1\.4286", capsys.readouterr().out, re.DOTALL)
+    assert figures["mean"]["energy_mj"] == figures["sequences"]["Patch"]["energy_mj"]
+    assert figures["mean"]["template_mj"] == pytest.approx(10 / 7)
+    assert evaluate_sequence(method, only).energy is None
 
 
 # --- baselines and plots ------------------------------------------------------------------------

@@ -7,21 +7,16 @@ from pathlib import Path
 
 from spiketrack.config import TrackerConfig
 from spiketrack.errors import UnsupportedError
-from spiketrack.evaluation import Price
 from spiketrack.simulators.base import Simulator
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A running backend, its network's tracker settings and name, and what operations cost.
-
-    ``price``: operation counts by layer → picojoules; None where the backend counts none.
-    """
+    """A running backend, the tracker's settings of its network, and the network's name."""
 
     simulator: Simulator
     settings: TrackerConfig
     name: str
-    price: Price | None = None
 
 
 def open_backend(source: str, backend: str, device: str) -> Opened:

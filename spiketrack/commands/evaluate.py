@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -14,6 +15,7 @@ from spiketrack.baselines import parse_baselines
 from spiketrack.boxes import Box, write_otb
 from spiketrack.commands.backend import Opened, open_backend
 from spiketrack.commands.progress import console, frame_bar
+from spiketrack.energy import price_operations
 from spiketrack.errors import MissingDependency
 from spiketrack.evaluation import (
     Method,
@@ -26,18 +28,27 @@ from spiketrack.evaluation import (
 from spiketrack.evaluation_plots import write_html, write_png
 from spiketrack.files import atomic_folder, write_json
 from spiketrack.outputs import check_target
+from spiketrack.prices import DEFAULT as DEFAULT_PRICES
+from spiketrack.prices import load_prices
 from spiketrack.sequences import Sequence as Footage
 from spiketrack.sequences import find_sequences
 
-COLUMNS = {
-    "success_auc": "AUC",
-    "precision_20": "P 20px",
-    "normalised_precision": "P norm",
-    "ao": "AO",
-    "sr50": "SR0.5",
-    "sr75": "SR0.75",
+Columns = Mapping[str, tuple[str, str]]  # figure → heading, format
+
+COLUMNS: Columns = {
+    "success_auc": ("AUC", ".3f"),
+    "precision_20": ("P20", ".3f"),
+    "normalised_precision": ("Pnorm", ".3f"),
+    "ao": ("AO", ".3f"),
+    "sr50": ("SR.5", ".3f"),
+    "sr75": ("SR.75", ".3f"),
+    "fps": ("fps", ".1f"),
 }
-CAPTION = "success AUC, precision at 20 px, normalised precision, AO, SR; fps and mJ a frame"
+ENERGY: Columns = {"energy_mj": ("mJ", ".4f"), "template_mj": ("+T mJ", ".4f")}
+CAPTION = (
+    "n: tracked frames. AUC: success. P20: precision at 20 px. Pnorm: normalised precision.\n"
+    "AO, SR: as in GOT-10k. mJ: a frame's search; +T: template encodings, spread over the frames."
+)
 
 
 def evaluate(
@@ -55,6 +66,9 @@ def evaluate(
     baseline: Annotated[
         str, typer.Option(help="OpenCV's trackers on the same frames: csrt,kcf,mil.")
     ] = "",
+    prices: Annotated[
+        str, typer.Option(help="Price table (a name or file) of the operations counted.")
+    ] = DEFAULT_PRICES,
     json: Annotated[Path | None, typer.Option(help="Write all figures and curves.")] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for plots (HTML, PNG), boxes and figures.")
@@ -65,12 +79,13 @@ def evaluate(
     check_target("--json", json)
     footage = [sequence.cut(frames) for sequence in find_sequences(sequences)]
     others = parse_baselines(baseline)
+    price = price_operations(load_prices(prices))
     opened = open_backend(checkpoint, backend, device)
     with opened.simulator:
         method = NetworkMethod(opened.simulator, opened.settings)
-        results = run(method, footage, opened.price)
+        results = run(method, footage, price)
     against = {other.name: run(other, footage) for other in others}
-    document = report(opened.name, results, settings(opened, frames), against)
+    document = report(opened.name, results, settings(opened, frames, prices), against)
     show(document)
     if json is not None:
         write_json(json, document)
@@ -89,38 +104,38 @@ def run(
         return [evaluate_sequence(method, sequence, price, step) for sequence in footage]
 
 
-def settings(opened: Opened, frames: int | None) -> dict[str, Any]:
+def settings(opened: Opened, frames: int | None, prices: str) -> dict[str, Any]:
     """What the figures depend on, for the report."""
     return {
         "backend": opened.simulator.name,
         "network": opened.simulator.config.as_dict(),
         "tracker": opened.settings.as_dict(),
         "frames_limit": frames,
+        "prices": prices,
     }
 
 
 def show(document: Mapping[str, Any]) -> None:
     """Print a row for each sequence, the mean, and a mean row for each baseline."""
-    table = Table(title=f"{document['method']}, {document['backend']} backend", caption=CAPTION)
+    columns = {**COLUMNS, **(ENERGY if document["mean"]["energy_mj"] is not None else {})}
+    title = f"{document['method']}, {document['backend']} backend"
+    table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("sequence", no_wrap=True)
-    for heading in ("frames", *COLUMNS.values(), "fps"):
-        table.add_column(heading, justify="right")
-    priced = document["mean"]["energy_mj"] is not None
-    if priced:
-        table.add_column("mJ", justify="right")
+    for heading in ("n", *(heading for heading, _ in columns.values())):
+        table.add_column(heading, justify="right", no_wrap=True)
     for name, figures in document["sequences"].items():
-        table.add_row(name, str(figures["frames"]), *_cells(figures, priced))
+        table.add_row(name, str(figures["frames"]), *_cells(figures, columns))
     table.add_section()
-    table.add_row("mean", "", *_cells(document["mean"], priced), style="bold")
+    table.add_row("mean", "", *_cells(document["mean"], columns), style="bold")
     for name, found in document["baselines"].items():
-        table.add_row(f"{name} (mean)", "", *_cells(found["mean"], priced))
+        table.add_row(f"{name} (mean)", "", *_cells(found["mean"], columns))
     Console().print(table)
+    console.print(CAPTION, markup=False, highlight=False)
 
 
-def _cells(figures: Mapping[str, Any], priced: bool) -> list[str]:
-    cells = [f"{figures[key]:.3f}" for key in COLUMNS] + [f"{figures['fps']:.1f}"]
-    energy = figures["energy_mj"]
-    return [*cells, "" if energy is None else f"{energy:.4f}"] if priced else cells
+def _cells(figures: Mapping[str, Any], columns: Columns) -> list[str]:
+    shown = ((figures[key], form) for key, (_, form) in columns.items())
+    return ["" if value is None else format(value, form) for value, form in shown]
 
 
 def write_folder(

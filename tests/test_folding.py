@@ -87,14 +87,13 @@ def _upsample(node: Upsample, x: Tensor) -> Tensor:
 def _key_value(node: KeyValue, k: Tensor, v: Tensor) -> Tensor:
     steps, heads, d, wide = node.shape
     k, v = k.reshape(steps, heads, d, -1), v.reshape(steps, heads, wide, -1)
-    kv: Tensor = torch.einsum("thip,thjp->thij", k, v)
-    return kv
+    return k @ v.transpose(2, 3)
 
 
 def _read(node: Read, q: Tensor, kv: Tensor) -> Tensor:
     steps, heads, d, _ = kv.shape
-    x: Tensor = torch.einsum("thip,thij->thjp", q.reshape(steps, heads, d, -1), kv)
-    return x.reshape(node.shape) * 2 / d**0.5
+    x = kv.transpose(2, 3) @ q.reshape(steps, heads, d, -1)
+    return x.reshape(node.shape) * (2 / d**0.5)
 
 
 def _positions(node: PositionsAsChannels, x: Tensor) -> Tensor:

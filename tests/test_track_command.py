@@ -25,6 +25,7 @@ from spiketrack.config import NetworkConfig, TrackerConfig
 from spiketrack.errors import ClipError, MissingDependency, SpikeTrackError
 from spiketrack.model import SpikeTrack
 from spiketrack.outputs import FOLDER_FILES
+from spiketrack.pipeline import export_checkpoint
 from spiketrack.render import Filmstrip, VideoFile, annotate
 
 FRAMES, BOXES = moving_patch(8)
@@ -268,6 +269,34 @@ def test_a_video_that_was_not_written_whole(
     with pytest.raises(SpikeTrackError, match="could not be written whole"):
         video.__exit__(None, None, None)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_checkpoint_on_the_integer_backend(tmp_path: Path, checkpoint: str, clip: Path) -> None:
+    """It is quantised in memory; the evaluation prices what this backend counts."""
+    csv = tmp_path / "b.csv"
+    invoke(
+        "track", checkpoint, "--video", clip, "--box", BOX, "--backend", "integer", "--frames", 2,
+        "--out", csv,
+    )  # fmt: skip
+    assert len(read_csv(csv)) == 3
+    write_otb(tmp_path / "Patch", FRAMES, BOXES)
+    figures = tmp_path / "figures.json"
+    invoke(
+        "evaluate", checkpoint, tmp_path / "Patch", "--backend", "integer", "--frames", 2,
+        "--json", figures,
+    )  # fmt: skip
+    mean = json.loads(figures.read_text())["mean"]
+    assert 0 < mean["energy_mj"] < mean["template_mj"]  # three templates over two frames
+
+
+def test_an_export_folder(tmp_path: Path, checkpoint: str, clip: Path) -> None:
+    export_checkpoint(checkpoint, tmp_path / "tiny")
+    arguments = ("--video", clip, "--box", BOX, "--frames", 2)
+    invoke("track", tmp_path / "tiny", *arguments, "--out", tmp_path / "a.csv")
+    invoke("track", checkpoint, *arguments, "--backend", "integer", "--out", tmp_path / "b.csv")
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+    with pytest.raises(SpikeTrackError, match="is an export folder; give a checkpoint"):
+        invoke("track", tmp_path / "tiny", *arguments, "--backend", "float")
 
 
 def test_evaluate_command(tmp_path: Path, checkpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:

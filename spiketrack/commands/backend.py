@@ -1,13 +1,23 @@
-"""Opening a backend for the commands that track: network, backend name and device in one place."""
+"""Opening a backend for the commands that track, from a checkpoint or an export folder."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from spiketrack.commands.progress import console
 from spiketrack.config import TrackerConfig
-from spiketrack.errors import UnsupportedError
+from spiketrack.errors import SpikeTrackError, UnsupportedError
 from spiketrack.simulators.base import Simulator
+
+if TYPE_CHECKING:
+    from spiketrack.simulators.factory import Options
+
+BACKEND_HELP = (
+    "float, integer, lava, onnx or norse; default: float for a checkpoint, integer for an "
+    "export folder."
+)
 
 
 @dataclass(frozen=True)
@@ -19,13 +29,48 @@ class Opened:
     name: str
 
 
-def open_backend(source: str, backend: str, device: str) -> Opened:
-    """Backend ``float`` from a checkpoint (a file, ``nano`` or ``nano-t3``)."""
-    from spiketrack.checkpoint import read_checkpoint
-    from spiketrack.simulators.float_reference import FloatSimulator
+def open_backend(
+    source: str, backend: str | None, device: str = "cpu", operations: bool = False
+) -> Opened:
+    """Open a backend by name; without one, ``float`` for a checkpoint, ``integer`` for a folder.
 
-    if backend != "float":
-        raise UnsupportedError(f"--backend {backend}: choose float")
+    A checkpoint on an integer backend is quantised in memory, calibrated on the bundled clip.
+    ``operations`` counts operations where the backend can.
+    """
+    from spiketrack.simulators.factory import BACKENDS, Options
+
+    folder = Path(source).is_dir()
+    chosen = backend or ("integer" if folder else "float")
+    if chosen not in BACKENDS:
+        raise UnsupportedError(f"--backend {chosen}: choose one of {', '.join(BACKENDS)}")
+    options = Options(operations=operations, device=device)
+    return (
+        _from_folder(source, chosen, options)
+        if folder
+        else _from_checkpoint(source, chosen, options)
+    )
+
+
+def _from_folder(source: str, backend: str, options: Options) -> Opened:
+    from spiketrack.export.network import read_export
+    from spiketrack.simulators.factory import open_simulator
+
+    if backend == "float":
+        raise SpikeTrackError(f"--backend float: {source} is an export folder; give a checkpoint")
+    network = read_export(Path(source))
+    simulator = open_simulator(backend, network, None, options)
+    return Opened(simulator, network.tracker, Path(source).absolute().name)
+
+
+def _from_checkpoint(source: str, backend: str, options: Options) -> Opened:
+    from spiketrack.checkpoint import read_checkpoint
+    from spiketrack.pipeline import calibration, compile_network
+    from spiketrack.simulators.factory import open_simulator
+
     read = read_checkpoint(source)
-    simulator = FloatSimulator(read.build(), device)
+    network = None
+    if backend != "float":
+        with console.status("Quantising the network"):
+            network = compile_network(read, calibration(read))
+    simulator = open_simulator(backend, network, read, options)
     return Opened(simulator, read.tracker, Path(source).name.split(".")[0])

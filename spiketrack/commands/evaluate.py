@@ -13,7 +13,7 @@ from rich.table import Table
 
 from spiketrack.baselines import parse_baselines
 from spiketrack.boxes import Box, write_otb
-from spiketrack.commands.backend import Opened, open_backend
+from spiketrack.commands.backend import BACKEND_HELP, Opened, open_backend
 from spiketrack.commands.progress import console, frame_bar
 from spiketrack.energy import price_operations
 from spiketrack.errors import MissingDependency
@@ -46,8 +46,8 @@ COLUMNS: Columns = {
 }
 ENERGY: Columns = {"energy_mj": ("mJ", ".4f"), "template_mj": ("+T mJ", ".4f")}
 CAPTION = (
-    "n: tracked frames. AUC: success. P20: precision at 20 px. Pnorm: normalised precision.\n"
-    "AO, SR: as in GOT-10k. mJ: a frame's search; +T: template encodings, spread over the frames."
+    "n: tracked frames. AUC: success. P20: precision at 20 px. Pnorm: normalised.\n"
+    "mJ: search of a frame. +T: template encodings, spread over the frames."
 )
 
 
@@ -58,7 +58,7 @@ def evaluate(
     sequences: Annotated[
         Path, typer.Argument(help="A sequence, or a folder of them (OTB, GOT-10k, LaSOT layout).")
     ],
-    backend: Annotated[str, typer.Option(help="float, integer or lava.")] = "float",
+    backend: Annotated[str | None, typer.Option(help=BACKEND_HELP)] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda, for float.")] = "cpu",
     frames: Annotated[
         int | None, typer.Option(min=1, help="At most so many frames after each first.")
@@ -80,7 +80,7 @@ def evaluate(
     footage = [sequence.cut(frames) for sequence in find_sequences(sequences)]
     others = parse_baselines(baseline)
     price = price_operations(load_prices(prices))
-    opened = open_backend(checkpoint, backend, device)
+    opened = open_backend(checkpoint, backend, device, operations=True)
     with opened.simulator:
         method = NetworkMethod(opened.simulator, opened.settings)
         results = run(method, footage, price)

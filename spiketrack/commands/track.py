@@ -17,7 +17,7 @@ import typer
 
 from spiketrack.boxes import Box, BoxRow
 from spiketrack.clip import BUNDLED_BOX, Clip, bundled_clip, check_box, open_clip, parse_box
-from spiketrack.commands.backend import Opened, open_backend
+from spiketrack.commands.backend import BACKEND_HELP, Opened, open_backend
 from spiketrack.commands.progress import console, frame_bar
 from spiketrack.errors import ClipError
 from spiketrack.files import write_json
@@ -61,7 +61,7 @@ def track(
         typer.Option(help="x,y,w,h in the first frame, pixels from 0; without it draw one."),
     ] = None,
     frames: Annotated[int | None, typer.Option(help="Frames after the first.")] = None,
-    backend: Annotated[str, typer.Option(help="float, integer or lava.")] = "float",
+    backend: Annotated[str | None, typer.Option(help=BACKEND_HELP)] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda, for float.")] = "cpu",
     out: Annotated[
         list[Path] | None,
@@ -86,7 +86,7 @@ def track(
         done = run(opened, clip, start, outputs)
     if json is not None:
         write_json(json, describe(opened, clip, done, outputs.files))
-    console.print(f"{done.frames} frames, {done.fps:.1f} frames/s, {backend} backend")
+    console.print(f"{done.frames} frames, {done.fps:.1f} frames/s, {opened.simulator.name} backend")
     for path in outputs.files:
         console.print(str(path), markup=False, highlight=False, soft_wrap=True)
 

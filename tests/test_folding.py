@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -81,7 +82,8 @@ def _pool(node: Pool, x: Tensor) -> Tensor:
 
 def _upsample(node: Upsample, x: Tensor) -> Tensor:
     size = x.shape[2] * node.factor
-    return functional.interpolate(x, (size, size), mode="bilinear", align_corners=False)
+    y: Tensor = functional.interpolate(x, (size, size), mode="bilinear", align_corners=False)
+    return y
 
 
 def _key_value(node: KeyValue, k: Tensor, v: Tensor) -> Tensor:
@@ -93,7 +95,7 @@ def _key_value(node: KeyValue, k: Tensor, v: Tensor) -> Tensor:
 def _read(node: Read, q: Tensor, kv: Tensor) -> Tensor:
     steps, heads, d, _ = kv.shape
     x = kv.transpose(2, 3) @ q.reshape(steps, heads, d, -1)
-    return x.reshape(node.shape) * (2 / d**0.5)
+    return x.reshape(node.shape) * (2 / math.sqrt(d))
 
 
 def _positions(node: PositionsAsChannels, x: Tensor) -> Tensor:

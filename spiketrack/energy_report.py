@@ -202,7 +202,11 @@ def compare(first: Document, second: Document) -> Document:
     others = {row["name"]: row for row in second["layers"]}
     mine = {row["name"]: row for row in first["layers"]}
     names += [name for name in others if name not in mine]
-    rows = [_pair(mine.get(name), others.get(name)) | {"name": name} for name in names]
+    either = others | mine
+    rows = [
+        {"name": name, "kind": either[name]["kind"], **_pair(mine.get(name), others.get(name))}
+        for name in names
+    ]
     return {
         "runs": [first["run"], second["run"]],
         "total": _pair(first["total"], second["total"]),

@@ -1,0 +1,100 @@
+"""``spiketrack energy``: what every layer of a run costs, at named prices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from spiketrack.energy_report import Document, compare, document
+from spiketrack.energy_tables import (
+    compare_table,
+    kind_table,
+    layer_table,
+    price_table,
+    summary_table,
+    to_csv,
+)
+from spiketrack.files import atomic_path, write_json
+from spiketrack.network_cost import read_network_cost
+from spiketrack.outputs import check_target
+from spiketrack.prices import DEFAULT, PACKAGED, PriceTable, load_prices, packaged_tables
+from spiketrack.run_counts import read_run
+
+WIDTH = 150  # the layer table's, where no terminal says otherwise
+
+
+def energy(
+    run: Annotated[Path, typer.Argument(help="Folder that spiketrack simulate wrote.")],
+    prices: Annotated[
+        str, typer.Option(help=f"Price table: {', '.join(PACKAGED)}, or a YAML or JSON file.")
+    ] = DEFAULT,
+    execution: Annotated[
+        str | None, typer.Option(help="spike, graded or dense instead of the table's own.")
+    ] = None,
+    amortise: Annotated[
+        int | None,
+        typer.Option(min=1, help="Spread template encodings over so many frames each."),
+    ] = None,
+    compare_with: Annotated[
+        Path | None, typer.Option("--compare", help="A second run, shown beside.")
+    ] = None,
+    placement: Annotated[
+        Path | None,
+        typer.Option("--map", help="Placement (spiketrack map --json): adds message costs."),
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the whole document.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write the layers of both branches.")] = None,
+) -> None:
+    """Report the energy of a run layer by layer, exact counts times published prices."""
+    check_target("--json", json)
+    check_target("--csv", csv)
+    table = load_prices(prices)
+    found = describe(run, table, execution, amortise, placement)
+    other = None
+    if compare_with is not None:
+        other = describe(compare_with, table, execution, amortise, placement)
+        found["comparison"] = compare(found, other)
+    show(found)
+    if json is not None:
+        write_json(json, found)
+    if csv is not None:
+        with atomic_path(csv) as path:
+            path.write_text(to_csv(found), encoding="utf-8")
+
+
+def describe(
+    run: Path,
+    table: PriceTable,
+    execution: str | None = None,
+    amortise: int | None = None,
+    placement: Path | None = None,
+) -> Document:
+    """The document of one run; a table of the user's own stands first among the packaged ones."""
+    tables = packaged_tables()
+    if table not in tables:
+        tables = [table, *tables]
+    found = document(read_run(run), table, tables, execution, amortise, str(run))
+    if placement is not None:
+        found["network_on_chip"] = read_network_cost(placement, table, found)
+    return found
+
+
+def show(found: Document) -> None:
+    """Print layers, kinds, price tables, totals, and what kind of numbers these are."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=max(console.width, WIDTH))
+    layers, template = found["layers"], found["template"]
+    console.print(layer_table("search branch, a frame", layers, found["total"]))
+    if template["layers"]:
+        title = "template branch, an encoding"
+        console.print(layer_table(title, template["layers"], template["total"]))
+    if "comparison" in found:
+        console.print(compare_table(found["comparison"]))
+    for part in (kind_table(layers, found["total"]), price_table(found), summary_table(found)):
+        console.print(part)
+    for word, text in found["statement"].items():
+        console.print(f"{word}: {text}", markup=False, highlight=False)

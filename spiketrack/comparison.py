@@ -1,0 +1,100 @@
+"""Comparing two traces population by population: where they first differ, and how often."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from spiketrack.simulators.base import Trace
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """The first count that differs: where, and both values."""
+
+    backend: str
+    branch: str
+    population: str
+    frame: int
+    step: int
+    index: tuple[int, ...]
+    expected: int
+    found: int
+
+    def __str__(self) -> str:
+        place = ",".join(str(n) for n in self.index)
+        return (
+            f"{self.backend} differs from integer first in {self.population} ({self.branch} "
+            f"branch): frame {self.frame}, step {self.step}, index ({place}): "
+            f"{self.found} instead of {self.expected}"
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {**self.__dict__, "index": list(self.index)}
+
+
+@dataclass
+class Tally:
+    """Counts compared of one population and how many differed."""
+
+    compared: int = 0
+    mismatches: int = 0
+
+
+@dataclass
+class Agreement:
+    """What one backend showed against the integer backend, over all frames and both branches."""
+
+    backend: str
+    tallies: dict[tuple[str, str], Tally] = field(default_factory=dict)
+    first: Divergence | None = None
+    frames: int = 0
+    maps_differ: int = 0
+
+    def add(self, branch: str, frame: int, expected: Trace, found: Trace) -> None:
+        """Compare one inference; populations in the order of the graph.
+
+        A population that the backend did not record counts as wholly different.
+        """
+        for name, counts in expected.counts.items():
+            tally = self.tallies.setdefault((branch, name), Tally())
+            other = found.counts.get(name)
+            tally.compared += counts.size
+            if other is None or other.size != counts.size:
+                tally.mismatches += counts.size
+                self._note(branch, name, frame, (0,) * counts.ndim, int(counts.flat[0]), -1)
+                continue
+            wrong = other.reshape(counts.shape) != counts
+            number = int(np.count_nonzero(wrong))
+            if number:
+                tally.mismatches += number
+                place = tuple(int(i) for i in np.argwhere(wrong)[0])
+                seen = int(other.reshape(counts.shape)[place])
+                self._note(branch, name, frame, place, int(counts[place]), seen)
+
+    def _note(
+        self, branch: str, name: str, frame: int, place: tuple[int, ...], expected: int, found: int
+    ) -> None:
+        if self.first is None:
+            backend = self.backend
+            self.first = Divergence(
+                backend, branch, name, frame, place[0], place[1:], expected, found
+            )
+
+    @property
+    def compared(self) -> int:
+        """Counts compared in all."""
+        return sum(tally.compared for tally in self.tallies.values())
+
+    @property
+    def mismatches(self) -> int:
+        """Counts that differed in all."""
+        return sum(tally.mismatches for tally in self.tallies.values())
+
+    @property
+    def exact(self) -> bool:
+        """Something was compared and nothing differed, neither counts nor maps."""
+        return self.compared > 0 and self.mismatches == 0 and self.maps_differ == 0

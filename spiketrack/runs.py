@@ -1,0 +1,167 @@
+"""The folder of a run: boxes, counts and what made them.
+
+``boxes.csv``   frame, x, y, w, h, score
+``counts.h5``   ``counts/<branch>/<population>`` int8 (inferences, steps, C, H, W), and
+                ``operations/<branch>`` (see ``run_counts.py``)
+``run.json``    command, clip, box, backend, frames, updates, times, versions, placement
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import Self
+
+from spiketrack.boxes import BoxRow, write_csv
+from spiketrack.errors import SpikeTrackError
+from spiketrack.export.counting import layers
+from spiketrack.export.folding import SEARCH, TEMPLATE
+from spiketrack.export.graph import Graph
+from spiketrack.files import atomic_folder, write_json
+from spiketrack.run_counts import COUNTS_FILE, write_operations
+from spiketrack.simulators.base import Trace
+from spiketrack.tracker import TrackResult
+from spiketrack.version import FORMAT_VERSION, VERSION
+
+FORMAT = "spiketrack-run"
+PACKAGES = ("lava-nc", "nir", "numpy", "torch")
+
+
+class RunWriter:
+    """Collects results frame by frame into a folder that appears complete or not at all."""
+
+    def __init__(self, out: Path, graphs: Mapping[str, Graph], force: bool = False) -> None:
+        self.out, self.force = out, force
+        self.graphs = graphs
+        self.rows: list[BoxRow] = []
+        self.updates: list[int] = []
+        self.operations: dict[str, list[NDArray[np.int64]]] = {TEMPLATE: [], SEARCH: []}
+        self.stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        self.folder = self.stack.enter_context(atomic_folder(self.out, self.force))
+        self.file = self.stack.enter_context(
+            h5py.File(self.folder / COUNTS_FILE, "w", libver="latest")
+        )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stack.__exit__(kind, value, trace)
+
+    def add(self, result: TrackResult) -> None:
+        """One frame's box, counts and operations."""
+        self.rows.append(result.row)
+        if result.updated:
+            self.updates.append(result.frame)
+        if result.inference is not None:
+            self._trace(SEARCH, result.inference.trace)
+        if result.encoding is not None:
+            self._trace(TEMPLATE, result.encoding.trace)
+
+    def _trace(self, branch: str, trace: Trace) -> None:
+        if trace.operations:
+            self.operations[branch].append(np.stack(list(trace.operations.values())))
+        for name, counts in trace.counts.items():
+            _append(self.file, f"counts/{branch}/{name}", counts)
+
+    def finish(self, about: Mapping[str, Any]) -> None:
+        """Write boxes, operations and ``run.json``; call it last."""
+        for branch, graph in self.graphs.items():
+            if rows := self.operations[branch]:
+                write_operations(self.file, branch, layers(graph), np.stack(rows))
+        write_csv(self.folder / "boxes.csv", self.rows)
+        versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+        head = {"format": FORMAT, "version": FORMAT_VERSION}
+        tail = {"updates": self.updates, "versions": {"spiketrack": VERSION} | versions}
+        write_json(self.folder / "run.json", head | dict(about) | tail)
+
+
+def _append(file: Any, name: str, counts: NDArray[np.int8]) -> None:
+    """Add one inference to a growing data set, a chunk an inference."""
+    if name not in file:
+        shape = (0, *counts.shape)
+        file.create_dataset(
+            name,
+            shape,
+            np.int8,
+            maxshape=(None, *counts.shape),
+            chunks=(1, *counts.shape),
+            compression="lzf",
+        )
+    stored = file[name]
+    stored.resize(len(stored) + 1, 0)
+    stored[-1] = counts
+
+
+class Counts(Mapping[str, NDArray[np.int8]]):
+    """Counts of one branch of a run: population → int8 (inferences, steps, C, H, W).
+
+        with open_counts("RUN", "search") as counts:
+            counts["encoder.block3.0.conv.spike1"].mean()
+    """
+
+    def __init__(self, run: Path, branch: str) -> None:
+        path = run / COUNTS_FILE
+        if not path.is_file():
+            raise SpikeTrackError(f"{run}: no {COUNTS_FILE} in it; is this a folder of a run?")
+        self.file = h5py.File(path, "r")
+        if f"counts/{branch}" not in self.file:
+            self.file.close()
+            raise SpikeTrackError(
+                f"{path}: no counts of the {branch} branch; simulate with --counts full"
+            )
+        self.group = self.file[f"counts/{branch}"]
+
+    def __getitem__(self, population: str) -> NDArray[np.int8]:
+        if population not in self.group:
+            raise KeyError(population)
+        found: NDArray[np.int8] = self.group[population][()]
+        return found
+
+    def __iter__(self) -> Any:
+        return iter(self.group)
+
+    def __len__(self) -> int:
+        return len(self.group)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.file.close()
+
+
+def open_counts(run: str | Path, branch: str = SEARCH) -> Counts:
+    """Recorded counts of a run folder, read population by population when asked for."""
+    return Counts(Path(run), branch)
+
+
+def read_run_json(run: Path) -> dict[str, Any]:
+    """``run.json`` of a run folder; errors say what is missing or of another version."""
+    path = run / "run.json"
+    if not path.is_file():
+        raise SpikeTrackError(f"{run}: no run.json in it; make a run with spiketrack simulate")
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise SpikeTrackError(f"{path}: unreadable ({error})") from None
+    if about.get("format") != FORMAT or about.get("version") != FORMAT_VERSION:
+        raise SpikeTrackError(f"{path}: not a run of this version ({FORMAT} {FORMAT_VERSION})")
+    return dict(about)
+
+
+__all__ = ["Counts", "RunWriter", "open_counts", "read_run_json"]

@@ -1,0 +1,173 @@
+"""The proof: the same crops through every backend, compared count by count.
+
+Crops follow the integer backend's boxes. An integer backend (Lava, ONNX, norse) must agree with
+it to the last bit; the loss of the float network is measured, teacher-forced and free-running.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from spiketrack.boxes import Box
+from spiketrack.checkpoint import Checkpoint
+from spiketrack.comparison import Agreement
+from spiketrack.config import TrackerConfig
+from spiketrack.errors import SpikeTrackError
+from spiketrack.export.folding import SEARCH, TEMPLATE
+from spiketrack.export.network import ExportedNetwork
+from spiketrack.footage import Frame
+from spiketrack.simulators.base import Inference, Simulator
+from spiketrack.simulators.factory import FLOAT, Options, open_simulator
+from spiketrack.teacher import Loss, TeacherForcing
+from spiketrack.tracker import Tracker, TrackResult, clip_box, decode, to_frame
+
+REFERENCE = "integer"
+Opener = Callable[[str], Simulator]
+
+
+@dataclass(frozen=True)
+class FrameBoxes:
+    """Boxes of one frame: each backend's own, on its own road for float, and the scores."""
+
+    frame: int
+    boxes: Mapping[str, Box]
+    scores: Mapping[str, float]
+    updated: bool
+
+
+@dataclass
+class Verification:
+    """Everything that was found; ``exact`` is the verdict on the integer backends."""
+
+    backends: tuple[str, ...]
+    agreements: dict[str, Agreement] = field(default_factory=dict)
+    losses: Mapping[tuple[str, str], Loss] = field(default_factory=dict)
+    frames: list[FrameBoxes] = field(default_factory=list)
+
+    @property
+    def exact(self) -> bool:
+        """All integer backends agree in every count and map."""
+        return all(agreement.exact for agreement in self.agreements.values())
+
+
+def verify(
+    network: ExportedNetwork,
+    checkpoint: Checkpoint | None,
+    clip: Iterable[Frame],
+    box: Box,
+    backends: tuple[str, ...],
+    settings: TrackerConfig,
+    options: Options,
+    step: Callable[[], None] = lambda: None,
+    opener: Opener | None = None,
+) -> Verification:
+    """Run ``clip`` from ``box`` through ``backends`` (the integer backend always among them).
+
+    ``opener`` replaces how a backend is opened (tests damage one this way). Raises
+    ``SpikeTrackError`` when float is asked for without a checkpoint.
+    """
+    if FLOAT in backends and checkpoint is None:
+        raise SpikeTrackError("--backends float: needs --checkpoint, the file that was exported")
+    record = Options(False, True, options.device, options.threads, options.timeout)
+
+    def open_backend(name: str) -> Simulator:
+        return open_simulator(name, network, checkpoint, record)
+
+    with ExitStack() as stack:
+        run = _Run(network, checkpoint, backends, settings, stack, opener or open_backend)
+        for index, frame in enumerate(clip):
+            run.frame(frame, box if index == 0 else None)
+            step()
+        return run.result()
+
+
+class _Run:
+    """The reference tracker, the backends that repeat its inferences, the free float tracker."""
+
+    def __init__(
+        self,
+        network: ExportedNetwork,
+        checkpoint: Checkpoint | None,
+        backends: tuple[str, ...],
+        settings: TrackerConfig,
+        stack: ExitStack,
+        opener: Opener,
+    ) -> None:
+        self.settings = settings
+        self.tracker = Tracker(stack.enter_context(opener(REFERENCE)), settings)
+        followers = [name for name in backends if name not in (FLOAT, REFERENCE)]
+        self.followers = {name: stack.enter_context(opener(name)) for name in followers}
+        self.verification = Verification(backends, {n: Agreement(n) for n in followers})
+        self.free: Tracker | None = None
+        self.forcing: TeacherForcing | None = None
+        if FLOAT in backends and checkpoint is not None:
+            self.free = Tracker(stack.enter_context(opener(FLOAT)), settings)
+            self.forcing = TeacherForcing(checkpoint.build(), network.graphs)
+
+    def frame(self, frame: Frame, box: Box | None) -> None:
+        """One frame through everything; ``box`` is given for the first."""
+        last = self.tracker.box
+        result = self.tracker.start(frame, box) if box else self.tracker.step(frame)
+        boxes, scores = {REFERENCE: result.box}, {REFERENCE: result.score}
+        for name, simulator in self.followers.items():
+            self._follow(name, simulator, frame, last, result, boxes, scores)
+        if self.forcing is not None and self.free is not None:
+            if result.crop is not None:
+                self.forcing.search(result.crop)
+            if result.templates is not None:
+                self.forcing.encode_template(result.templates)
+            free = self.free.start(frame, box) if box else self.free.step(frame)
+            boxes[FLOAT], scores[FLOAT] = free.box, free.score
+        self.verification.frames.append(FrameBoxes(result.frame, boxes, scores, result.updated))
+
+    def _follow(
+        self,
+        name: str,
+        simulator: Simulator,
+        frame: Frame,
+        last: Box | None,
+        result: TrackResult,
+        boxes: dict[str, Box],
+        scores: dict[str, float],
+    ) -> None:
+        agreement = self.verification.agreements[name]
+        if result.crop is not None and result.inference is not None and last is not None:
+            found = simulator.search(result.crop)
+            agreement.add(SEARCH, result.frame, result.inference.trace, found.trace)
+            agreement.maps_differ += not _same_maps(result.inference, found)
+            agreement.frames += 1
+            boxes[name], scores[name] = self._box(found, last, frame)
+        else:
+            boxes[name], scores[name] = result.box, result.score
+        if result.templates is not None and result.encoding is not None:
+            found = simulator.encode_template(result.templates)
+            agreement.add(TEMPLATE, result.frame, result.encoding.trace, found.trace)
+
+    def _box(self, found: Inference, last: Box, frame: Frame) -> tuple[Box, float]:
+        if found.maps is None:
+            raise SpikeTrackError("a search without maps")
+        prediction = decode(found.maps, self.settings.window)
+        moved = to_frame(prediction, last, self.settings.search_factor)
+        clipped = clip_box(moved, frame.shape[1], frame.shape[0], self.settings.margin)
+        return clipped, prediction.score
+
+    def result(self) -> Verification:
+        """What was found in all frames."""
+        if self.forcing is not None:
+            self.verification.losses = self.forcing.losses
+        return self.verification
+
+
+def _same_maps(expected: Inference, found: Inference) -> bool:
+    if expected.maps is None or found.maps is None:
+        return False
+    pairs: list[tuple[Any, Any]] = [
+        (getattr(expected.maps, key), getattr(found.maps, key))
+        for key in ("score", "size", "offset")
+    ]
+    return all(np.array_equal(a, b) for a, b in pairs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -16,15 +17,17 @@ from typer.testing import CliRunner
 
 from spiketrack.boxes import Box, read_csv, read_rectangles
 from spiketrack.checkpoint import save_checkpoint
-from spiketrack.clip import BUNDLED_BOX, open_clip
+from spiketrack.clip import BUNDLED_BOX, Clip, open_clip
 from spiketrack.commands import evaluate as evaluating
 from spiketrack.commands import track as tracking
+from spiketrack.commands.backend import open_backend
 from spiketrack.commands.evaluate import evaluate
 from spiketrack.commands.track import default_out, draw_box, parse_source, track
 from spiketrack.config import NetworkConfig, TrackerConfig
 from spiketrack.errors import ClipError, MissingDependency, SpikeTrackError
+from spiketrack.footage import Frame
 from spiketrack.model import SpikeTrack
-from spiketrack.outputs import FOLDER_FILES
+from spiketrack.outputs import FOLDER_FILES, TrackOutputs
 from spiketrack.pipeline import export_checkpoint
 from spiketrack.render import Filmstrip, VideoFile, annotate
 
@@ -182,6 +185,35 @@ def test_force_replaces_a_folder(tmp_path: Path, checkpoint: str, clip: Path) ->
     assert sorted(p.name for p in out.iterdir()) == sorted(FOLDER_FILES)
 
 
+def test_an_interrupt_ends_a_camera(
+    tmp_path: Path, checkpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def frames() -> Iterator[Frame]:
+        yield from FRAMES[:3]
+        raise KeyboardInterrupt
+
+    camera = Clip("camera 0", None, None, (), frames)
+    monkeypatch.setattr(tracking, "open_clip", lambda source, count: camera)
+    invoke("track", checkpoint, "--video", "0", "--box", BOX, "--out", tmp_path / "run")
+    assert len(read_csv(tmp_path / "run" / "boxes.csv")) == 3
+    assert open_clip(tmp_path / "run" / "track.mp4").length == 3
+
+
+def test_an_interrupt_leaves_nothing_of_a_clip(tmp_path: Path, checkpoint: str) -> None:
+    def frames() -> Iterator[Frame]:
+        yield from FRAMES[:3]
+        raise KeyboardInterrupt
+
+    clip = Clip("patch", 8, 25.0, (), frames)
+    opened = open_backend(checkpoint, "float")
+    with (
+        pytest.raises(KeyboardInterrupt),
+        TrackOutputs([tmp_path / "run"], 25.0) as outputs,
+    ):
+        tracking.run(opened, clip, BOXES[0], outputs)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert parse_source("2") == 2
@@ -321,3 +353,5 @@ def test_evaluate_command(tmp_path: Path, checkpoint: str, monkeypatch: pytest.M
     assert written["tracker"]["update_every"] == 3
     assert len(read_rectangles(out / "boxes" / "tiny" / "B.txt")) == 5
     assert (out / "plots.html").is_file()
+    with pytest.raises(SpikeTrackError, match="exists already"):
+        invoke("evaluate", checkpoint, tmp_path / "otb", "--out", out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -80,18 +81,18 @@ def evaluate(
     footage = [sequence.cut(frames) for sequence in find_sequences(sequences)]
     others = parse_baselines(baseline)
     price = price_operations(load_prices(prices))
-    opened = open_backend(checkpoint, backend, device, operations=True)
-    with opened.simulator:
-        method = NetworkMethod(opened.simulator, opened.settings)
-        results = run(method, footage, price)
-    against = {other.name: run(other, footage) for other in others}
-    document = report(opened.name, results, settings(opened, frames, prices), against)
+    with atomic_folder(out, force) if out else nullcontext() as folder:
+        opened = open_backend(checkpoint, backend, device, operations=True)
+        with opened.simulator:
+            results = run(NetworkMethod(opened.simulator, opened.settings), footage, price)
+        against = {other.name: run(other, footage) for other in others}
+        document = report(opened.name, results, settings(opened, frames, prices), against)
+        if folder is not None:
+            write_folder(folder, document, {opened.name: results, **against})
     show(document)
     if json is not None:
         write_json(json, document)
     if out is not None:
-        with atomic_folder(out, force) as folder:
-            write_folder(folder, document, {opened.name: results, **against})
         console.print(f"plots, boxes and figures: {out}", markup=False, highlight=False)
 
 

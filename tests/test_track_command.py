@@ -15,10 +15,10 @@ import typer
 from synthetic_clips import moving_patch, write_otb, write_video
 from typer.testing import CliRunner
 
+from spiketrack import evaluation_plots
 from spiketrack.boxes import Box, read_csv, read_rectangles
 from spiketrack.checkpoint import save_checkpoint
 from spiketrack.clip import BUNDLED_BOX, Clip, open_clip
-from spiketrack.commands import evaluate as evaluating
 from spiketrack.commands import track as tracking
 from spiketrack.commands.backend import open_backend
 from spiketrack.commands.evaluate import evaluate
@@ -335,7 +335,7 @@ def test_evaluate_command(tmp_path: Path, checkpoint: str, monkeypatch: pytest.M
     def chromeless(document: object, path: Path) -> None:
         raise MissingDependency("plots.png: skipped")
 
-    monkeypatch.setattr(evaluating, "write_png", chromeless)
+    monkeypatch.setattr(evaluation_plots, "write_png", chromeless)
     write_otb(tmp_path / "otb" / "A", FRAMES, BOXES)
     write_otb(tmp_path / "otb" / "B", FRAMES, BOXES)
     out, figures = tmp_path / "run", tmp_path / "run.json"

@@ -26,7 +26,6 @@ from spiketrack.evaluation import (
     evaluate_sequence,
     report,
 )
-from spiketrack.evaluation_plots import write_html, write_png
 from spiketrack.files import atomic_folder, write_json
 from spiketrack.outputs import check_target
 from spiketrack.prices import DEFAULT as DEFAULT_PRICES
@@ -143,6 +142,8 @@ def write_folder(
     folder: Path, document: Mapping[str, Any], results: Mapping[str, Sequence[SequenceResult]]
 ) -> None:
     """``evaluation.json``, ``plots.html``, ``plots.png`` if possible, ``boxes/METHOD/NAME.txt``."""
+    from spiketrack.evaluation_plots import write_html, write_png  # plotly loads slowly
+
     write_json(folder / "evaluation.json", document)
     write_html(document, folder / "plots.html")
     try:

@@ -17,7 +17,7 @@ from lava.magma.core.run_conditions import RunSteps
 from lava.magma.core.run_configs import Loihi2SimCfg
 from numpy.typing import NDArray
 
-from spiketrack.deploy.placement import Part, Placement, place
+from spiketrack.deploy.grouping import Grouping, Part, group
 from spiketrack.deploy.processes.blocks import (
     BUSY,
     FINISHED,
@@ -70,22 +70,22 @@ class LavaNetwork:
     def __init__(
         self,
         graph: Graph,
-        placement: Placement | None = None,
+        grouping: Grouping | None = None,
         recording: Recording = Recording(),  # noqa: B008  (frozen)
         threads: int = 1,
         timeout: float = STEP_TIMEOUT,
     ) -> None:
         self.graph = graph
-        self.placement = placement or place(graph)
+        self.grouping = grouping or group(graph)
         self.recording = recording
         self.threads = threads
         self.timeout = timeout
         self.runtime: Any = None
         self.models: dict[AbstractProcess, type] = {}
         # anonymous shared memory: the children inherit it, nothing to unlink
-        self.memory = mmap.mmap(-1, 8 * 4 * max(len(self.placement.parts), 1))
+        self.memory = mmap.mmap(-1, 8 * 4 * max(len(self.grouping.parts), 1))
         table = np.frombuffer(self.memory, np.float64)
-        self.progress = table.reshape(len(self.placement.parts), 4)
+        self.progress = table.reshape(len(self.grouping.parts), 4)
         self.steps = 0
         self._build()
 
@@ -95,7 +95,7 @@ class LavaNetwork:
         shared = {"parent": os.getpid()}
         self.blocks = {
             part.name: self._block(part, index, shared)
-            for index, part in enumerate(self.placement.parts)
+            for index, part in enumerate(self.grouping.parts)
         }
         image = next(n for n in self.graph.inputs if n.signal == IMAGE)
         self.image = ImageInput(shape=image.shape, **shared)
@@ -124,12 +124,12 @@ class LavaNetwork:
 
     def _connect(self, image: str) -> None:
         source: dict[str, Any] = {image: self.image.out}
-        for part in self.placement.parts:
+        for part in self.grouping.parts:
             for index, name in enumerate(part.sends):
                 source[name] = getattr(self.blocks[part.name], f"out_{index}")
         for index, name in enumerate(self.memory_names):
             source[name] = getattr(self.writer, f"out_{index}")
-        for part in self.placement.parts:
+        for part in self.grouping.parts:
             block = self.blocks[part.name]
             for index, name in enumerate(part.receives):
                 source[name].connect(getattr(block, f"in_{index}"))
@@ -141,7 +141,7 @@ class LavaNetwork:
         outputs = self.graph.outputs
         ports = [self.source[node.inputs[0]] for node in outputs]
         self.outputs = self._collector(ports, [n.shape for n in outputs], np.int32, shared)
-        parts = self.placement.parts
+        parts = self.grouping.parts
         self.operations: Collector | None = None
         self.counts: Collector | None = None
         if self.recording.operations:
@@ -255,7 +255,7 @@ class LavaNetwork:
 
     def _late(self) -> str:
         """The first process that began this step and did not finish it, else the first waiting."""
-        for part, row in zip(self.placement.parts, self.progress, strict=True):
+        for part, row in zip(self.grouping.parts, self.progress, strict=True):
             if row[FINISHED] < self.steps:
                 state = "began" if row[STARTED] >= self.steps else "did not begin"
                 return f"{part.name} ({state} step {self.steps})"
@@ -271,7 +271,7 @@ class LavaNetwork:
         if self.operations is None:
             return {}
         rows = self._receive(self.operations, deadline).reshape(-1, len(FIELDS))
-        parts = self.placement.parts
+        parts = self.grouping.parts
         names = [name for part in parts for name in counted_nodes(part, self.graph)]
         found = dict(zip(names, rows, strict=True))
         return {node.name: found[node.name] for node in self.graph if node.name in found}
@@ -287,7 +287,7 @@ class LavaNetwork:
         """Part → (seconds of arithmetic, seconds of waiting for messages) so far."""
         return {
             part.name: (float(row[BUSY]), float(row[WAITING]))
-            for part, row in zip(self.placement.parts, self.progress, strict=True)
+            for part, row in zip(self.grouping.parts, self.progress, strict=True)
         }
 
     def close(self, kill: bool = False) -> None:

@@ -35,6 +35,11 @@ def write_export(network: ExportedNetwork, folder: Path) -> None:
     """Write ``template.nir``, ``search.nir`` and ``manifest.json`` into an existing folder."""
     for branch in BRANCHES:
         write_nir(network.graphs[branch], folder / f"{branch}.nir")
+    write_manifest(network, folder)
+
+
+def write_manifest(network: ExportedNetwork, folder: Path) -> None:
+    """Write ``manifest.json`` into an export folder."""
     text = json.dumps(network.manifest, indent=1, allow_nan=False) + "\n"
     (folder / "manifest.json").write_text(text, encoding="utf-8")
 

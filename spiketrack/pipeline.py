@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.metadata
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from spiketrack.calibration import CalibrationData, calibrate
 from spiketrack.checkpoint import Checkpoint, read_checkpoint
 from spiketrack.clip import BUNDLED_BOX, bundled_clip, open_clip, parse_box
+from spiketrack.crop import take_crop
 from spiketrack.errors import SpikeTrackError
 from spiketrack.export.checks import check
 from spiketrack.export.folding import SEARCH, TEMPLATE, fold
 from spiketrack.export.formats import layer_formats
 from spiketrack.export.graph import Graph
-from spiketrack.export.network import FORMAT, ExportedNetwork, write_export
+from spiketrack.export.network import FORMAT, ExportedNetwork, write_export, write_manifest
 from spiketrack.export.nir_vocabulary import OPERATIONS, VOCABULARY, VOCABULARY_VERSION
 from spiketrack.export.quantise import quantise
 from spiketrack.files import atomic_folder
@@ -32,6 +37,7 @@ def export_checkpoint(
     box: str | None = None,
     force: bool = False,
     progress: Progress = lambda stage: None,
+    also: tuple[str, ...] = (),
 ) -> ExportedNetwork:
     """Quantise a checkpoint and write its export folder, complete or not at all."""
     with atomic_folder(folder, force) as temporary:
@@ -43,6 +49,9 @@ def export_checkpoint(
         network = compile_network(read, data)
         progress("writing")
         write_export(network, temporary)
+        if also:
+            progress("writing other formats")
+            network = with_outlets(network, read, temporary, also)
     return network
 
 
@@ -70,6 +79,30 @@ def compile_network(checkpoint: Checkpoint, data: CalibrationData | None) -> Exp
         layers[branch] = layer_formats(graph, proven)
     manifest = describe(checkpoint, data, graphs, layers)
     return ExportedNetwork(graphs, checkpoint.network, checkpoint.tracker, manifest)
+
+
+def with_outlets(
+    network: ExportedNetwork, checkpoint: Checkpoint, folder: Path, names: tuple[str, ...]
+) -> ExportedNetwork:
+    """Write further formats beside the ``.nir`` files and list them in the manifest."""
+    from spiketrack.export.outlets import ExportContext, write_outlets
+
+    model = checkpoint.build()
+    folded = {branch: fold(model, branch) for branch in network.graphs}
+    template = template_crops(checkpoint)
+    context = ExportContext(folder, network.graphs, folded, template)
+    manifest = dict(network.manifest) | {"also": write_outlets(names, context)}
+    complete = dataclasses.replace(network, manifest=manifest)
+    write_manifest(complete, folder)
+    return complete
+
+
+def template_crops(checkpoint: Checkpoint) -> NDArray[np.float32]:
+    """The bundled clip's object as T templates (T, 3, S, S): whose memory outlets may bake in."""
+    frame = open_clip(bundled_clip()).first()
+    size, factor = checkpoint.network.resolution, checkpoint.tracker.template_factor
+    crop = take_crop(frame, BUNDLED_BOX, factor, size)
+    return np.stack([crop] * checkpoint.network.templates)
 
 
 def describe(

@@ -25,7 +25,7 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spiketrack.deploy.placement import Part, message_dtype
+from spiketrack.deploy.grouping import Part, message_dtype
 from spiketrack.deploy.processes.host import REWRITTEN, bind
 from spiketrack.errors import LavaError
 from spiketrack.export.counting import FIELDS, OperationCounter, counted

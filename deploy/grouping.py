@@ -1,0 +1,116 @@
+"""Which nodes share a Lava process: a choice of placement that leaves the graph as it is.
+
+Cuts lie behind the populations that open a block, so that counts travel between processes and a
+process holds the layers of one block of the network at most, from the counts that open it to the
+counts that open the next.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from spiketrack.errors import GraphError
+from spiketrack.export.graph import COUNT, IMAGE, Graph, Input, Neuron, Node, Output, Pool, Sum
+
+# block kind ← node name; the first pattern that matches decides
+_BLOCKS: tuple[tuple[str, str], ...] = (
+    (r"(encoder\.downsample\w+)\.", "downsampling"),
+    (r"(encoder\.ConvBlock\w+\.\d+)\.", "conv_block"),
+    (r"(encoder\.block\d\.\d+\.conv)\.", "sep_conv"),
+    (r"(encoder\.block\d\.\d+\.attn)\.", "attention"),
+    (r"(encoder\.block\d\.\d+\.mlp)\.", "mlp"),
+    (r"(encoder\.mrm\.\d+\.retriever)\.", "retriever"),
+    (r"(encoder\.mrm\.\d+\.mlp)\.", "mlp"),
+    (r"decoder\.(?:conv\d_)?(ctr|offset|size)", "head"),
+)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One Lava process: its nodes, what it receives and what it sends, all by node name."""
+
+    name: str
+    kind: str
+    nodes: tuple[str, ...]
+    receives: tuple[str, ...]
+    sends: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """Parts in an order in which each receives from earlier ones alone."""
+
+    graph: str
+    parts: tuple[Part, ...]
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain values for JSON: part → nodes."""
+        return {part.name: {"kind": part.kind, "nodes": list(part.nodes)} for part in self.parts}
+
+
+def group(graph: Graph) -> Grouping:
+    """One process a block."""
+    home: dict[str, str] = {}
+    kinds: dict[str, str] = {}
+    for node in graph:
+        if isinstance(node, (Input, Output)):
+            continue
+        block, kind = _block(node)
+        if _opens(node, graph):
+            earlier = {home[name] for name in node.inputs if name in home}
+            if earlier and block not in earlier:
+                home[node.name] = earlier.pop()
+                continue
+        home[node.name] = block
+        kinds[block] = kind
+    return Grouping(graph.name, _parts(graph, home, kinds))
+
+
+def _block(node: Node) -> tuple[str, str]:
+    for pattern, kind in _BLOCKS:
+        if found := re.match(pattern, node.name):
+            name = found.group(1)
+            return (name if "." in name else f"decoder.{name}"), kind
+    return node.name.rsplit(".", 1)[0], "layers"
+
+
+def _opens(node: Node, graph: Graph) -> bool:
+    """Whether a node may stay with the process that made its only membrane."""
+    if isinstance(node, Sum):
+        return node.constant is not None and len(node.inputs) == 1
+    return isinstance(node, (Neuron, Pool))
+
+
+def _parts(graph: Graph, home: Mapping[str, str], kinds: Mapping[str, str]) -> tuple[Part, ...]:
+    members: dict[str, list[str]] = {}
+    for name, part in home.items():
+        members.setdefault(part, []).append(name)
+    parts = [_part(graph, home, name, kinds[name], nodes) for name, nodes in members.items()]
+    made = {node.name for node in graph.inputs}
+    ordered: list[Part] = []
+    while parts:
+        ready = [part for part in parts if set(part.receives) <= made]
+        if not ready:
+            raise GraphError(f"{graph.name}: the blocks {[p.name for p in parts]} form a cycle")
+        ordered += ready
+        made |= {name for part in ready for name in part.nodes}
+        parts = [part for part in parts if part not in ready]
+    return tuple(ordered)
+
+
+def _part(graph: Graph, home: Mapping[str, str], name: str, kind: str, nodes: list[str]) -> Part:
+    inside = set(nodes)
+    read = [source for node in nodes for source in graph[node].inputs]
+    receives = tuple(dict.fromkeys(source for source in read if source not in inside))
+    sends = tuple(
+        node for node in nodes if any(c.name not in inside for c in graph.consumers[node])
+    )
+    return Part(name, kind, tuple(nodes), receives, sends)
+
+
+def message_dtype(graph: Graph, name: str) -> str:
+    """Counts and images travel in the smallest type that holds them, membranes as int32."""
+    signal = graph.signal(name)
+    return {COUNT: "int8", IMAGE: "int16"}.get(signal, "int32")

@@ -1,0 +1,69 @@
+"""``spiketrack export`` (also ``spiketrack-export``): checkpoint → NIR files and manifest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from spiketrack.commands.tables import console, say
+
+
+def export(
+    checkpoint: Annotated[
+        str, typer.Argument(help="Checkpoint file, or bundled weights: nano, nano-t3.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write; default: the checkpoint's stem.")
+    ] = None,
+    calibrate: Annotated[
+        Path | None,
+        typer.Option(help="Clip to calibrate on (with --box); default: the bundled clip."),
+    ] = None,
+    box: Annotated[
+        str | None, typer.Option(help="x,y,w,h of the object in its first frame, pixels from 0.")
+    ] = None,
+    also: Annotated[
+        str, typer.Option(help="Further formats, comma separated: onnx, standard-nir, netx.")
+    ] = "",
+    force: Annotated[bool, typer.Option(help="Replace an existing folder.")] = False,
+    json: Annotated[Path | None, typer.Option(help="Write the manifest here as well.")] = None,
+) -> None:
+    """Quantise a checkpoint and write template.nir, search.nir and manifest.json.
+
+    The folder appears complete or not at all; the same input gives the same bytes.
+    """
+    from spiketrack.files import write_json
+    from spiketrack.pipeline import export_checkpoint
+
+    folder = out or Path(stem(checkpoint))
+    formats = tuple(name.strip() for name in also.split(",") if name.strip())
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("starting", total=None)
+        network = export_checkpoint(
+            checkpoint,
+            folder,
+            calibrate,
+            box,
+            force,
+            lambda stage: bar.update(task, description=stage),
+            formats,
+        )
+    if json is not None:
+        write_json(json, dict(network.manifest))
+    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    nodes = {name: len(graph) for name, graph in network.graphs.items()}
+    margin = min(
+        row["headroom_bits"] for rows in network.manifest["layers"].values() for row in rows
+    )
+    say(f"{folder}: template.nir ({nodes['template']} nodes), search.nir ({nodes['search']} nodes)")
+    say(f"  variant {network.config.variant}, {size / 1e6:.1f} MB in all")
+    say(f"  least static head-room of 24 bits: {margin:.2f} bits; see manifest.json")
+
+
+def stem(checkpoint: str) -> str:
+    """File name without folders and suffixes: ``a/model.pth.tar`` → ``model``."""
+    return Path(checkpoint).name.split(".")[0] or "export"

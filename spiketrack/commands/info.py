@@ -1,0 +1,64 @@
+"""``spiketrack info``: what a checkpoint or an export folder holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from spiketrack.commands.tables import say, table
+
+COLUMNS = (
+    "layer", "type", "shape", "weights", "weight shape", "dense MAC", "fraction", "head-room bits",
+)  # fmt: skip
+
+
+def info(
+    source: Annotated[
+        str, typer.Argument(help="Checkpoint, export folder, or bundled weights: nano, nano-t3.")
+    ],
+    json: Annotated[Path | None, typer.Option(help="Write everything as JSON.")] = None,
+) -> None:
+    """Show variant, sizes, parameters and a row a layer: shapes, weights, MACs, number formats.
+
+    A checkpoint is folded and quantised without calibration to show its formats.
+    """
+    from spiketrack.files import write_json
+
+    found = _describe(source)
+    network = found["network"]
+    say(f"variant {network['variant']}: T = {network['templates']}, grid {network['grid']}")
+    say(f"embed dims {network['embed_dims']}, head {network['head_channels']} channels")
+    if "parameters" in found:
+        say(f"parameters {found['parameters']:,}")
+    say(f"tracker {found['tracker']}")
+    for branch, rows in found["layers"].items():
+        table(f"{branch} branch", COLUMNS, (_row(row) for row in rows))
+        dense = sum(row["dense_mac"] for row in rows)
+        weights = sum(row.get("weights", 0) for row in rows)
+        say(f"{branch}: {len(rows)} nodes, {weights:,} weights, {dense:,} dense MACs")
+    if json is not None:
+        write_json(json, found)
+
+
+def _describe(source: str) -> dict[str, Any]:
+    from spiketrack.checkpoint import read_checkpoint
+    from spiketrack.export.network import read_export
+    from spiketrack.pipeline import compile_network
+
+    if Path(source).is_dir():
+        return dict(read_export(Path(source)).manifest)
+    checkpoint = read_checkpoint(source)
+    manifest = dict(compile_network(checkpoint, None).manifest)
+    count = sum(value.numel() for value in checkpoint.state.values())
+    return manifest | {"parameters": count}
+
+
+def _row(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    keys = (
+        "name", "type", "shape", "weights", "weight_shape", "dense_mac", "fraction",
+        "headroom_bits",
+    )  # fmt: skip
+    return tuple(row.get(key) for key in keys)

@@ -1,0 +1,43 @@
+"""Clips, boxes and settings as the commands take them."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from spiketrack.boxes import Box
+from spiketrack.clip import BUNDLED_BOX, Clip, bundled_clip, check_box, open_clip, parse_box
+from spiketrack.commands.tables import say
+from spiketrack.config import TrackerConfig
+from spiketrack.errors import ClipError, ConfigError
+
+
+def choose_clip(video: Path | None, box: str | None, frames: int | None) -> tuple[Clip, Box]:
+    """The clip and the first box, checked against its first frame; both default to the bundled.
+
+    ``ClipError`` for a clip without a box, and for all that ``open_clip`` and ``check_box`` find.
+    """
+    if video is not None and box is None:
+        raise ClipError(f"{video}: give --box x,y,w,h, the object in its first frame")
+    clip = open_clip(video or bundled_clip(), frames)
+    for note in clip.notes:
+        say(f"warning: {note}")
+    start = parse_box(box) if box else BUNDLED_BOX
+    first = clip.first()
+    return clip, check_box(start, first.shape[1], first.shape[0])
+
+
+def settings_with(
+    settings: TrackerConfig, every: int | None, threshold: float | None
+) -> TrackerConfig:
+    """Tracker settings with the command line's template updates."""
+    if every is not None and every < 1:
+        raise ConfigError(f"--update-every {every}: must be at least 1 frame")
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise ConfigError(f"--update-threshold {threshold:g}: must lie between 0 and 1")
+    changes: dict[str, float] = {}
+    if every is not None:
+        changes["update_every"] = every
+    if threshold is not None:
+        changes["update_threshold"] = threshold
+    return dataclasses.replace(settings, **changes)  # type: ignore[arg-type]

@@ -1,0 +1,107 @@
+"""``spiketrack simulate``: closed-loop tracking on a backend, with counts and operations."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from spiketrack.commands.progress import frame_bar
+from spiketrack.commands.tables import say
+
+
+def simulate(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Export folder.")],
+    video: Annotated[
+        Path | None,
+        typer.Option(help="Video file or folder of frames; default: the bundled clip."),
+    ] = None,
+    box: Annotated[
+        str | None, typer.Option(help="x,y,w,h of the object in the first frame, pixels from 0.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("run"),
+    frames: Annotated[int | None, typer.Option(help="Frames after the first.")] = None,
+    backend: Annotated[str, typer.Option(help="lava, integer, float, onnx or norse.")] = "lava",
+    checkpoint: Annotated[
+        str | None, typer.Option(help="Checkpoint, which the float backend needs.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda, for float.")] = "auto",
+    update_every: Annotated[
+        int | None, typer.Option(help="Frames between template updates; default: the network's.")
+    ] = None,
+    update_threshold: Annotated[
+        float | None, typer.Option(help="Confidence that an update needs.")
+    ] = None,
+    counts: Annotated[
+        str, typer.Option(help="full: every count of every population; totals: sums alone.")
+    ] = "full",
+    threads: Annotated[int, typer.Option(help="Threads in each Lava process.")] = 1,
+    timeout: Annotated[float, typer.Option(help="Seconds a Lava step may take.")] = 120.0,
+    force: Annotated[bool, typer.Option(help="Replace an existing run.")] = False,
+) -> None:
+    """Track an object with the exported network and record what every layer did.
+
+    Writes RUN/boxes.csv, RUN/counts.h5 and RUN/run.json (see spiketrack.runs).
+    """
+    from spiketrack.checkpoint import read_checkpoint
+    from spiketrack.commands.inputs import choose_clip, settings_with
+    from spiketrack.errors import ConfigError
+    from spiketrack.export.network import read_export
+    from spiketrack.runs import RunWriter
+    from spiketrack.simulators.factory import Options, open_simulator
+    from spiketrack.tracker import Tracker, follow
+
+    if counts not in ("full", "totals"):
+        raise ConfigError(f"--counts {counts}: choose full or totals")
+    clip, start = choose_clip(video, box, frames)
+    network = read_export(folder)
+    read = read_checkpoint(checkpoint) if checkpoint else None
+    settings = settings_with(network.tracker, update_every, update_threshold)
+    options = Options(backend != "float", counts == "full", device, threads, timeout)
+    seconds: list[float] = []
+    with (
+        RunWriter(out, network.graphs, force) as writer,
+        open_simulator(backend, network, read, options) as simulator,
+        frame_bar(backend, clip.length) as tick,
+    ):
+        begin = time.perf_counter()
+        for result in follow(Tracker(simulator, settings), clip, start):
+            writer.add(result)
+            seconds.append(time.perf_counter() - begin)
+            begin = time.perf_counter()
+            tick()
+        about = {
+            "network": network.manifest["network"],
+            "checkpoint": network.manifest["checkpoint"],
+            "export": str(folder.absolute()),
+            "clip": {"name": clip.name, "path": str(choose_path(video)), "fps": clip.fps},
+            "box": list(start.as_tuple()),
+            "frames": len(seconds) - 1,
+            "backend": backend,
+            "counts": counts,
+            "tracker": dataclasses.asdict(settings),
+            "seconds": {"first": seconds[0], "frames": seconds[1:]},
+            "placement": placement_of(simulator),
+        }
+        writer.finish(about)
+    median = sorted(seconds[1:])[len(seconds[1:]) // 2]
+    say(f"{out}: {len(seconds) - 1} frames on {backend}, {median:.3f} s a frame (median)")
+    say("  boxes.csv, counts.h5, run.json; next: spiketrack energy " + str(out))
+
+
+def choose_path(video: Path | None) -> Path:
+    """The clip's absolute path."""
+    from spiketrack.clip import bundled_clip
+
+    return (video or bundled_clip()).absolute()
+
+
+def placement_of(simulator: Any) -> dict[str, Any] | None:
+    """Which layers shared a Lava process, by branch; None for other backends."""
+    networks = getattr(simulator, "networks", None)
+    if networks is None:
+        return None
+    return {name: network.grouping.as_dict() for name, network in networks.items()}

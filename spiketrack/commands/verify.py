@@ -1,0 +1,132 @@
+"""``spiketrack verify``: the same crops through every backend, compared count by count."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from spiketrack.commands.progress import frame_bar
+from spiketrack.commands.tables import say, table
+
+WORST = 10  # populations shown of the float comparison
+
+
+def verify(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Export folder.")],
+    checkpoint: Annotated[
+        str | None, typer.Option(help="The checkpoint that was exported; float needs it.")
+    ] = None,
+    video: Annotated[
+        Path | None,
+        typer.Option(help="Video file or folder of frames; default: the bundled clip."),
+    ] = None,
+    box: Annotated[
+        str | None, typer.Option(help="x,y,w,h of the object in the first frame, pixels from 0.")
+    ] = None,
+    frames: Annotated[int, typer.Option(help="Frames after the first.")] = 10,
+    backends: Annotated[
+        str, typer.Option(help="Comma separated: float, integer, lava, onnx, norse.")
+    ] = "float,integer,lava",
+    update_every: Annotated[
+        int | None, typer.Option(help="Frames between template updates; default: the network's.")
+    ] = None,
+    update_threshold: Annotated[
+        float | None, typer.Option(help="Confidence that an update needs.")
+    ] = None,
+    threads: Annotated[int, typer.Option(help="Threads in each Lava process.")] = 1,
+    timeout: Annotated[float, typer.Option(help="Seconds a Lava step may take.")] = 120.0,
+    json: Annotated[Path | None, typer.Option(help="Write all findings as JSON.")] = None,
+) -> None:
+    """Prove that the integer backends agree, and measure what quantisation changed.
+
+    Crops follow the integer backend's boxes. Exit code 0 only if all integer backends agree in
+    every count and map; else 1, with the first population, step and index that differ.
+    """
+    from spiketrack.checkpoint import read_checkpoint
+    from spiketrack.commands.inputs import choose_clip, settings_with
+    from spiketrack.export.network import read_export
+    from spiketrack.files import write_json
+    from spiketrack.simulators.factory import Options
+    from spiketrack.verification import verify as run
+    from spiketrack.verification_report import document
+
+    names = _backends(backends)
+    clip, start = choose_clip(video, box, frames)
+    network = read_export(folder)
+    read = read_checkpoint(checkpoint) if checkpoint else None
+    _same_checkpoint(network.manifest, read)
+    settings = settings_with(network.tracker, update_every, update_threshold)
+    options = Options(threads=threads, timeout=timeout)
+    with frame_bar("verify", clip.length) as tick:
+        found = run(network, read, clip, start, names, settings, options, tick)
+    about = {
+        "network": network.manifest["network"],
+        "clip": clip.name,
+        "box": list(start.as_tuple()),
+    }
+    report = document(found, about)
+    if json is not None:
+        write_json(json, report)
+    _show(report)
+    if not found.exact:
+        for agreement in found.agreements.values():
+            if agreement.first is not None:
+                say(f"spiketrack: {agreement.first}")
+        raise typer.Exit(1)
+
+
+def _backends(text: str) -> tuple[str, ...]:
+    from spiketrack.errors import UnsupportedError
+    from spiketrack.simulators.factory import BACKENDS, INTEGER_BACKENDS
+
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    for name in names:
+        if name not in BACKENDS:
+            raise UnsupportedError(f"--backends {name}: choose among {', '.join(BACKENDS)}")
+    if not set(names) & set(INTEGER_BACKENDS) - {"integer"}:
+        raise UnsupportedError(
+            f"--backends {text}: nothing to compare with integer; add lava, onnx or norse"
+        )
+    return names
+
+
+def _same_checkpoint(manifest: Any, checkpoint: Any) -> None:
+    from spiketrack.errors import CheckpointError
+
+    if checkpoint is not None and checkpoint.sha256 != manifest["checkpoint"]["sha256"]:
+        raise CheckpointError(
+            f"{checkpoint.path}: not the checkpoint that was exported "
+            "(its SHA-256 differs from the manifest's)"
+        )
+
+
+def _show(report: dict[str, Any]) -> None:
+    rows = [
+        (name, entry["exact"], entry["counts_compared"], entry["mismatches"], entry["maps_differ"])
+        for name, entry in report["backends"].items()
+    ]
+    columns = ("backend", "exact", "counts compared", "mismatches", "maps that differ")
+    title = f"against integer, {report['frames']} frames, {report['populations']} populations"
+    table(title, columns, rows)
+    if report["float"] is not None:
+        _show_float(report["float"])
+
+
+def _show_float(loss: dict[str, Any]) -> None:
+    ordered = sorted(loss["teacher_forced"], key=lambda row: -row["mismatch_rate"])
+    keys = ("branch", "population", "mismatch_rate", "mean_difference", "sqnr_db", "ties")
+    columns = ("branch", "population", "mismatch", "mean count", "SQNR dB", "ties")
+    title = f"float against integer, teacher-forced: the {WORST} worst populations"
+    table(title, columns, ([row[key] for key in keys] for row in ordered[:WORST]))
+    summary, free = loss["summary"], loss["free_running"]
+    say(
+        f"mismatch over {summary['populations']} populations: mean "
+        f"{summary['mean_mismatch_rate']:.2%}, worst {summary['worst_mismatch_rate']:.2%}"
+    )
+    if free["median_iou"] is not None:
+        say(
+            f"free-running: median box IoU {free['median_iou']:.3f}, mean score difference "
+            f"{free['mean_score_difference']:+.4f}"
+        )

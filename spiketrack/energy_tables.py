@@ -40,11 +40,9 @@ def amount(value: float | None) -> str:
 
 
 def joules(picojoules: float | None) -> str:
-    """1.23 mJ: three digits and a unit; empty for None."""
-    if picojoules is None:
+    """1.23 mJ: three digits and a unit; empty for None and for nothing."""
+    if not picojoules:
         return ""
-    if picojoules == 0:
-        return "0"
     size, unit = next(pair for pair in _JOULES if picojoules >= pair[0])
     return f"{picojoules / (size or 1):.3g} {unit}"
 

@@ -23,7 +23,7 @@ from spiketrack.outputs import check_target
 from spiketrack.prices import DEFAULT, PACKAGED, PriceTable, load_prices, packaged_tables
 from spiketrack.run_counts import read_run
 
-WIDTH = 150  # the layer table's, where no terminal says otherwise
+WIDTH = 180  # the layer table's, where no terminal says otherwise
 
 
 def energy(

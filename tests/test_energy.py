@@ -1,0 +1,391 @@
+"""Joules are counts times prices; the report adds up, files round-trip, errors are one line."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import typer
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from random_graphs import random_inputs, tiny_graph
+from torch import from_numpy
+from typer.testing import CliRunner
+
+from spiketrack.commands.energy import energy
+from spiketrack.energy import Energy, Spread, price_operations, published
+from spiketrack.energy_report import compare, document
+from spiketrack.energy_tables import CSV_COLUMNS, amount, joules
+from spiketrack.errors import ConfigError, SpikeTrackError
+from spiketrack.export.counting import FIELDS, OperationCounter, layers
+from spiketrack.export.kernels import Program
+from spiketrack.network_cost import read_network_cost
+from spiketrack.prices import PriceTable, load_prices, packaged_tables
+from spiketrack.run_counts import (
+    SEARCH,
+    TEMPLATE,
+    BranchCounts,
+    Layers,
+    read_operations,
+    read_run,
+    write_operations,
+)
+
+LAYERS = Layers(
+    names=("first", "spike", "conv", "add", "gate"),
+    kinds=("image_conv", "neuron", "conv", "sum", "gate"),
+    dense_mac=(1000, 0, 400, 0, 0),
+    inputs=(30, 0, 20, 0, 10),
+)
+
+
+def row(**values: int) -> list[int]:
+    return [values.get(name, 0) for name in FIELDS]
+
+
+def frame(events: int = 6, spikes: int = 9) -> list[list[int]]:
+    return [
+        row(events_in=30, mac=900),
+        row(events=events, spikes=spikes, neuron_updates=20),
+        row(events_in=events, spikes_in=spikes, ac_graded=20 * events, ac_spike=20 * spikes),
+        row(ac_graded=20, ac_spike=20),
+        row(events=2, spikes=2, mac=8, ac_graded=7, ac_spike=7, neuron_updates=4),
+    ]
+
+
+def branch(*frames: list[list[int]]) -> BranchCounts:
+    return BranchCounts(LAYERS, np.array(frames, np.int64))
+
+
+def table(execution: str = "spike", **prices: float) -> PriceTable:
+    listed = {name: {"pj": pj, "source": "test"} for name, pj in prices.items()}
+    given = {"name": "t", "version": 1, "execution": execution, "prices": listed}
+    return PriceTable.model_validate(given)
+
+
+ALL = {"ac": 1.0, "mac": 100.0, "neuron_update_active": 1e4, "neuron_update_inactive": 1e6}
+
+
+@pytest.mark.parametrize(
+    ("execution", "expected"),
+    [
+        ("spike", [90000, 6e4 + 14e6, 180, 20, 807 + 2e4 + 2e6]),
+        ("graded", [90000, 6e4 + 14e6, 120, 20, 807 + 2e4 + 2e6]),
+        ("dense", [100000, 6e4 + 14e6, 40000, 20, 807 + 2e4 + 2e6]),
+    ],
+)
+def test_each_execution_prices_its_operations(execution: str, expected: list[float]) -> None:
+    found = Energy.of(branch(frame()), table(execution, **ALL))
+    assert found.by_layer[0].tolist() == expected
+    assert found.mean == sum(expected)
+    assert Energy.of(branch(frame()), table("spike", **ALL), execution).mean == sum(expected)
+
+
+def test_operations_without_a_price_are_listed_not_free() -> None:
+    found = Energy.of(branch(frame()), load_prices("loihi1"))
+    assert found.unpriced == {"mac": 908}
+    assert set(found.shares) == {"ac", "neuron_update_active", "neuron_update_inactive"}
+    assert found.update_share == pytest.approx((8 * 81 + 16 * 52) / found.mean)
+    assert Energy.of(branch(frame()), load_prices("horowitz45")).update_share is None
+
+
+def test_published_formula_beside_the_exact_count() -> None:
+    found = published(branch(frame()), load_prices("horowitz45"))
+    assert found.first_pj == 1000 * 4.6
+    assert found.rest_pj == pytest.approx(400 * (9 / 20) * 0.9)
+    assert found.exact_pj == pytest.approx(900 * 4.6 + 180 * 0.9)
+
+
+def test_published_formula_is_exact_without_borders() -> None:
+    """On layers of 1×1 kernels every input has the same fan-out: dense × mean count = AC."""
+    graph = tiny_graph(1, "search")
+    inputs = {k: from_numpy(v.astype(np.float32)) for k, v in random_inputs(graph, 0).items()}
+    counter = OperationCounter(graph)
+    Program(graph).run(inputs, observe=counter.observe)
+    everything, rows = layers(graph), counter.take()
+    ends = ("pwconv1", "pwconv2", "q_conv", "k_conv", "v_conv", "proj_conv", "fc1_conv", "fuser")
+    pointwise = [i for i, name in enumerate(everything.names) if name.endswith(ends)]
+    assert len(pointwise) > 50
+    for index in pointwise:
+        spikes, exact = rows[index][[FIELDS.index("spikes_in"), FIELDS.index("ac_spike")]]
+        dense = everything.dense_mac[index]
+        assert dense * spikes == exact * everything.inputs[index], everything.names[index]
+
+
+def test_price_of_one_inference() -> None:
+    rows = dict(zip(LAYERS.names, np.array(frame(), np.int64), strict=True))
+    prices = load_prices("horowitz45")
+    assert price_operations(prices)(rows) == pytest.approx(Energy.of(branch(frame()), prices).mean)
+    assert price_operations(prices)({}) == 0
+    with pytest.raises(ConfigError, match="gpu: dense execution"):
+        price_operations(load_prices("gpu"))
+
+
+# confidence
+
+
+def test_spread_of_independent_frames_is_the_textbook_one() -> None:
+    series = np.random.default_rng(1).normal(10, 2, 4000)
+    found = Spread.of(series)
+    assert found.deviation == pytest.approx(series.std(ddof=1))
+    assert found.standard_error == pytest.approx(2 / 4000**0.5, rel=0.1)
+
+
+def test_standard_error_of_correlated_frames_covers_the_truth() -> None:
+    """Means of many autoregressive videos spread as one video's standard error says."""
+    rng = np.random.default_rng(2)
+    videos = np.zeros((300, 200))
+    for t in range(1, 200):
+        videos[:, t] = 0.8 * videos[:, t - 1] + rng.normal(size=300)
+    errors = [Spread.of(video[50:]).standard_error or 0 for video in videos]
+    truth = videos[:, 50:].mean(1).std()
+    naive = np.mean([video[50:].std(ddof=1) / 150**0.5 for video in videos])
+    assert np.median(errors) == pytest.approx(truth, rel=0.25)
+    assert naive < 0.5 * truth
+
+
+def test_spread_of_few_or_equal_frames() -> None:
+    assert Spread.of(np.array([5.0])) == Spread(None, None)
+    assert Spread.of(np.array([5.0, 5.0, 5.0])) == Spread(0, 0)
+
+
+# the document
+
+
+def counts(frames: int = 3) -> dict[str, BranchCounts]:
+    search = branch(*(frame(6 + n, 9 + 2 * n) for n in range(frames)))
+    return {SEARCH: search, TEMPLATE: branch(frame(1, 1))}
+
+
+ROWS = st.lists(
+    st.lists(st.lists(st.integers(0, 10**9), min_size=8, max_size=8), min_size=5, max_size=5),
+    min_size=1,
+    max_size=4,
+)
+
+
+@settings(deadline=None, max_examples=30)
+@given(ROWS, st.sampled_from([t.name for t in packaged_tables()]))
+def test_columns_add_up_to_the_total(frames: list[list[list[int]]], name: str) -> None:
+    found = document({SEARCH: branch(*frames)}, load_prices(name))
+    for key in (*FIELDS, "dense_mac", "energy_pj"):
+        assert sum(layer[key] for layer in found["layers"]) == pytest.approx(found["total"][key])
+    shares = sum(layer["energy_share"] for layer in found["layers"])
+    assert shares == pytest.approx(1) or found["total"]["energy_pj"] == 0
+    assert sum(found["total"]["by_operation"].values()) == pytest.approx(
+        found["total"]["energy_pj"]
+    )
+
+
+def test_document_has_the_documented_keys() -> None:
+    found = document(counts(), load_prices("loihi1"), packaged_tables(), amortise=10, run="RUN")
+    assert (found["schema"], found["version"]) == ("spiketrack.energy", 1)
+    assert (found["frames"], found["encodes"]) == (3, 1)
+    first = found["layers"][0]
+    assert {
+        "name", "kind", "branch", "events", "spikes", "ac_graded", "ac_spike", "mac", "dense_mac",
+        "neuron_updates", "energy_pj", "energy_sd_pj", "energy_se_pj",
+    } <= set(first)  # fmt: skip
+    amortised = found["amortised"]
+    template = found["template"]["total"]["energy_pj"]
+    assert amortised["energy_pj"] == pytest.approx(found["total"]["energy_pj"] + template / 10)
+    assert found["run_total"]["search"]["spikes"] == 9 + 11 + 13 + 3 * 2
+    assert found["run_total"]["energy_pj"] == pytest.approx(
+        3 * found["total"]["energy_pj"] + template
+    )
+    assert [t["name"] for t in found["tables"]] == [t.name for t in packaged_tables()]
+    assert "Loihi 2" in found["statement"]["unpublished"]
+    json.dumps(found, allow_nan=False)
+
+
+def test_a_dense_machine_stays_dense_whatever_the_execution() -> None:
+    found = document(counts(), load_prices("loihi1"), packaged_tables(), execution="graded")
+    modes = {t["name"]: t["execution"] for t in found["tables"]}
+    assert modes == {
+        "horowitz45": "graded", "horowitz45-int": "graded", "loihi1": "graded",
+        "spinnaker2": "graded", "gpu": "dense", "cpu": "dense",
+    }  # fmt: skip
+
+
+def test_two_runs_side_by_side() -> None:
+    prices = load_prices("horowitz45")
+    first, second = document(counts(1), prices, run="A"), document(counts(3), prices, run="B")
+    del second["layers"][3]
+    found = compare(first, second)
+    assert found["runs"] == ["A", "B"]
+    assert found["layers"][2]["spikes_in"] == [9, 11]
+    assert found["layers"][2]["ratio"] == pytest.approx(11 / 9)
+    assert found["layers"][3]["energy_pj"] == [18.0, None]
+    assert found["layers"][3]["ratio"] is None
+
+
+# files
+
+
+def write_run(folder: Path, branches: dict[str, BranchCounts]) -> Path:
+    folder.mkdir()
+    with h5py.File(folder / "counts.h5", "w") as file:
+        for name, found in branches.items():
+            write_operations(file, name, found.layers, found.operations)
+    return folder
+
+
+def test_counts_round_trip(tmp_path: Path) -> None:
+    found = read_run(write_run(tmp_path / "run", counts()))
+    for name, original in counts().items():
+        assert found[name].layers == original.layers
+        assert np.array_equal(found[name].operations, original.operations)
+
+
+def test_rows_must_match_the_layers(tmp_path: Path) -> None:
+    with (
+        h5py.File(tmp_path / "x.h5", "w") as file,
+        pytest.raises(SpikeTrackError, match=r"search: operation counts of shape \(1, 4, 8\)"),
+    ):
+        write_operations(file, SEARCH, LAYERS, np.zeros((1, 4, 8), np.int64))
+
+
+def test_a_run_without_operations_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SpikeTrackError, match="no such run folder"):
+        read_run(tmp_path / "absent")
+    with pytest.raises(SpikeTrackError, match=r"no counts\.h5 in it"):
+        read_run(tmp_path)
+    (tmp_path / "counts.h5").write_bytes(b"no hdf5")
+    with pytest.raises(SpikeTrackError, match="corrupt or no HDF5 file"):
+        read_run(tmp_path)
+    empty = write_run(tmp_path / "empty", {SEARCH: BranchCounts(LAYERS, np.zeros((0, 5, 8), int))})
+    with pytest.raises(SpikeTrackError, match="holds no tracked frame"):
+        read_run(empty)
+    h5py.File(tmp_path / "bare.h5", "w").close()
+    with (
+        h5py.File(tmp_path / "bare.h5") as file,
+        pytest.raises(SpikeTrackError, match="no operation counts"),
+    ):
+        read_operations(file)
+
+
+def test_fields_of_another_version_are_refused(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", counts())
+    with h5py.File(run / "counts.h5", "a") as file:
+        file["operations/search"].attrs["fields"] = ["events"]
+    with pytest.raises(SpikeTrackError, match="fields events; this version reads"):
+        read_run(run)
+    with h5py.File(run / "counts.h5", "a") as file:
+        del file["operations/search"].attrs["fields"]
+    with pytest.raises(SpikeTrackError, match="written by another version"):
+        read_run(run)
+
+
+# placement
+
+
+def placement(path: Path, **changes: object) -> Path:
+    traffic = {
+        "within_core": 1, "between_cores": 5, "between_chips": 7, "hops_east_west": 10,
+        "hops_north_south": 20, "with_host": 3,
+    }  # fmt: skip
+    names = ("spike", "add")
+    listed = [{"name": name, "traffic": traffic} for name in names]
+    found = {
+        "board": "test", "branches": [{"name": "search", "counted": True, "layers": listed}]
+    }  # fmt: skip
+    path.write_text(json.dumps(found | changes))
+    return path
+
+
+def test_network_cost_of_a_placement(tmp_path: Path) -> None:
+    prices = load_prices("loihi1")
+    path = placement(tmp_path / "map.json")
+    graded = document({SEARCH: branch(frame())}, prices, execution="graded")
+    found = read_network_cost(path, prices, graded)
+    assert found["messages"] == 12
+    assert found["energy_pj"] == pytest.approx(12 * 1.7 + 20 * 3 + 40 * 4)
+    spiking = document({SEARCH: branch(frame())}, prices)
+    more = read_network_cost(path, prices, spiking)
+    assert more["messages"] == pytest.approx(6 + 6 * 9 / 6)  # counts are 1.5 spikes on average
+    free = read_network_cost(path, load_prices("horowitz45"), graded)
+    assert free["energy_pj"] is None
+    assert free["unpriced"]["spike_in_tile"] == 12
+
+
+def test_placements_that_are_none(tmp_path: Path) -> None:
+    prices = load_prices("loihi1")
+    found = document({SEARCH: branch(frame())}, prices)
+    bare = tmp_path / "bare.json"
+    bare.write_text("{}")
+    empty = placement(tmp_path / "empty.json", branches=[])
+    text = tmp_path / "text.json"
+    text.write_text("no")
+    cases = {
+        bare: "no placement: board", empty: "places no search branch", text: "no JSON",
+        tmp_path / "absent": "No such file",
+    }  # fmt: skip
+    for path, message in cases.items():
+        with pytest.raises(ConfigError, match=message):
+            read_network_cost(path, prices, found)
+
+
+# the command
+
+
+def invoke(arguments: Sequence[str]) -> str:
+    app = typer.Typer()
+    app.command()(energy)
+    result = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_command_writes_json_and_csv_and_prints_every_layer(tmp_path: Path) -> None:
+    run = str(write_run(tmp_path / "run", counts()))
+    other = str(write_run(tmp_path / "other", counts(1)))
+    chart = str(placement(tmp_path / "map.json"))
+    files = [tmp_path / "e.json", tmp_path / "e.csv"]
+    text = invoke(
+        [run, "--prices", "loihi1", "--amortise", "25", "--compare", other, "--map", chart,
+         "--json", str(files[0]), "--csv", str(files[1])]
+    )  # fmt: skip
+    for word in (*LAYERS.names, "loihi1", "measured:", "modelled:", "no price list for Loihi 2"):
+        assert word in text
+    found = json.loads(files[0].read_text())
+    assert found["comparison"]["runs"] == [run, other]
+    assert found["network_on_chip"]["board"] == "test"
+    rows = list(csv.DictReader(files[1].read_text().splitlines()))
+    assert tuple(rows[0]) == CSV_COLUMNS
+    both = [*found["layers"], *found["template"]["layers"]]
+    assert [r["name"] for r in rows] == [layer["name"] for layer in both]
+    assert [float(r["energy_pj"]) for r in rows] == [layer["energy_pj"] for layer in both]
+
+
+def test_command_takes_a_table_of_the_users_own(tmp_path: Path) -> None:
+    run = str(write_run(tmp_path / "run", {SEARCH: counts()[SEARCH]}))
+    own = tmp_path / "own.yaml"
+    own.write_text(table(ac=7).model_dump_json())
+    target = tmp_path / "e.json"
+    assert "t 1" in invoke([run, "--prices", str(own), "--json", str(target)])
+    found = json.loads(target.read_text())
+    assert found["tables"][0]["name"] == "t"
+    assert found["total"]["unpriced"]["mac"] == 908
+    assert found["encodes"] == 0
+
+
+def test_command_refuses_before_it_works(tmp_path: Path) -> None:
+    run = str(write_run(tmp_path / "run", counts()))
+    with pytest.raises(SpikeTrackError, match=r"--json .*: its folder does not exist"):
+        invoke([run, "--json", str(tmp_path / "no" / "e.json")])
+    with pytest.raises(ConfigError, match="--execution fast: choose one of spike, graded, dense"):
+        invoke([run, "--execution", "fast"])
+
+
+def test_numbers_are_short() -> None:
+    assert [amount(n) for n in (0, 999, 1234, 2.5e6, 3.2e10, None)] == [
+        "0", "999", "1.23 k", "2.5 M", "32 G", "",
+    ]  # fmt: skip
+    assert [joules(n) for n in (0, 0.9, 1234, 2.5e6, 3.2e9, 1e12, None)] == [
+        "", "0.9 pJ", "1.23 nJ", "2.5 µJ", "3.2 mJ", "1 J", "",
+    ]  # fmt: skip

@@ -1,0 +1,117 @@
+"""Price tables: packaged ones are whole and sourced, the user's own are checked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from spiketrack.errors import ConfigError
+from spiketrack.prices import DEFAULT, PACKAGED, load_prices, packaged_tables
+
+GOOD = {
+    "name": "mine",
+    "version": 3,
+    "execution": "graded",
+    "prices": {"ac": {"pj": 2, "source": "own meter"}},
+}
+
+
+def write(path: Path, value: object) -> str:
+    path.write_text(yaml.safe_dump(value) if path.suffix == ".yaml" else json.dumps(value))
+    return str(path)
+
+
+def test_packaged_tables_have_the_published_numbers() -> None:
+    expected = {
+        "horowitz45": {"ac": 0.9, "mac": 4.6},
+        "horowitz45-int": {"ac": 0.1, "mac": 0.3},
+        "loihi1": {
+            "ac": 23.6, "neuron_update_active": 81, "neuron_update_inactive": 52,
+            "spike_in_tile": 1.7, "hop_east_west": 3.0, "hop_north_south": 4.0,
+        },
+        "spinnaker2": {"ac": 450, "neuron_update_active": 2190, "neuron_update_inactive": 2190},
+        "gpu": dict.fromkeys(("ac", "mac", "neuron_update_active", "neuron_update_inactive"), 300),
+        "cpu": dict.fromkeys(("ac", "mac", "neuron_update_active", "neuron_update_inactive"), 8600),
+    }  # fmt: skip
+    found = {t.name: {op: price.pj for op, price in t.prices.items()} for t in packaged_tables()}
+    assert found == expected
+    assert set(PACKAGED) == set(expected)
+    assert DEFAULT in PACKAGED
+
+
+def test_every_packaged_file_is_listed_and_none_prices_loihi_2() -> None:
+    folder = Path(__file__).parent.parent / "spiketrack" / "price_tables"
+    assert {path.stem for path in folder.iterdir()} == set(PACKAGED)
+    assert not any("loihi2" in name or "loihi 2" in name for name in PACKAGED)
+
+
+def test_packaged_prices_name_their_sources() -> None:
+    for table in packaged_tables():
+        for operation, price in table.prices.items():
+            assert len(price.source) > 10, (table.name, operation)
+
+
+@pytest.mark.parametrize("suffix", [".yaml", ".json"])
+def test_a_file_of_the_users_own(tmp_path: Path, suffix: str) -> None:
+    table = load_prices(write(tmp_path / f"mine{suffix}", GOOD))
+    assert table.pj("ac") == 2.0
+    assert table.pj("mac") is None
+    assert table.execution == "graded"
+
+
+BAD: dict[str, tuple[dict[str, object], str]] = {
+    "unknown operation": ({"prices": {"acc": {"pj": 1, "source": "s"}}}, "prices.acc: Input"),
+    "unknown key": ({"unit": "J"}, "unit: Extra inputs are not permitted"),
+    "unknown key of a price": (
+        {"prices": {"ac": {"pj": 1, "source": "s", "nj": 1}}}, "prices.ac.nj: Extra inputs",
+    ),
+    "negative": ({"prices": {"ac": {"pj": -1, "source": "s"}}}, "greater than or equal to 0"),
+    "infinite": ({"prices": {"ac": {"pj": float("inf"), "source": "s"}}}, "finite number"),
+    "text": ({"prices": {"ac": {"pj": "1", "source": "s"}}}, "prices.ac.pj: Input should"),
+    "no source": ({"prices": {"ac": {"pj": 1}}}, "prices.ac.source: Field required"),
+    "empty source": ({"prices": {"ac": {"pj": 1, "source": ""}}}, "prices.ac.source: String"),
+    "no price": ({"prices": {}}, "prices: Dictionary should have at least 1 item"),
+    "execution": ({"execution": "fast"}, "execution: Input should be 'spike', 'graded' or 'dense'"),
+    "version": ({"version": 0}, "version: Input should be greater"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_errors_are_one_line_with_file_and_place(tmp_path: Path, case: str) -> None:
+    change, message = BAD[case]
+    name = write(tmp_path / "bad.yaml", GOOD | change)
+    with pytest.raises(ConfigError) as caught:
+        load_prices(name)
+    text = str(caught.value)
+    assert text.startswith(f"{name}: ")
+    assert message in text
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"{", "neither YAML nor JSON"),
+        (b"- 1\n- 2\n", "no price table; needs name, version, execution and prices"),
+        (b"", "no price table"),
+        (b"\xff\xfe\x00", "unreadable"),
+        (b"name: x\n", "version: Field required (and 2 more)"),
+    ],
+)
+def test_foreign_files(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "prices.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        load_prices(str(path))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_name_lists_the_tables() -> None:
+    with pytest.raises(
+        ConfigError, match="loihi2: no such price table or file; there are horowitz45,"
+    ):
+        load_prices("loihi2")

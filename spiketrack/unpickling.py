@@ -14,6 +14,7 @@ from __future__ import annotations
 import _compat_pickle
 import importlib.metadata
 import pickle
+import struct
 import sys
 from collections import OrderedDict
 from collections.abc import Callable
@@ -190,6 +191,7 @@ class Unpickler(pickle._Unpickler):
     dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
     stack: list[Any]
     append: Callable[[Any], None]
+    read: Callable[[int], bytes]
 
     def __init__(self, file: BinaryIO, persistent: Callable[[Any], Any] | None = None) -> None:
         super().__init__(file, encoding="utf-8")
@@ -223,6 +225,12 @@ class Unpickler(pickle._Unpickler):
     def _drop_state(self) -> None:
         self.stack.pop()
 
+    def _byte_array(self) -> None:
+        # Python's own allocates whatever length the file claims
+        (length,) = struct.unpack("<Q", self.read(8))
+        self.append(bytearray(self.read(length)))
+
+    dispatch[pickle.BYTEARRAY8[0]] = _byte_array
     dispatch[pickle.REDUCE[0]] = _call
     dispatch[pickle.NEWOBJ[0]] = _call
     dispatch[pickle.NEWOBJ_EX[0]] = _call_with_keywords

@@ -403,8 +403,10 @@ def test_corrupt_files_fail_in_one_line_or_load(legacy: bool, state: State, path
         b"\x89HDF\r\n\x1a\n" + bytes(500), b"PK\x03\x04" + bytes(100), b"\x80\x02.", b"\x80\x05N.",
         struct.pack("<Q", 20) + b"{not json at all...}", struct.pack("<Q", 2**27) + b"{}",
         b"\x8e" + struct.pack("<Q", 2**62), b"\x80\x04\x95" + struct.pack("<Q", 2**63),
+        b"\x80\x05\x96" + struct.pack("<Q", 2**44), b"\x80\x05\x96" + struct.pack("<Q", 2**63),
         b"I" + b"9" * 4000 + b"\n.", b"(" * 100_000,
     ],
+    ids=lambda content: repr(content[:12]),
 )  # fmt: skip
 def test_foreign_files(content: bytes, path: Path) -> None:
     path.write_bytes(content)

@@ -88,13 +88,17 @@ class OperationCounter:
         count = self.counters.get(node.name)
         if count is None:
             return
-        pairs = zip(node.inputs, inputs, strict=True)
-        received = [self.messages.setdefault(name, Messages(x)) for name, x in pairs]
-        sent = self.messages.setdefault(node.name, Messages(output))
-        self.rows[node.name] = count(received, sent)
+        received = [self._messages(*pair) for pair in zip(node.inputs, inputs, strict=True)]
+        self.rows[node.name] = count(received, self._messages(node.name, output))
         for name in (node.name, *node.inputs):  # lets go of tensors that nobody will read
             if self.last_reader[name] == node.name:
                 self.messages.pop(name, None)
+
+    def _messages(self, name: str, tensor: Tensor) -> Messages:
+        known = self.messages.get(name)
+        if known is None or known.tensor is not tensor:  # teacher forcing replaces outputs
+            known = self.messages[name] = Messages(tensor)
+        return known
 
     def take(self) -> Row:
         """The rows of this inference in the order of ``nodes``; ready for the next one."""

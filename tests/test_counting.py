@@ -137,6 +137,21 @@ def test_a_part_of_a_graph_is_counted_as_in_the_whole() -> None:
     assert [whole[node.name] for node in part.nodes] == part.take().tolist()
 
 
+def test_forced_counts_are_what_the_readers_count() -> None:
+    graph = tiny_graph(3, "search")
+    values = tensors(graph)
+    outputs = Program(graph).run(values)
+    forced = {n.name: outputs[n.name].flip(-1) for n in graph.populations}
+    counter = OperationCounter(graph)
+    Program(graph).run(values, observe=counter.observe, forced=forced)
+    rows = dict(zip((n.name for n in counter.nodes), counter.take().tolist(), strict=True))
+    integers = {name: value.numpy().astype(np.int64) for name, value in (outputs | forced).items()}
+    expected = enumerate_operations(graph, integers)
+    for node in graph:
+        if isinstance(node, (Conv, Read, KeyValue)):
+            assert rows[node.name] == [expected[node.name].get(f, 0) for f in FIELDS], node.name
+
+
 def test_counts_may_be_bytes() -> None:
     graph = tiny_graph(3, "search")
     _, values = measure(graph, tensors(graph))

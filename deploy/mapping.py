@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from spiketrack.deploy.board import Board, CapacityError
-from spiketrack.deploy.layers import build_layers
+from spiketrack.deploy.layers import Layer, build_layers
 from spiketrack.deploy.loads import readers_of
 from spiketrack.deploy.packing import Packer, order, pack
 from spiketrack.deploy.partition import partition
-from spiketrack.deploy.placement import Branch, Placement
+from spiketrack.deploy.placement import Branch, Placement, least_cores
 from spiketrack.deploy.schedule import schedule
 from spiketrack.deploy.traffic import traffic
 from spiketrack.export.graph import Graph
 
 Events = Mapping[str, Mapping[str, float]]
+
+MOST_CORES = 2_000_000  # fourteen Hala Points; beyond, a placement would only cost time
 
 __all__ = ["CapacityError", "Events", "map_network"]
 
@@ -31,8 +33,9 @@ def map_network(
     """
     packer = Packer(board)
     branches = []
-    for name, graph in graphs.items():
-        layers = build_layers(graph)
+    found = {name: build_layers(graph) for name, graph in graphs.items()}
+    _check_size([layer for layers in found.values() for layer in layers], board)
+    for name, layers in found.items():
         tilings, loads = partition(layers, board)
         cores = pack(packer, order(layers, tilings, loads, board), loads)
         counted = (events or {}).get(name)
@@ -42,3 +45,12 @@ def map_network(
             Branch(name, layers, tilings, loads, cores, times, sent, counted is not None)
         )
     return Placement(board, tuple(branches), packer.table)
+
+
+def _check_size(layers: Sequence[Layer], board: Board) -> None:
+    bound = least_cores(layers, board)
+    if bound > MOST_CORES:
+        raise CapacityError(
+            f"the network takes at least {bound:,} cores of board {board.name}, more than the "
+            f"{MOST_CORES:,} that are ever placed; use shared kernels or a smaller variant"
+        )

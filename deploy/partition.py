@@ -9,6 +9,7 @@ next.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketrack.deploy.board import Board, CapacityError
-from spiketrack.deploy.layers import Layer
+from spiketrack.deploy.layers import Layer, Synapses
 from spiketrack.deploy.loads import (
     RESOURCES,
     Loads,
@@ -96,14 +97,13 @@ def _check_fan(
 
 def fan_in(layer: Layer) -> int:
     """Most synapses that end in one neuron."""
-    total = 0
-    for link in layer.synapses:
-        product = 1
-        for axis in link.axes:
-            size = 1 if axis.of is None else layer.shape[axis.of]
-            product *= int(axis.fan_in(size).max())
-        total += product
-    return total
+    return sum(fan_in_of(link, layer) for link in layer.synapses)
+
+
+def fan_in_of(link: Synapses, layer: Layer) -> int:
+    """Most synapses of one kind that end in one neuron."""
+    sizes = (1 if axis.of is None else layer.shape[axis.of] for axis in link.axes)
+    return math.prod(int(a.fan_in(n).max()) for a, n in zip(link.axes, sizes, strict=True))
 
 
 def fan_out_cores(layer: Layer, tilings: Tilings, readers: Readers) -> int:
@@ -152,8 +152,8 @@ def _choose(layer: Layer, tilings: Tilings, reserve: Reserve, board: Board) -> T
     fraction, routes = _estimate(layer, blocks, tilings, reserve, board)
     fits = fraction <= 1
     if not fits.any():
-        smallest = int(np.argmin(fraction))
-        raise _nothing_fits(layer, fraction[smallest], blocks[smallest], board)
+        smallest = blocks[[int(np.argmin(fraction))]]
+        raise _nothing_fits(layer, smallest, tilings, reserve, board)
     number = _number(layer, blocks)
     kept = fits & (number <= number[fits].min() * FEW)
     blocks, routes = blocks[kept], (routes * number)[kept]
@@ -179,17 +179,13 @@ def _candidates(layer: Layer, reserve: Reserve, board: Board) -> Index:
     most = np.minimum(capacity // tiles.prod(1), layer.shape[0])
     channels = np.broadcast_to(_even(layer.shape[0]), (len(tiles), len(_even(layer.shape[0]))))
     channels = np.concatenate([np.minimum(channels, most[:, None]), most[:, None]], axis=1)
-    blocks = np.concatenate(
-        [channels.reshape(-1, 1), np.repeat(tiles, channels.shape[1], axis=0)], axis=1
-    )
-    unique: Index = np.unique(blocks, axis=0)
-    return unique
+    tiles = np.repeat(tiles, channels.shape[1], axis=0)
+    return np.asarray(np.unique(np.column_stack([channels.ravel(), tiles]), axis=0), np.int64)
 
 
 def _even(extent: int) -> Index:
     """Sizes that cut an axis into equal parts as far as possible, one for each useful number."""
-    parts = np.arange(1, extent + 1)
-    return np.unique(-(-extent // parts))
+    return np.asarray(np.unique(-(-extent // np.arange(1, extent + 1))), np.int64)
 
 
 def _estimate(
@@ -197,11 +193,19 @@ def _estimate(
 ) -> tuple[Reals, Reals]:
     """Fullest resource as a fraction, and routes (messages received if all sources fire, and
     axon entries), of blocks wherever they lie."""
-    c, pixels = blocks[:, 0], blocks[:, 1] * blocks[:, 2]
-    neurons = blocks.prod(1)
+    used, received = _used(layer, blocks, tilings, reserve, board)
+    fraction: Reals = (used / limits(board)).max(1)
+    return fraction, received + used[:, RESOURCES.index("input axons")]
+
+
+def _used(
+    layer: Layer, blocks: Index, tilings: Tilings, reserve: Reserve, board: Board
+) -> tuple[Reals, Reals]:
+    """Upper bounds of each resource (blocks, resources) and of the messages received."""
+    c, pixels, neurons = blocks[:, 0], blocks[:, 1] * blocks[:, 2], blocks.prod(1)
     entries = np.zeros(len(blocks), np.int64)
     received = np.zeros(len(blocks))
-    synapse_bits = np.zeros(len(blocks), np.int64)
+    memory = neurons * layer.state_bits + c * layer.channel_bits + layer.fixed_bits
     for link in layer.synapses:
         reach = [_longest(axis, blocks) for axis in link.axes]
         source = tilings.get(link.source)
@@ -210,16 +214,12 @@ def _estimate(
         entries += touched * reach[1] * reach[2]
         received += reach[0] * reach[1] * reach[2]
         if board.shared_kernels.value:
-            synapse_bits += c * link.weight_bits + link.fixed_bits
+            memory = memory + c * link.weight_bits + link.fixed_bits
         else:
-            per_neuron = np.prod([_longest(axis, np.ones((1, 3), np.int64)) for axis in link.axes])
-            synapse_bits += neurons * per_neuron * link.synapse_bits
+            memory = memory + neurons * fan_in_of(link, layer) * link.synapse_bits
     leaving = np.ceil(pixels * reserve.axons)
-    memory = neurons * layer.state_bits + c * layer.channel_bits + layer.fixed_bits + synapse_bits
     memory = memory + (entries + leaving) * board.axon_bits.value
-    used = np.stack([neurons * layer.ports, memory, entries, leaving], axis=1)
-    fraction: Reals = (used / limits(board)).max(1)
-    return fraction, received + entries
+    return np.stack([neurons * layer.ports, memory, entries, leaving], axis=1), received
 
 
 def _longest(axis: Axis, blocks: Index) -> Index:
@@ -275,18 +275,25 @@ def _raised(
 def _overfull(layer: Layer, found: Loads, board: Board) -> CapacityError:
     excess = found.table / limits(board)
     block, resource = np.unravel_index(np.argmax(excess), excess.shape)
-    over = (excess[block, resource] - 1) * 100
+    over = int(found.table[block, resource] - limits(board)[resource])
     return CapacityError(
         f"{layer.name}: {RESOURCES[resource]} of a core of board {board.name} exceeded by "
-        f"{over:.0f} % after {ROUNDS} attempts to cut finer; {_help()}"
+        f"{over:,} after {ROUNDS} attempts to cut finer; {_help()}"
     )
 
 
-def _nothing_fits(layer: Layer, fraction: float, block: Index, board: Board) -> CapacityError:
-    over = (fraction - 1) * 100
+def _nothing_fits(
+    layer: Layer, block: Index, tilings: Tilings, reserve: Reserve, board: Board
+) -> CapacityError:
+    used, _ = _used(layer, block, tilings, reserve, board)
+    resource = int((used / limits(board)).argmax())
+    need, limit = int(used[0, resource]), int(limits(board)[resource])
+    unit = " bits" if RESOURCES[resource] == "memory" else ""
+    c, h, w = block[0]
     return CapacityError(
-        f"{layer.name}: even a block of {block[0]}×{block[1]}×{block[2]} neurons exceeds a core of "
-        f"board {board.name} ({board.memory_kib_per_core.value} KiB) by {over:.0f} %; {_help()}"
+        f"{layer.name}: even a block of {c}×{h}×{w} neurons needs {need:,}{unit} of "
+        f"{RESOURCES[resource]}, {need - limit:,} more than the {limit:,} of a core of board "
+        f"{board.name}; {_help()}"
     )
 
 

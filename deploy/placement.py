@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -64,10 +64,15 @@ class Placement:
         """Whether the board has so many cores."""
         return self.board.cores is None or self.cores <= self.board.cores
 
-    @cached_property
+    @property
+    def layers(self) -> list[Layer]:
+        """Layers of all branches."""
+        return [layer for branch in self.branches for layer in branch.layers]
+
+    @property
     def neurons(self) -> int:
         """Neurons of the network, those with two ports counted once."""
-        return sum(layer.neurons for branch in self.branches for layer in branch.layers)
+        return sum(layer.neurons for layer in self.layers)
 
     @cached_property
     def fractions(self) -> NDArray[np.float64]:
@@ -84,12 +89,12 @@ class Placement:
     @cached_property
     def lower_bound_cores(self) -> int:
         """No placement takes fewer: neurons ÷ neurons a core, memory stored once ÷ capacity."""
-        return lower_bound(self, self.board)
+        return least_cores(self.layers, self.board)
 
     @property
     def unrolled_lower_bound_cores(self) -> int:
         """The same bound where every synapse is stored by itself instead of once a kernel."""
-        return lower_bound(self, self.board.changed(shared_kernels=False))
+        return least_cores(self.layers, self.board.changed(shared_kernels=False))
 
     @property
     def obstacle(self) -> str | None:
@@ -97,15 +102,11 @@ class Placement:
         return None if self.fits else _obstacle(self)
 
 
-def lower_bound(placement: Placement, board: Board) -> int:
+def least_cores(layers: Sequence[Layer], board: Board) -> int:
     """Cores below which neurons or memory cannot go, axons and repeated kernels left out."""
-    neurons, bits = 0, 0
-    for branch in placement.branches:
-        for layer in branch.layers:
-            neurons += layer.neurons * layer.ports
-            bits += least_bits(layer, board)
-    by_neurons = -(-neurons // board.neurons_per_core.value)
-    return max(by_neurons, -(-bits // board.memory_bits))
+    neurons = sum(layer.neurons * layer.ports for layer in layers)
+    bits = sum(least_bits(layer, board) for layer in layers)
+    return max(-(-neurons // board.neurons_per_core.value), -(-bits // board.memory_bits))
 
 
 def least_bits(layer: Layer, board: Board) -> int:

@@ -142,4 +142,5 @@ def overlap(axis: Axis, source: Tiling, along: int, reader: Tiling) -> Index:
         return (stop - start)[:, None]
     low, high = axis.reach(*reader.cuts(axis.of))
     ends = np.minimum(stop[:, None], high[None, :]) - np.maximum(start[:, None], low[None, :])
-    return np.maximum(ends, 0)
+    shared: Index = np.maximum(ends, 0)
+    return shared

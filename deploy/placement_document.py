@@ -1,0 +1,191 @@
+"""A placement as plain data: the JSON that ``spiketrack map`` writes and the report reads.
+
+Schema ``spiketrack.map`` version 1; every key is described in ``docs/placement.md``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from spiketrack.deploy.board import Board, board_names, load_board
+from spiketrack.deploy.layers import Layer
+from spiketrack.deploy.loads import (
+    RESOURCES,
+    Loads,
+    Readers,
+    limits,
+    readers_of,
+    synapse_bits,
+)
+from spiketrack.deploy.partition import fan_in, fan_out_cores
+from spiketrack.deploy.placement import Branch, Placement, unrolled_least_bits
+from spiketrack.deploy.traffic import Traffic
+
+SCHEMA = "spiketrack.map"
+VERSION = 1
+
+Document = dict[str, Any]
+
+
+def document(placement: Placement) -> Document:
+    """Everything about a placement in plain values."""
+    board = placement.board
+    return {
+        "schema": SCHEMA,
+        "version": VERSION,
+        "board": board.name,
+        "limits": board.model_dump(exclude={"name"}),
+        "fits": placement.fits,
+        "obstacle": placement.obstacle,
+        "cores": placement.cores,
+        "chips": placement.chips,
+        "board_cores": board.cores,
+        "lower_bound_cores": placement.lower_bound_cores,
+        "lower_bound_ratio": placement.cores / placement.lower_bound_cores,
+        "unrolled_lower_bound_cores": placement.unrolled_lower_bound_cores,
+        "neurons": placement.neurons,
+        "neurons_by_kind": _by_kind(placement.layers),
+        "boards": [_other(placement, load_board(name)) for name in board_names()],
+        "branches": [_branch(branch, board) for branch in placement.branches],
+        "chip_table": _chips(placement),
+        "core_map": _core_map(placement),
+    }
+
+
+def _by_kind(layers: list[Layer]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for layer in layers:
+        found[layer.kind] = found.get(layer.kind, 0) + layer.neurons
+    return found
+
+
+def _other(placement: Placement, board: Board) -> Document:
+    """The same cores on another board, whose chips may have more of them."""
+    fits = board.cores is None or placement.cores <= board.cores
+    chips = -(-placement.cores // board.cores_per_chip.value)
+    return {"name": board.name, "chips": board.chips.value, "needed_chips": chips, "fits": fits}
+
+
+def _branch(branch: Branch, board: Board) -> Document:
+    times = branch.schedule
+    total = sum(branch.traffic.values(), Traffic())
+    readers = readers_of(branch.layers)
+    return {
+        "name": branch.name,
+        "cores": len(branch.used_cores),
+        "neurons": sum(layer.neurons for layer in branch.layers),
+        "neurons_by_kind": _by_kind(list(branch.layers)),
+        "latency_steps": times.latency,
+        "longest_chain": list(times.chain),
+        "interval_steps": times.interval,
+        "slowest_layer": times.slowest,
+        "frames_in_flight": times.frames_in_flight,
+        "counted": branch.counted,
+        "traffic": dataclasses.asdict(total),
+        "layers": [_layer(branch, layer, readers, board) for layer in branch.layers],
+    }
+
+
+def _layer(branch: Branch, layer: Layer, readers: Readers, board: Board) -> Document:
+    name = layer.name
+    tiling, loads = branch.tilings[name], branch.loads[name]
+    return {
+        "name": name,
+        "kind": layer.kind,
+        "shape": list(layer.shape),
+        "steps": layer.steps,
+        "neurons": layer.neurons,
+        "ports": layer.ports,
+        "block": list(tiling.block),
+        "blocks": len(tiling),
+        "cores": len(np.unique(branch.cores[name])),
+        "first_core": int(branch.cores[name].min()),
+        "last_core": int(branch.cores[name].max()),
+        "fullest": _fullest(loads, board),
+        "memory_bytes": _bytes(loads.memory.sum()),
+        "synapse_bytes": _bytes(synapse_bits(layer, tiling, board).sum()),
+        "unrolled_synapse_bytes": _bytes(unrolled_least_bits(layer)),
+        "state_bits_a_neuron": layer.state_bits,
+        "fan_in": fan_in(layer),
+        "fan_out_cores": fan_out_cores(layer, branch.tilings, readers),
+        "input_axons": int(loads.input_axons.max()),
+        "output_axons": int(loads.output_axons.max()),
+        "done_steps": list(branch.schedule.done[name]),
+        "traffic": dataclasses.asdict(branch.traffic[name]),
+    }
+
+
+def _bytes(bits: int) -> int:
+    return -(-int(bits) // 8)
+
+
+def _fullest(loads: Loads, board: Board) -> str:
+    """The resource that the layer's fullest block uses most of."""
+    shares = loads.table / limits(board)
+    return RESOURCES[int(shares.max(0).argmax())]
+
+
+def _chips(placement: Placement) -> list[Document]:
+    """Cores, neurons and mean use of each chip."""
+    rows = []
+    per_chip = placement.board.cores_per_chip.value
+    for chip in range(placement.chips):
+        part = slice(chip * per_chip, (chip + 1) * per_chip)
+        shares = placement.fractions[part].mean(0)
+        rows.append(
+            {
+                "cores": len(placement.used[part]),
+                "neurons": int(placement.used[part, 0].sum()),
+                "use": {n: round(float(s), 4) for n, s in zip(RESOURCES, shares, strict=True)},
+            }
+        )
+    return rows
+
+
+def _core_map(placement: Placement) -> Document:
+    """One entry a core in each list: where it is, how full, and which layers it holds."""
+    per_chip = placement.board.cores_per_chip.value
+    tiles = [placement.board.tile(core) for core in range(per_chip)]
+    cores = range(placement.cores)
+    shares = placement.fractions.max(1)
+    names, held = _holders(placement)
+    return {
+        "resources": list(RESOURCES),
+        "layer_names": names,
+        "chip": [core // per_chip for core in cores],
+        "tile_column": [tiles[core % per_chip][0] for core in cores],
+        "tile_row": [tiles[core % per_chip][1] for core in cores],
+        "neurons": placement.used[:, 0].tolist(),
+        "memory_bytes": (-(-placement.used[:, 1] // 8)).tolist(),
+        "input_axons": placement.used[:, 2].tolist(),
+        "output_axons": placement.used[:, 3].tolist(),
+        "fullest": placement.fullest.tolist(),
+        "use": [round(float(share), 4) for share in shares],
+        "layers": held,
+    }
+
+
+def _holders(placement: Placement) -> tuple[list[str], list[list[int]]]:
+    """Names ``branch/layer`` and, for each core, the numbers of those that it holds."""
+    names: list[str] = []
+    held: list[list[int]] = [[] for _ in range(placement.cores)]
+    for branch in placement.branches:
+        for layer in branch.layers:
+            for core in np.unique(branch.cores[layer.name]):
+                held[core].append(len(names))
+            names.append(f"{branch.name}/{layer.name}")
+    return names, held
+
+
+def events_of(counts: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """Branch → population → mean events of one inference, from ``run_counts.read_run``."""
+    found = {}
+    for branch, recorded in counts.items():
+        if len(recorded.operations):
+            means = recorded.field("events").mean(0)
+            found[branch] = dict(zip(recorded.layers.names, map(float, means), strict=True))
+    return found

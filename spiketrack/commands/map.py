@@ -1,0 +1,155 @@
+"""``spiketrack map``: does the network fit on the chips, and where would it lie?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from spiketrack.commands.tables import say, table
+from spiketrack.outputs import check_target
+
+if TYPE_CHECKING:
+    from spiketrack.deploy.mapping import Events
+    from spiketrack.export.graph import Graph
+
+BOARD_HELP = "kapoho-point, hala-point, loihi2 (endless), 'N chips', or a YAML file."
+LAYER_COLUMNS = (
+    "layer", "kind", "shape", "block", "blocks", "cores", "neurons", "synapses KiB",
+    "unrolled KiB", "fan-in", "to cores", "axons in", "axons out", "fullest", "messages out",
+)  # fmt: skip
+
+
+def map(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Export folder.")],
+    run: Annotated[
+        Path | None, typer.Option(help="Folder of a run: traffic from its counted events.")
+    ] = None,
+    board: Annotated[str, typer.Option(help=BOARD_HELP)] = "hala-point",
+    json: Annotated[Path | None, typer.Option(help="Write the whole placement.")] = None,
+) -> None:
+    """Place both branches on the neuro-cores of a Loihi 2 board and say whether they fit.
+
+    A network that does not fit is reported with what would help; the exit code stays 0.
+    """
+    from spiketrack.deploy.board import load_board
+    from spiketrack.deploy.mapping import map_network
+    from spiketrack.deploy.placement_document import document
+    from spiketrack.export.network import read_export
+    from spiketrack.files import write_json
+
+    check_target("--json", json)
+    target = load_board(board)
+    graphs = read_export(folder).graphs
+    events = None if run is None else read_events(run, graphs)
+    found = document(map_network(graphs, target, events))
+    if json is not None:
+        write_json(json, found)
+    show(found)
+
+
+def read_events(run: Path, graphs: Mapping[str, Graph]) -> Events:
+    """Mean events of a run; ``SpikeTrackError`` where it was made with another network."""
+    from spiketrack.deploy.placement_document import events_of
+    from spiketrack.errors import SpikeTrackError
+    from spiketrack.run_counts import read_run
+
+    events = events_of(read_run(run))
+    for branch, counted in events.items():
+        missing = [n.name for n in graphs[branch].populations if n.name not in counted]
+        if missing:
+            raise SpikeTrackError(
+                f"{run}: counts no {missing[0]} ({len(missing)} populations of the {branch} "
+                "branch are missing); it was made with another network"
+            )
+    return events
+
+
+def show(found: dict[str, Any]) -> None:
+    """Limits, layers, chips and the verdict."""
+    table(
+        f"limits of board {found['board']}",
+        ("limit", "value", "source"),
+        [(name, row["value"], row["source"]) for name, row in found["limits"].items()],
+    )
+    for branch in found["branches"]:
+        show_branch(branch)
+    table(
+        "chips",
+        ("chip", "cores", "neurons", *(f"{n} %" for n in found["core_map"]["resources"])),
+        [chip_row(number, chip) for number, chip in enumerate(found["chip_table"])],
+    )
+    show_cores(found["core_map"])
+    table(
+        "boards",
+        ("board", "chips", "needed", "fits"),
+        [(b["name"], b["chips"], b["needed_chips"], b["fits"]) for b in found["boards"]],
+    )
+    verdict(found)
+
+
+def show_branch(branch: dict[str, Any]) -> None:
+    """Layers of a branch, its times and its traffic."""
+    table(f"{branch['name']} branch", LAYER_COLUMNS, [layer_row(row) for row in branch["layers"]])
+    say(
+        f"{branch['name']}: {branch['neurons']:,} neurons ({kinds(branch['neurons_by_kind'])}) "
+        f"on {branch['cores']:,} cores"
+    )
+    say(
+        f"  longest chain {len(branch['longest_chain'])} layers, latency "
+        f"{branch['latency_steps']:,} time steps; a new frame every {branch['interval_steps']:,} "
+        f"({branch['slowest_layer']}): up to {branch['frames_in_flight']} frames in flight, of "
+        "independent objects: the next crop of one object waits for its last box"
+    )
+    sent = branch["traffic"]
+    source = "from the run" if branch["counted"] else "at most: without --run every neuron sends"
+    say(
+        f"  messages an inference ({source}): {sent['between_cores']:,.0f} between cores of a "
+        f"chip, {sent['between_chips']:,.0f} between chips, {sent['within_core']:,.0f} within a "
+        f"core, {sent['with_host']:,.0f} with the host"
+    )
+
+
+def layer_row(row: dict[str, Any]) -> tuple[Any, ...]:
+    """Cells of one layer, in the order of ``LAYER_COLUMNS``."""
+    sent = row["traffic"]
+    out = sum(sent[key] for key in ("within_core", "between_cores", "between_chips"))
+    kib = (row["synapse_bytes"] // 1024, row["unrolled_synapse_bytes"] // 1024)
+    axons = (row["input_axons"], row["output_axons"])
+    return (
+        row["name"], row["kind"], row["shape"], row["block"], row["blocks"], row["cores"],
+        row["neurons"], *kib, row["fan_in"], row["fan_out_cores"], *axons, row["fullest"],
+        round(out),
+    )  # fmt: skip
+
+
+def chip_row(number: int, chip: dict[str, Any]) -> tuple[Any, ...]:
+    """Cells of one chip."""
+    return (number, chip["cores"], chip["neurons"], *(100 * s for s in chip["use"].values()))
+
+
+def show_cores(cores: dict[str, Any]) -> None:
+    """How many cores each resource fills most, and how many are shared."""
+    names = [cores["resources"][index] for index in cores["fullest"]]
+    most = ", ".join(f"{name} on {names.count(name):,}" for name in dict.fromkeys(names))
+    shared = sum(len(held) > 1 for held in cores["layers"])
+    mean = sum(cores["use"]) / len(cores["use"])
+    say(f"fullest resource of the cores: {most}; mean use of it {mean:.1%}")
+    say(f"{shared:,} cores hold several layers\n")
+
+
+def kinds(by_kind: dict[str, int]) -> str:
+    """``17,070,080 population, 86,016 product``."""
+    return ", ".join(f"{number:,} {kind}" for kind, number in by_kind.items())
+
+
+def verdict(found: dict[str, Any]) -> None:
+    """The answer in two lines."""
+    say(
+        f"{found['cores']:,} cores on {found['chips']:,} chips; lower bound "
+        f"{found['lower_bound_cores']:,} cores (ratio {found['lower_bound_ratio']:.3f}); with "
+        f"every synapse stored by itself at least {found['unrolled_lower_bound_cores']:,}"
+    )
+    say(f"fits {found['board']}" if found["fits"] else f"does not fit: {found['obstacle']}")

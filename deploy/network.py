@@ -153,8 +153,8 @@ class LavaNetwork:
             self.count_layout = {n: s for found in sizes.values() for n, s in found.items()}
             senders = [part.name for part in parts if sizes[part.name]]
             ports = [self.blocks[name].counts for name in senders]
-            shapes = [(sum(sizes[name].values()),) for name in senders]
-            self.counts = self._collector(ports, shapes, np.int8, shared)
+            vectors = [(sum(sizes[name].values()),) for name in senders]
+            self.counts = self._collector(ports, vectors, np.int8, shared)
 
     def _collector(
         self, ports: list[Any], shapes: list[Any], dtype: type, shared: Mapping[str, Any]

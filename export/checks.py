@@ -95,9 +95,9 @@ def _sum(node: Sum, graph: Graph) -> None:
         _require(node, fits, f"adds {name} of shape {shape} to {node.shape}")
     _require(node, len(set(node.inputs)) == len(node.inputs), "adds one input twice")
     if node.constant is not None:
-        shape = node.constant.shape
-        fits = shape[1:] == node.shape[1:] and shape[0] in (1, node.shape[0])
-        _require(node, fits, f"constant of shape {shape} for {node.shape}")
+        given = node.constant.shape
+        fits = given[1:] == node.shape[1:] and given[0] in (1, node.shape[0])
+        _require(node, fits, f"constant of shape {given} for {node.shape}")
 
 
 def _neuron(node: Neuron, graph: Graph) -> None:

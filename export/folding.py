@@ -140,9 +140,9 @@ class _Lowering:
         shape = (steps, weight.shape[1], size[0], size[1])
         return self.add(RealConv(name, (x,), shape, weight, bias, stride, padding, conv.groups))
 
-    def conv_norm(self, module: nn.Sequential, x: str) -> str:
-        norm = module[1] if len(module) > 1 else None
-        return self.conv(self.names[module], x, [(module[0], norm)])
+    def conv_norm(self, module: nn.Module, x: str) -> str:
+        conv, norm = module.children()
+        return self.conv(self.names[module], x, [(conv, norm)])
 
     def each_step(self, modules: nn.ModuleList, x: str) -> str:
         return self.conv(self.names[modules], x, [(m[0], m[1]) for m in modules])

@@ -48,8 +48,8 @@ class Input(Node):
 class Conv(Node):
     """y[o] = Σ (weight[o] << shift[o]) · x + bias[o], zero padding, grouped.
 
-    weight int8 (S, C_out, C_in / groups, k_h, k_w), shift and bias int32 (S, C_out): S = 1, or
-    one set of weights for each step.
+    weight int8 (S, C_out, C_in / groups, k_h, k_w), shift >= 0 and bias int32 (S, C_out): S = 1,
+    or one set of weights for each step of the input.
     """
 
     weight: NDArray[np.int8]
@@ -78,7 +78,8 @@ class Neuron(Node):
         u[t] = (((u[t-1] - k[t-1] · reset) · decay[t-1]) >> 12) + x[t]
 
     ``thresholds``: four integers; round half to even is in them (a tie below an odd count is
-    moved up by one). ``reset`` = unit / 4. ``decay``: steps - 1 values of 12 bits.
+    moved up by one). ``reset`` = unit / 4. ``decay``: steps - 1 values of 12 bits; >> rounds
+    towards minus infinity. An input of one step feeds every step.
     """
 
     thresholds: tuple[int, int, int, int]
@@ -88,7 +89,7 @@ class Neuron(Node):
 
 @dataclass(frozen=True, eq=False)
 class Pool(Node):
-    """y = Σ of kernel × kernel cells; the grid becomes finer instead of the sum being shifted."""
+    """y = Σ of kernel × kernel cells, stride = kernel; the grid becomes finer, nothing is lost."""
 
     kernel: int
 
@@ -97,7 +98,8 @@ class Pool(Node):
 class Upsample(Node):
     """Bilinear (half-pixel centres, border replicated): (Σ a · b · x + half) >> shift.
 
-    a, b are the weights of the two axes in multiples of 1 / (2 factor), factor 2 or 4.
+    a, b are the weights of the two axes in multiples of 1 / (2 factor), factor 2 or 4;
+    half = 2^(shift - 1), 0 for shift 0.
     """
 
     factor: int
@@ -108,6 +110,7 @@ class Upsample(Node):
 class KeyValue(Node):
     """kv = kᵀ v per head and step: k (T, C, H, W), v (T, 4C, H, W) → (T, 8, d, 4d).
 
+    Head-major channels: channel c of k is (head c // d, index c mod d), of v (c // 4d, c mod 4d).
     ``positions`` = H · W, the number of products in each entry.
     """
 
@@ -118,7 +121,8 @@ class KeyValue(Node):
 class Read(Node):
     """x = (q · kv) << shift per head and step: q (T, C, H, W), kv → (T, 4C, H, W).
 
-    The published factor 2 d^-0.5 is in the thresholds of the population behind it.
+    Head-major channels as in ``KeyValue``. The published factor 2 d^-0.5 is in the thresholds of
+    the population behind it.
     """
 
     shift: int = 0
@@ -126,7 +130,7 @@ class Read(Node):
 
 @dataclass(frozen=True, eq=False)
 class PositionsAsChannels(Node):
-    """Wiring alone: (T, C, H, W) → (T, H·W, C, 1)."""
+    """Wiring alone: (T, C, H, W) → (T, H·W, C, 1), position y·W + x."""
 
 
 @dataclass(frozen=True, eq=False)

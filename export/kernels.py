@@ -35,7 +35,7 @@ from spiketrack.limits import DECAY_BITS, HEADS, MAX_COUNT
 
 Kernel = Callable[[Sequence[Tensor]], Tensor]
 Observer = Callable[[Node, Sequence[Tensor], Tensor], None]
-KERNELS: Registry[Callable[[Node], Kernel]] = Registry("kernel")
+KERNELS: Registry[Callable[..., Kernel]] = Registry("kernel")
 
 
 class Program:
@@ -88,7 +88,7 @@ def _conv(node: Conv) -> Kernel:
         return functional.conv2d(inputs[0], weights[0], biases[0], *options)
 
     def each_step(inputs: Sequence[Tensor]) -> Tensor:
-        parts = zip(inputs[0].split(1), weights, biases, strict=True)
+        parts = zip(torch.split(inputs[0], 1), weights, biases, strict=True)
         return torch.cat([functional.conv2d(x, w, b, *options) for x, w, b in parts])
 
     return shared if len(weights) == 1 else each_step
@@ -170,7 +170,8 @@ def _upsample(node: Upsample) -> Kernel:
 
     def run(inputs: Sequence[Tensor]) -> Tensor:
         fine = functional.interpolate(inputs[0], size, mode="bilinear", align_corners=False)
-        return fine.mul_(gain).add_(0.5 if node.shift else 0.0).floor_()
+        result: Tensor = fine.mul_(gain).add_(0.5 if node.shift else 0.0).floor_()
+        return result
 
     return run
 

@@ -31,7 +31,7 @@ from spiketrack.export.registry import Registry
 
 _COMPRESSED_FROM = 64  # smaller arrays grow when compressed
 Named = Mapping[str, nir.NIRNode]
-Writer = Callable[[Node, Graph, words.Metadata], Named]
+Writer = Callable[..., Named]
 WRITERS: Registry[Writer] = Registry("NIR writer")
 
 
@@ -119,7 +119,7 @@ def _conv(node: Conv, graph: Graph, meta: words.Metadata) -> Named:
         written[f"{node.name}.{step}.select"] = select
         written[f"{node.name}.{step}"] = _conv2d(node, graph, step, dict(meta))
     ports = {f"step{step}": node.shape[1:] for step in range(len(node.weight))}
-    return written | _one(node, words.custom(words.STACK, ports, node.shape[1:], meta))
+    return {**written, **_one(node, words.custom(words.STACK, ports, node.shape[1:], meta))}
 
 
 def _conv2d(node: Conv, graph: Graph, step: int, meta: words.Metadata) -> nir.Conv2d:

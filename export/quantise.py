@@ -283,7 +283,8 @@ def _round_together(node: RealConv, exponent: NDArray[np.int64], crops: NDArray[
             index, index
         ]
         weight[:, index:] -= error * upper[index, index:]
-    return mantissa[None]
+    rounded: Vector = mantissa[None]
+    return rounded
 
 
 def _patch_moment(node: RealConv, crops: NDArray[Any]) -> Vector:

@@ -28,7 +28,8 @@ def quantise_image(crops: NDArray[np.float32], graph: Graph) -> NDArray[np.int16
             f"{node.name}: pixels reach {scaled.min():g}..{scaled.max():g}, proven are "
             f"{node.low}..{node.high}; normalise the crop with the ImageNet statistics"
         )
-    return scaled.astype(np.int16)
+    integers: NDArray[np.int16] = scaled.astype(np.int16)
+    return integers
 
 
 def to_maps(outputs: Mapping[str, NDArray[Any]], fractions: Mapping[str, int]) -> Maps:

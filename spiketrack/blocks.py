@@ -77,24 +77,26 @@ class Mlp(nn.Module):
     def forward(self, x: Tensor, steps: Steps) -> Tensor:
         y = self.fc1_spike(x.flatten(2), steps)
         y = self.fc2_spike(self.fc1_bn(self.fc1_conv(y)), steps)
-        y = self.fc2_bn(self.fc2_conv(y))
-        return y.view_as(x)
+        out: Tensor = self.fc2_bn(self.fc2_conv(y))
+        return out.view_as(x)
 
 
 def split_heads(x: Tensor) -> Tensor:
     """(N, C, H, W) → (N, 8, H·W, C / 8); channel c is head c // d, index c mod d."""
-    return x.flatten(2).unflatten(1, (HEADS, -1)).transpose(2, 3)
+    heads = x.reshape(x.shape[0], HEADS, x.shape[1] // HEADS, -1)
+    return heads.transpose(2, 3)
 
 
 def key_value(k: Tensor, v: Tensor) -> Tensor:
     """kv = kᵀ v per head: k (N, C, H, W), v (N, 4C, H, W) → (N, 8, d, 4d)."""
-    return split_heads(k).transpose(2, 3) @ split_heads(v)
+    kv: Tensor = split_heads(k).transpose(2, 3) @ split_heads(v)
+    return kv
 
 
 def read_out(q: Tensor, kv: Tensor) -> Tensor:
     """q · kv · d^-0.5 · 2: q (N, C, H, W), kv (N, 8, d, 4d) → (N, 4C, H, W)."""
     scale = kv.shape[-2] ** -0.5
-    x = split_heads(q) @ kv * scale * 2
+    x: Tensor = split_heads(q) @ kv * scale * 2
     return x.transpose(2, 3).reshape(q.shape[0], -1, *q.shape[2:])
 
 
@@ -123,7 +125,8 @@ class PositionalEmbeddings(nn.Module):
         last = len(self.t_pos_embeds) - 1
         table = torch.cat([self.t_pos_embeds[min(t, last)] for t in range(count)])
         embedding = table.view(count, 1, *x.shape[1:])
-        return (x.unflatten(0, (count, -1)) + embedding).flatten(0, 1)
+        embedded: Tensor = x.reshape(count, -1, *x.shape[1:]) + embedding
+        return embedded.flatten(0, 1)
 
     def embed_search(self, x: Tensor) -> Tensor:
         """Add ``s_pos_embed`` to x (B, C, P, P)."""
@@ -150,7 +153,7 @@ class SelfAttention(PositionalEmbeddings):
         templates = 0 if search else x.shape[0] - steps.single
         parts = []
         if templates:
-            parts.append(self.embed_templates(x[:templates], steps.count))
+            parts.append(self.embed_templates(x[:templates], steps.steps))
         if templates < x.shape[0]:
             parts.append(self.embed_search(x[templates:]))
         x = self.head_spike(torch.cat(parts) if len(parts) > 1 else parts[0], steps)

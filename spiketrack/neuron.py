@@ -21,11 +21,11 @@ from spiketrack.limits import MAX_COUNT, MAX_STEPS
 class Steps(NamedTuple):
     """How the leading axis of a tensor is to be read.
 
-    All but the last ``single`` items are ``count`` time steps of equal batch, step by step;
+    All but the last ``single`` items are ``steps`` time steps of equal batch, step by step;
     the ``single`` items at the end are a batch of one time step (a search crop beside templates).
     """
 
-    count: int = 1
+    steps: int = 1
     single: int = 0
 
 
@@ -44,13 +44,17 @@ class _Spike(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> Tensor:
         (x,) = ctx.saved_tensors
         # hardtanh's gradient is one vectorised pass; a boolean mask is several times slower
-        return torch.ops.aten.hardtanh_backward(grads[0] * (1 / MAX_COUNT), x, 0.0, MAX_COUNT)
+        scaled = grads[0] * (1 / MAX_COUNT)
+        gradient: Tensor = torch.ops.aten.hardtanh_backward(  # type: ignore[attr-defined]
+            scaled, x, 0.0, MAX_COUNT
+        )
+        return gradient
 
 
 def spike(x: Tensor) -> Tensor:
     """Return round(clip(x, 0, 4)) / 4 of any shape; differentiable straight through."""
     if torch.is_grad_enabled() and x.requires_grad:
-        result: Tensor = _Spike.apply(x)
+        result: Tensor = _Spike.apply(x)  # type: ignore[no-untyped-call]
         return result
     return x.clamp(0, MAX_COUNT).round_().mul_(1 / MAX_COUNT)
 
@@ -68,14 +72,14 @@ class Neuron(nn.Module):
         self.decay = nn.Parameter(torch.full((MAX_STEPS,), -1.0))
 
     def forward(self, x: Tensor, steps: Steps = ONE_STEP) -> Tensor:
-        if steps.count == 1:
+        if steps.steps == 1:
             return spike(x)
         cut = x.shape[0] - steps.single
-        inputs = x[:cut].unflatten(0, (steps.count, -1))
+        inputs = x[:cut].reshape(steps.steps, -1, *x.shape[1:])
         leak = torch.sigmoid(self.decay)
         u = inputs[0]
         spikes = [spike(u)]
-        for t in range(1, steps.count):
+        for t in range(1, steps.steps):
             u = (u - spikes[-1]) * leak[t - 1] + inputs[t]
             spikes.append(spike(u))
         if steps.single:

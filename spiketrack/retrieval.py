@@ -61,9 +61,7 @@ class Retriever(PositionalEmbeddings):
         self.seg_responder_dw = nn.ModuleList(
             ConvNorm(4 * dim, 4 * dim, 3, groups=4 * dim) for _ in range(templates)
         )
-        self.seg_responder_pw = nn.ModuleList(
-            ConvNorm(4 * dim, dim) for _ in range(templates)
-        )
+        self.seg_responder_pw = nn.ModuleList(ConvNorm(4 * dim, dim) for _ in range(templates))
         self.fuser = ConvNorm(dim, dim)
         self.seg_pw_spike = Neuron()
         self.seg_dw_spike = Neuron()
@@ -79,7 +77,8 @@ class Retriever(PositionalEmbeddings):
         x = self.head_spike(x, Steps(steps))
         v = self.v_spike(self.v_conv(x), Steps(steps))
         k = self.k_spike(self.k_conv(x), Steps(steps))
-        return key_value(k, v).unflatten(0, (steps, -1))
+        kv = key_value(k, v)
+        return kv.reshape(steps, -1, *kv.shape[1:])
 
     def forward(self, memory: Tensor, search: Tensor) -> Tensor:
         """memory (T, B, 8, d, 4d), search (B·K, C, H, W) → (B·K, C, H, W); K is 1 but in training."""
@@ -102,8 +101,10 @@ class Retriever(PositionalEmbeddings):
             x = self._gated(x, steps)
         x = project(self.proj_conv, x)
         if search.shape[-1] != self.grid:
-            x = functional.interpolate(x, search.shape[-2:], mode="bilinear", align_corners=False)
-        return x
+            size = search.shape[-2:]
+            x = functional.interpolate(x, size, mode="bilinear", align_corners=False)
+        found: Tensor = x
+        return found
 
     @staticmethod
     def _each_step(layers: nn.ModuleList, x: Tensor) -> Tensor:
@@ -111,10 +112,10 @@ class Retriever(PositionalEmbeddings):
         return torch.cat([layer(part) for layer, part in zip(layers, parts, strict=True)])
 
     def _gated(self, x: Tensor, steps: Steps) -> Tensor:
-        logits = self.gate(x, steps).unflatten(0, (steps.count, -1))
+        logits = self.gate(x, steps).reshape(steps.steps, -1, x.shape[1])
         # T innermost and contiguous: other layouts round some of the sums differently
         weights = logits.permute(1, 2, 0).contiguous().softmax(-1)
-        maps = x.unflatten(0, (steps.count, -1))
+        maps = x.reshape(steps.steps, -1, *x.shape[1:])
         mixed = (maps * weights.permute(2, 0, 1)[..., None, None]).sum(0)
         gated: Tensor = self.gate_spike(mixed)
         return gated
@@ -132,5 +133,3 @@ class MemoryRetrieval(nn.Module):
         search = search + self.retriever(memory, search)
         out: Tensor = search + self.mlp(search, Steps())
         return out
-
-

@@ -120,7 +120,7 @@ class TeacherForcing:
                     loss.ties += gate_ties(sources[0])
 
         image = torch.from_numpy(quantise_image(crops, graph).astype(np.float32))
-        self.programs[branch].run({"image": image} | memory, (), observe, forced)
+        self.programs[branch].run({"image": image, **memory}, (), observe, forced)
 
 
 def add_counts(loss: Loss, exact: Tensor, found: Tensor) -> None:

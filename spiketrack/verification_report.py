@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from spiketrack.boxes import Box, intersection
+from spiketrack.boxes import iou
 from spiketrack.simulators.factory import FLOAT
 from spiketrack.verification import REFERENCE, Verification
 from spiketrack.version import FORMAT_VERSION, VERSION
@@ -111,12 +111,6 @@ def summary(found: Verification) -> dict[str, Any]:
         "gates": len(gates),
         "worst_gate_mismatch_rate": max(gates, default=None),
     }
-
-
-def iou(a: Box, b: Box) -> float:
-    """Intersection over union of two boxes."""
-    shared = intersection(a, b)
-    return shared / (a.w * a.h + b.w * b.h - shared)
 
 
 def free_running(found: Verification) -> dict[str, Any]:

@@ -121,7 +121,6 @@ def _add_conv(
         dilation=(1, 1),
         groups=groups,
         bias=exact(bias, node.name),
-        metadata=w.meta(node.name),
     )
     w.add(node.name, conv, w.sources(node.inputs[0]))
 
@@ -131,7 +130,7 @@ def _sum(w: PartWriter, node: Sum) -> None:
     """Several edges into one node add up; a unit ``Scale`` gives the sum its name."""
     scale = np.ones(node.shape[1:], np.float32)
     sources = [source for name in node.inputs for source in w.sources(name)]
-    w.add(node.name, nir.Scale(scale, metadata=w.meta(node.name)), sources)
+    w.add(node.name, nir.Scale(scale), sources)
 
 
 @STOCK.register(Pool)
@@ -141,20 +140,20 @@ def _pool(w: PartWriter, node: Pool) -> None:
     pool = nir.SumPool2d(kernel_size=size, stride=size, padding=np.zeros(2, int))
     w.add(f"{node.name}.cells", pool, w.sources(node.inputs[0]))
     scale = np.full(node.shape[1:], 1 / node.kernel**2, np.float32)
-    w.add(node.name, nir.Scale(scale, metadata=w.meta(node.name)), [f"{node.name}.cells"])
+    w.add(node.name, nir.Scale(scale), [f"{node.name}.cells"])
 
 
 @STOCK.register(Neuron)
 def _neuron(w: PartWriter, node: Neuron) -> None:
     source = w.graph[node.inputs[0]]
+    inside = source.name in w.part.nodes  # else it arrives with the constant in it
     offset: Any = 0.5
-    if isinstance(source, Sum) and source.constant is not None:
+    if inside and isinstance(source, Sum) and source.constant is not None:
         offset = source.constant[0] + 0.5
     for level, threshold in enumerate(node.thresholds, 1):
         values = np.ldexp(np.float64(threshold) - offset, -w.graph.fractions[source.name])
         full = exact(np.broadcast_to(values, node.shape[1:]), node.name)
-        threshold_node = nir.Threshold(full, metadata=w.meta(node.name) | {"level": level})
-        w.add(f"{node.name}.{level}", threshold_node, w.sources(source.name))
+        w.add(f"{node.name}.{level}", nir.Threshold(full), w.sources(source.name))
 
 
 def write_parts(graph: Graph, plan: Plan, memories: Memories, folder: Path) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
+import nir
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -18,23 +18,29 @@ from spiketrack.export.kernels import KERNELS
 from spiketrack.export.optional import load
 from spiketrack.export.readout import quantise_image, to_maps
 from spiketrack.export.standard_nir_parts import Glue, Part, partition
-from spiketrack.export.standard_nir_writer import Memories, unit_fraction, write_parts
+from spiketrack.export.standard_nir_writer import Memories, PartWriter, unit_fraction
 from spiketrack.simulators.base import Counts, Crop, Inference, SimulatorBase, Trace
 from spiketrack.simulators.integer import Network
 from spiketrack.simulators.norse_modules import NorsePart
 
 
 class NorseBranch:
-    """One branch: its parts written as ``.nir``, read back, and joined by our kernels."""
+    """One branch: its stock NIR parts in norse, joined by our kernels.
 
-    def __init__(self, graph: Graph, memories: Memories) -> None:
+    The parts are read from the files in ``folder``, without one taken as they would be written.
+    """
+
+    def __init__(self, graph: Graph, memories: Memories, folder: Path | None = None) -> None:
         self.graph = graph
         self.plan = partition(graph, memories)
-        with tempfile.TemporaryDirectory() as folder:
-            write_parts(graph, self.plan, memories, Path(folder))
-            self.parts = {
-                p.name: NorsePart(Path(folder) / f"{p.name}.nir") for p in self.plan.parts
-            }
+        self.parts = {
+            part.name: NorsePart(
+                nir.read(folder / f"{part.name}.nir", type_check=False)
+                if folder
+                else PartWriter(graph, part, memories).run()
+            )
+            for part in self.plan.parts
+        }
         self.kernels = {g.node: KERNELS[graph[g.node]](graph[g.node]) for g in self.plan.glue}
 
     @torch.no_grad()

@@ -11,7 +11,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from graphlib import TopologicalSorter
-from pathlib import Path
 from typing import Any
 
 import nir
@@ -71,10 +70,9 @@ def imported(node: nir.NIRNode) -> Module:
 
 
 class NorsePart:
-    """A part as stock ``nir`` reads it: inputs by name → outputs and populations by name."""
+    """A part as stock ``nir`` gives it: inputs by name → outputs and populations by name."""
 
-    def __init__(self, path: Path) -> None:
-        loaded = nir.read(path, type_check=False)
+    def __init__(self, loaded: nir.NIRGraph) -> None:
         self.nodes = loaded.nodes
         self.sources: dict[str, list[str]] = {name: [] for name in self.nodes}
         for source, target in loaded.edges:
@@ -92,11 +90,11 @@ class NorsePart:
             if isinstance(node, nir.Input):
                 continue
             values[name] = self.modules[name](_total([values[s] for s in self.sources[name]]))
-            tensor = node.metadata.get("tensor", name)
             if isinstance(node, nir.Output):
-                outputs[tensor] = values[name]
+                outputs[node.metadata["tensor"]] = values[name]
             if isinstance(node, nir.Threshold):
-                counts[tensor] = counts.get(tensor, 0) + values[name]
+                population = name.rpartition(".")[0]
+                counts[population] = counts.get(population, 0) + values[name]
         return outputs, counts
 
 

@@ -163,7 +163,7 @@ def test_frozen_statistics_stay(tmp_path: Path) -> None:
 def test_resuming_another_run_is_refused(tmp_path: Path) -> None:
     config = tiny_config()
     full_run(config, tmp_path / "data", tmp_path / "out")
-    with pytest.raises(ConfigError, match=r"augment\.scale: 0\.5 here but 0\.35 in the run"):
+    with pytest.raises(ConfigError, match=r"augment\.scale: 0\.5 here but 0\.4 in the run"):
         full_run(
             tiny_config(augment={"scale": 0.5}), tmp_path / "data", tmp_path / "out", resume=True
         )

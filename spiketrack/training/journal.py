@@ -59,7 +59,7 @@ def curves(rows: list[dict[str, Any]]) -> Any:
     from plotly.subplots import make_subplots
 
     panels = (
-        ("step", ("loss", "focal", "giou", "l1")),
+        ("step", ("loss", "focal", "giou", "l1", "size")),
         ("validation", ("iou", "hit")),
         ("step", ("pairs_per_second",)),
     )

@@ -99,7 +99,8 @@ def _steps(
         figures = _step(run, crew)
         seconds = time.monotonic() - started
         run.minutes += seconds / 60
-        speed += (section.batch / seconds - speed) * max(0.02, 1 / run.step)
+        now = section.batch / seconds
+        speed = speed + 0.02 * (now - speed) if speed else now
         if run.step % section.log_every == 0:
             journal.write("step", run, {**figures, "pairs_per_second": speed})
         if run.step % section.validate_every == 0:

@@ -1,9 +1,11 @@
 """Targets on the score map, and the loss.
 
-    loss = focal(score, heat) + giou_weight · (1 - GIoU) + l1_weight · L1
+    loss = focal + giou_weight · (1 - GIoU) + l1_weight · L1 + size_weight · |Δ log size|
 
-heat = exp(-d² / 2σ²) round the cell of the truth, σ from the target's size; focal as in CenterNet
-(α 2, β 4). The box terms are taken on the 3×3 cells round the truth, weighted exp(-d² / 2).
+heat = exp(-d² / 2σ²) round the cell of the truth, σ from the target's size; focal(score, heat) as
+in CenterNet (α 2, β 4). The other terms are of boxes, taken on the 3×3 cells round the truth and
+weighted exp(-d² / 2). |Δ log size| is the mean over width and height: without it the network leans
+on the crop's scale, and in closed loop an error of size outlives many frames.
 Boxes are centre x, centre y, w, h in crops; P cells along a side.
 """
 
@@ -16,17 +18,19 @@ from torch import Tensor
 
 from spiketrack.training.schema import OptimiserSection
 
+SMALLEST = 1e-3  # of a crop: the least side whose logarithm is taken
 SIGMA = (0.5, 1.5)  # of the heat, in cells: at 8 × 8 a rounded radius would be 0
 
 
 @dataclass(frozen=True)
 class Losses:
-    """The total to descend and its three parts, all scalars."""
+    """The total to descend and its four parts, all scalars."""
 
     total: Tensor
     focal: Tensor
     giou: Tensor
     l1: Tensor
+    size: Tensor
 
 
 def cells(boxes: Tensor, grid: int) -> Tensor:
@@ -89,8 +93,10 @@ def total_loss(maps: dict[str, Tensor], boxes: Tensor, weights: OptimiserSection
     weight = weight / weight.sum()
     giou = ((1 - overlap(predicted, truth)[1]) * weight).sum()
     l1 = ((predicted - truth).abs().mean(1) * weight).sum()
+    ratio = predicted[:, 2:].log() - truth[:, 2:].clamp(min=SMALLEST).log()
+    size = (ratio.abs().mean(1) * weight).sum()
     total = focal + weights.giou_weight * giou + weights.l1_weight * l1
-    return Losses(total, focal, giou, l1)
+    return Losses(total + weights.size_weight * size, focal, giou, l1, size)
 
 
 def decode(maps: dict[str, Tensor], window: bool = True) -> Tensor:

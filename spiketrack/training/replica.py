@@ -26,7 +26,7 @@ from spiketrack.training.schema import TrainingConfig
 MEAN = (0.485, 0.456, 0.406)
 DEVIATION = (0.229, 0.224, 0.225)
 PATIENCE = 900.0  # seconds that one worker waits for the others
-FIGURES = ("loss", "focal", "giou", "l1")
+FIGURES = ("loss", "focal", "giou", "l1", "size")
 Batch = tuple[Tensor, Tensor, Tensor]
 
 
@@ -84,7 +84,8 @@ class Replica:
         maps = self.model.joint(z, x)
         losses = total_loss(maps, boxes, self.config.optimiser)
         losses.total.backward()  # type: ignore[no-untyped-call]
-        return [float(v.detach()) for v in (losses.total, losses.focal, losses.giou, losses.l1)]
+        parts = (losses.total, losses.focal, losses.giou, losses.l1, losses.size)
+        return [float(part.detach()) for part in parts]
 
 
 class Crew:

@@ -81,7 +81,7 @@ class AugmentSection(Section):
     ``far_share``; the rest are probabilities and standard deviations.
     """
 
-    scale: Annotated[float, Field(ge=0)] = 0.35
+    scale: Annotated[float, Field(ge=0)] = 0.4
     shift: Share = 0.14
     far_shift: Share = 0.36
     far_share: Share = 0.5
@@ -112,6 +112,7 @@ class OptimiserSection(Section):
     average: Share = 0.998
     giou_weight: Positive = 2.0
     l1_weight: Positive = 5.0
+    size_weight: Annotated[float, Field(ge=0)] = 2.0
     validate_every: Count = 400
     save_every: Count = 200
     log_every: Count = 20

@@ -17,7 +17,7 @@ from random_graphs import random_inputs, tiny_graph
 from torch import from_numpy
 from typer.testing import CliRunner
 
-from spiketrack.commands.energy import energy
+from spiketrack.commands.energy import PRICES_HELP, energy
 from spiketrack.energy import Energy, Spread, price_operations, published
 from spiketrack.energy_report import compare, document
 from spiketrack.energy_tables import CSV_COLUMNS, amount, joules
@@ -25,7 +25,7 @@ from spiketrack.errors import ConfigError, SpikeTrackError
 from spiketrack.export.counting import FIELDS, OperationCounter, layers
 from spiketrack.export.kernels import Program
 from spiketrack.network_cost import read_network_cost
-from spiketrack.prices import PriceTable, load_prices, packaged_tables
+from spiketrack.prices import PACKAGED, PriceTable, load_prices, packaged_tables
 from spiketrack.run_counts import (
     SEARCH,
     TEMPLATE,
@@ -372,6 +372,10 @@ def test_command_takes_a_table_of_the_users_own(tmp_path: Path) -> None:
     assert found["tables"][0]["name"] == "t"
     assert found["total"]["unpriced"]["mac"] == 908
     assert found["encodes"] == 0
+
+
+def test_help_names_every_packaged_table() -> None:
+    assert PRICES_HELP.startswith(", ".join(PACKAGED))
 
 
 def test_command_refuses_before_it_works(tmp_path: Path) -> None:

@@ -3,34 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
-from spiketrack.energy_report import Document, compare, document
-from spiketrack.energy_tables import (
-    compare_table,
-    kind_table,
-    layer_table,
-    price_table,
-    summary_table,
-    to_csv,
-)
-from spiketrack.files import atomic_path, write_json
-from spiketrack.network_cost import read_network_cost
+from spiketrack.commands.tables import say
 from spiketrack.outputs import check_target
-from spiketrack.prices import DEFAULT, PACKAGED, PriceTable, load_prices, packaged_tables
-from spiketrack.run_counts import read_run
+
+if TYPE_CHECKING:
+    from spiketrack.energy_report import Document
+    from spiketrack.prices import PriceTable
 
 WIDTH = 180  # the layer table's, where no terminal says otherwise
+PRICES_HELP = "horowitz45, horowitz45-int, loihi1, spinnaker2, gpu, cpu, or a YAML or JSON file."
 
 
 def energy(
     run: Annotated[Path, typer.Argument(help="Folder that spiketrack simulate wrote.")],
-    prices: Annotated[
-        str, typer.Option(help=f"Price table: {', '.join(PACKAGED)}, or a YAML or JSON file.")
-    ] = DEFAULT,
+    prices: Annotated[str, typer.Option(help=PRICES_HELP)] = "horowitz45",
     execution: Annotated[
         str | None, typer.Option(help="spike, graded or dense instead of the table's own.")
     ] = None,
@@ -49,6 +39,11 @@ def energy(
     csv: Annotated[Path | None, typer.Option(help="Write the layers of both branches.")] = None,
 ) -> None:
     """Report the energy of a run layer by layer, exact counts times published prices."""
+    from spiketrack.energy_report import compare
+    from spiketrack.energy_tables import to_csv
+    from spiketrack.files import atomic_path, write_json
+    from spiketrack.prices import load_prices
+
     check_target("--json", json)
     check_target("--csv", csv)
     table = load_prices(prices)
@@ -73,6 +68,11 @@ def describe(
     placement: Path | None = None,
 ) -> Document:
     """The document of one run; a table of the user's own stands first among the packaged ones."""
+    from spiketrack.energy_report import document
+    from spiketrack.network_cost import read_network_cost
+    from spiketrack.prices import packaged_tables
+    from spiketrack.run_counts import read_run
+
     tables = packaged_tables()
     if table not in tables:
         tables = [table, *tables]
@@ -84,6 +84,16 @@ def describe(
 
 def show(found: Document) -> None:
     """Print layers, kinds, price tables, totals, and what kind of numbers these are."""
+    from rich.console import Console
+
+    from spiketrack.energy_tables import (
+        compare_table,
+        kind_table,
+        layer_table,
+        price_table,
+        summary_table,
+    )
+
     console = Console()
     if not console.is_terminal:
         console = Console(width=max(console.width, WIDTH))
@@ -97,4 +107,4 @@ def show(found: Document) -> None:
     for part in (kind_table(layers, found["total"]), price_table(found), summary_table(found)):
         console.print(part)
     for word, text in found["statement"].items():
-        console.print(f"{word}: {text}", markup=False, highlight=False)
+        say(f"{word}: {text}")

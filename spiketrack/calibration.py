@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from spiketrack.boxes import Box
@@ -39,12 +42,8 @@ def calibrate(
     checkpoint: Checkpoint, model: SpikeTrack, clip: Clip, box: Box, frames: int = FRAMES
 ) -> CalibrationData:
     """Track ``frames`` frames in float and average every population's normalised spikes."""
-    simulator = FloatSimulator(model, record=True)
-    seen: list[TrackResult] = []
-    for result in follow(Tracker(simulator, checkpoint.tracker), clip, box):
-        seen.append(result)
-        if result.frame == frames:
-            break
+    with _one_thread():
+        seen = _track(checkpoint, model, clip, box, frames)
     encodings = [r for r in seen if r.encoding is not None and r.templates is not None]
     searches = [r for r in seen if r.inference is not None and r.crop is not None]
     statistics = {
@@ -58,6 +57,29 @@ def calibrate(
         ),
     }
     return CalibrationData(clip.name, box, len(searches), statistics)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """The order of float sums depends on the number of threads; files must not."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _track(
+    checkpoint: Checkpoint, model: SpikeTrack, clip: Clip, box: Box, frames: int
+) -> list[TrackResult]:
+    seen: list[TrackResult] = []
+    simulator = FloatSimulator(model, record=True)
+    for result in follow(Tracker(simulator, checkpoint.tracker), clip, box):
+        seen.append(result)
+        if result.frame == frames:
+            break
+    return seen
 
 
 def _statistics(traces: list[Trace], crops: list[Crop]) -> Statistics:

@@ -69,7 +69,7 @@ def resolve_checkpoint(name: str | Path) -> Path:
     """A path, or the name of a bundled checkpoint (``nano``, ``nano-t3``)."""
     path = Path(name)
     _require_name(path)
-    if str(name) in BUNDLED and not path.exists():
+    if str(name) in BUNDLED and not path.is_file():
         path = Path(
             str(importlib.resources.files("spiketrack") / "weights" / f"{name}.safetensors")
         )

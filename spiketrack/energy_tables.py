@@ -109,7 +109,10 @@ def summary_table(document: Document) -> Table:
         label = f"a frame with an encoding every {amortised['interval']} frames"
         table.add_row(label, at, joules(amortised["energy_pj"]))
     if network := document["network_on_chip"]:
-        table.add_row("messages on the chip, a frame", at, joules(network["energy_pj"]))
+        label = f"{amount(network['messages'])} messages on the chip, a frame"
+        table.add_row(label, at, joules(network["energy_pj"]))
+        label = f"  {amount(network['between_chips'])} messages between chips"
+        table.add_row(label, "no published price", "")
     formula, twin = document["published_formula"], document["ann_twin"]
     table.add_row("published formula, a frame", formula["prices"], joules(formula["energy_pj"]))
     table.add_row("  the same layers, exact", formula["prices"], joules(formula["exact_pj"]))

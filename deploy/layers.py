@@ -73,7 +73,8 @@ class Synapses:
     ``source``: a layer or an Input of the graph; ``axes``: for each axis of the source, what a
     block of the layer needs; ``weight_bits``: stored for each channel of the layer with shared
     kernels; ``fixed_bits``: stored once a core; ``synapse_bits``: of one unrolled synapse;
-    ``steps``: how often the source sends in a frame.
+    ``steps``: how often the source sends in a frame; ``thin``: one in so many of the neurons in
+    reach has a synapse (matrix entries of one column, where axes tell the head alone).
     """
 
     source: str
@@ -82,6 +83,7 @@ class Synapses:
     synapse_bits: int
     steps: int
     fixed_bits: int = 0
+    thin: int = 1
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,8 @@ class Layer:
 
     ``ports``: accumulators of one neuron, 2 where it multiplies; ``busy``: chip steps that one
     network step takes; ``state_bits`` of a neuron; ``channel_bits`` (biases, exponents) of a
-    channel; ``fixed_bits`` (thresholds, tables) once a core; ``host``: the host reads it.
+    channel; ``fixed_bits`` (thresholds, tables) once a core; ``waits`` for the last step of its
+    sources; ``host``: the host reads it.
     """
 
     name: str
@@ -103,7 +106,8 @@ class Layer:
     state_bits: int = POTENTIAL_BITS
     channel_bits: int = 0
     fixed_bits: int = 0
-    waits: bool = False  # for the last step of its sources
+    waits: bool = False
+    host: bool = False
 
     @property
     def neurons(self) -> int:
@@ -157,9 +161,8 @@ def _folds(graph: Graph, node: Node) -> bool:
 def _layer(graph: Graph, node: Node) -> Layer:
     need = _gather(graph, node)
     steps, *shape = _shape(node)
-    kind = need.kind or RELAY
-    if kind == RELAY and any(isinstance(reader, Output) for reader in graph.consumers[node.name]):
-        kind = READOUT
+    host = any(isinstance(reader, Output) for reader in graph.consumers[node.name])
+    kind = need.kind or (READOUT if host else RELAY)
     return Layer(
         name=node.name,
         kind=kind,
@@ -172,6 +175,7 @@ def _layer(graph: Graph, node: Node) -> Layer:
         channel_bits=need.channel_bits,
         fixed_bits=need.fixed_bits + _tables(graph, node),
         waits=need.waits,
+        host=host,
     )
 
 
@@ -308,7 +312,7 @@ def _read(node: Read, graph: Graph) -> Need:
     rows = (grouped(channels, 0, 4 * d, d), whole(1), whole(4 * d))
     links = (
         Synapses(query.name, axes, 0, WEIGHT_BITS, query.shape[0], WEIGHT_BITS),
-        Synapses(matrix.name, rows, 0, WEIGHT_BITS, matrix.shape[0], WEIGHT_BITS),
+        Synapses(matrix.name, rows, 0, WEIGHT_BITS, matrix.shape[0], WEIGHT_BITS, thin=4 * d),
     )
     return Need(links, ports=2, busy=d, kind=PRODUCT)
 
@@ -325,7 +329,7 @@ def _key_value(node: KeyValue, graph: Graph) -> Need:
         Synapses(
             value.name,
             (grouped(4 * channels, 0, d, 4 * d), *place),
-            0, WEIGHT_BITS, value.shape[0], WEIGHT_BITS,
+            0, WEIGHT_BITS, value.shape[0], WEIGHT_BITS, thin=4 * d,
         ),
     )  # fmt: skip
     return Need(links, ports=2, busy=node.positions, kind=PRODUCT)

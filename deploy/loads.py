@@ -116,7 +116,7 @@ def synapses(link: Synapses, tiling: Tiling) -> Index:
         else:
             low, _ = tiling.cuts(axis.of)
             factors[axis.of] = np.add.reduceat(axis.fan_in(tiling.shape[axis.of]), low)
-    return tiling.grid((factors[0], factors[1], factors[2]))
+    return tiling.grid((factors[0], factors[1], factors[2])) // link.thin
 
 
 def input_axons(link: Synapses, tiling: Tiling, source: Tiling | None) -> Index:

@@ -103,7 +103,8 @@ def fan_in(layer: Layer) -> int:
 def fan_in_of(link: Synapses, layer: Layer) -> int:
     """Most synapses of one kind that end in one neuron."""
     sizes = (1 if axis.of is None else layer.shape[axis.of] for axis in link.axes)
-    return math.prod(int(a.fan_in(n).max()) for a, n in zip(link.axes, sizes, strict=True))
+    reached = math.prod(int(a.fan_in(n).max()) for a, n in zip(link.axes, sizes, strict=True))
+    return reached // link.thin
 
 
 def fan_out_cores(layer: Layer, tilings: Tilings, readers: Readers) -> int:

@@ -161,4 +161,5 @@ def _alone(placement: Placement, have: int) -> str:
     if len(placement.branches) < 2 or most > have:
         return ""
     chips = math.ceil(most / placement.board.cores_per_chip.value)
-    return f"one branch at a time, loaded in turn ({chips:,} chips); "
+    plural = "" if chips == 1 else "s"
+    return f"one branch at a time, loaded in turn ({chips:,} chip{plural}); "

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketrack.deploy.board import Board
-from spiketrack.deploy.layers import POPULATION, READOUT, Layer, Synapses
+from spiketrack.deploy.layers import POPULATION, Layer, Synapses
 from spiketrack.deploy.loads import Readers, Tilings, messages
 from spiketrack.deploy.reach import Index, Tiling, overlap
 
@@ -40,6 +40,14 @@ class Traffic:
         return Traffic(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
 
+class Mesh:
+    """Column and row of every core's tile on its chip."""
+
+    def __init__(self, board: Board) -> None:
+        self.cores = board.cores_per_chip.value
+        self.tiles = np.array([board.tile(core) for core in range(self.cores)])
+
+
 def traffic(
     layers: Sequence[Layer],
     tilings: Tilings,
@@ -53,13 +61,14 @@ def traffic(
     ``events``: messages a population sends in one inference, None: every neuron, every step.
     """
     found = {}
+    mesh = Mesh(board)
     for layer in layers:
         total = _host(layer, tilings)
         for reader, link in readers.get(layer.name, ()):
             rate = _rate(layer, events) * max(link.steps / layer.steps, 1)
             ends = (cores[layer.name], cores[reader.name])
             pair = (tilings[layer.name], tilings[reader.name])
-            total += _link(link, pair, ends, board, rate)
+            total += _link(link, pair, ends, mesh, rate)
         found[layer.name] = total
     return found
 
@@ -72,7 +81,7 @@ def _rate(layer: Layer, events: Mapping[str, float] | None) -> float:
 
 
 def _host(layer: Layer, tilings: Tilings) -> Traffic:
-    sent = layer.neurons * layer.steps if layer.kind == READOUT else 0
+    sent = layer.neurons * layer.steps if layer.host else 0
     for link in layer.synapses:
         if link.source not in tilings:
             shape = (link.axes[0].extent, link.axes[1].extent, link.axes[2].extent)
@@ -94,7 +103,7 @@ def _link(
     link: Synapses,
     pair: tuple[Tiling, Tiling],
     ends: tuple[Index, Index],
-    board: Board,
+    mesh: Mesh,
     rate: float,
 ) -> Traffic:
     total = Traffic()
@@ -103,17 +112,15 @@ def _link(
         needed = pairs(link, *pair, rows)
         blocks, targets = np.nonzero(needed)
         number = needed[blocks, targets] * rate
-        total += _count(ends[0][rows[blocks]], ends[1][targets], number, board)
+        total += _count(ends[0][rows[blocks]], ends[1][targets], number, mesh)
     return total
 
 
-def _count(sender: Index, receiver: Index, number: NDArray[np.float64], board: Board) -> Traffic:
-    here, there = (core // board.cores_per_chip.value for core in (sender, receiver))
-    chip = here == there
+def _count(sender: Index, receiver: Index, number: NDArray[np.float64], mesh: Mesh) -> Traffic:
+    chip = sender // mesh.cores == receiver // mesh.cores
     core = sender == receiver
-    tiles = np.array([board.tile(index) for index in range(board.cores_per_chip.value)])
-    here, there = (tiles[core_ % board.cores_per_chip.value] for core_ in (sender, receiver))
-    hops = np.abs(here - there).T * number * chip
+    distance = mesh.tiles[sender % mesh.cores] - mesh.tiles[receiver % mesh.cores]
+    hops = np.abs(distance).T * number * chip
     return Traffic(
         within_core=float(number[core].sum()),
         between_cores=float(number[chip & ~core].sum()),

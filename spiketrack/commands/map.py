@@ -14,6 +14,7 @@ from spiketrack.outputs import check_target
 if TYPE_CHECKING:
     from spiketrack.deploy.mapping import Events
     from spiketrack.export.graph import Graph
+    from spiketrack.run_counts import BranchCounts
 
 BOARD_HELP = "kapoho-point, hala-point, loihi2 (endless), 'N chips', or a YAML file."
 LAYER_COLUMNS = (
@@ -53,18 +54,27 @@ def map(
 def read_events(run: Path, graphs: Mapping[str, Graph]) -> Events:
     """Mean events of a run; ``SpikeTrackError`` where it was made with another network."""
     from spiketrack.deploy.placement_document import events_of
-    from spiketrack.errors import SpikeTrackError
     from spiketrack.run_counts import read_run
 
-    events = events_of(read_run(run))
-    for branch, counted in events.items():
-        missing = [n.name for n in graphs[branch].populations if n.name not in counted]
-        if missing:
+    counts = read_run(run)
+    for branch, recorded in counts.items():
+        require_same(run, graphs[branch], recorded)
+    return events_of(counts)
+
+
+def require_same(run: Path, graph: Graph, recorded: BranchCounts) -> None:
+    """Names and dense MACs of a run's layers must be those of the graph."""
+    from spiketrack.errors import SpikeTrackError
+    from spiketrack.export.counting import counted, dense_mac
+
+    sizes = dict(zip(recorded.layers.names, recorded.layers.dense_mac, strict=True))
+    for node in counted(graph):
+        size = dense_mac(node, graph)
+        if sizes.get(node.name) != size:
             raise SpikeTrackError(
-                f"{run}: counts no {missing[0]} ({len(missing)} populations of the {branch} "
-                "branch are missing); it was made with another network"
+                f"{run}: {node.name} of the {graph.name} branch has {sizes.get(node.name)} dense "
+                f"MACs, the network {size}; the run was made with another network"
             )
-    return events
 
 
 def show(found: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from spiketrack.export.graph import (
     COUNT_FRACTION,
     MEMBRANE,
     MEMORY,
+    MEMORY_FRACTION,
     NODE_TYPES,
     Conv,
     Gate,
@@ -19,6 +20,7 @@ from spiketrack.export.graph import (
     KeyValue,
     Neuron,
     Node,
+    Output,
     Pool,
     PositionsAsChannels,
     Read,
@@ -26,7 +28,7 @@ from spiketrack.export.graph import (
     Upsample,
 )
 from spiketrack.export.ranges import Range, prove_headroom
-from spiketrack.limits import DECAY_ONE, HEADS, MAX_STEPS, WEIGHT_MAX
+from spiketrack.limits import DECAY_ONE, HEADS, MAX_STEPS, POTENTIAL_BITS, WEIGHT_MAX
 
 
 def check(graph: Graph, after: str) -> dict[str, Range]:
@@ -74,13 +76,17 @@ def _signals(node: Node, graph: Graph, *expected: str) -> None:
 def _conv(node: Conv, graph: Graph) -> None:
     source = graph[node.inputs[0]].shape
     _require(node, graph.signal(node.inputs[0]) not in (MEMBRANE, MEMORY), "reads no spikes")
+    _require(node, node.weight.ndim == 5, f"weights of shape {node.weight.shape}")
     sets, out, width, height, _ = node.weight.shape
+    _require(node, min(node.stride, node.groups) > 0 <= node.padding, "stride or groups below 1")
+    _require(node, out % node.groups == 0, f"{out} channels in {node.groups} groups")
     _require(node, sets in (1, source[0]), f"{sets} sets of weights for {source[0]} steps")
     _require(node, width * node.groups == source[1], f"{source[1]} channels do not fit its groups")
     _require(node, node.weight.dtype == np.int8, "weights are not int8")
     _require(node, int(np.abs(node.weight.astype(int)).max()) <= WEIGHT_MAX, "a weight is -128")
     _require(node, node.shift.shape == node.bias.shape == (sets, out), "shift or bias misshapen")
     _require(node, bool((node.shift >= 0).all()), "a negative shift would lose bits")
+    _require(node, node.shift.max() <= POTENTIAL_BITS, f"a shift exceeds {POTENTIAL_BITS} bits")
     size = [(n + 2 * node.padding - height) // node.stride + 1 for n in source[2:]]
     _require(node, node.shape == (source[0], out, *size), f"shape {node.shape} does not follow")
 
@@ -110,10 +116,14 @@ def _neuron(node: Neuron, graph: Graph) -> None:
     ascending = all(a < b for a, b in zip(node.thresholds, node.thresholds[1:], strict=False))
     _require(node, ascending and node.thresholds[0] > 0, "thresholds are not ascending")
     _require(node, graph.fractions[node.name] == COUNT_FRACTION, "counts have fraction 2")
+    levels = enumerate(node.thresholds, start=1)
+    kept = all(0 <= count * node.reset <= level for count, level in levels)
+    _require(node, kept, f"reset {node.reset} takes the potential below 0 or raises it")
 
 
 def _pool(node: Pool, graph: Graph) -> None:
     source = graph[node.inputs[0]].shape
+    _require(node, node.kernel > 0, f"kernel {node.kernel}")
     size = tuple(n // node.kernel for n in source[2:])
     _require(node, node.shape == (*source[:2], *size), f"shape {node.shape} from {source}")
     finer = graph.fractions[node.name] - graph.fractions[node.inputs[0]]
@@ -137,6 +147,7 @@ def _key_value(node: KeyValue, graph: Graph) -> None:
     fits = v == (k[0], 4 * k[1], *k[2:]) and node.shape == (k[0], HEADS, d, 4 * d)
     _require(node, fits and k[1] % HEADS == 0, f"shape {node.shape} from {k} and {v}")
     _require(node, node.positions == k[2] * k[3], f"{node.positions} positions of {k[2:]}")
+    _require(node, graph.fractions[node.name] == MEMORY_FRACTION, "memories have fraction 4")
 
 
 def _read(node: Read, graph: Graph) -> None:
@@ -145,11 +156,19 @@ def _read(node: Read, graph: Graph) -> None:
     fits = kv[:2] == (q[0], HEADS) and kv[2] * HEADS == q[1] and kv[3] == 4 * kv[2]
     _require(node, fits and node.shape == (q[0], 4 * q[1], *q[2:]), f"shape from {q} and {kv}")
     _require(node, node.shift >= 0, "a negative shift")
+    grid = COUNT_FRACTION + MEMORY_FRACTION + node.shift
+    _require(node, graph.fractions[node.name] == grid, f"its fraction is not {grid}")
+
+
+def _same_grid(node: Node, graph: Graph) -> None:
+    same = graph.fractions[node.name] == graph.fractions[node.inputs[0]]
+    _require(node, same, f"lies on another grid than {node.inputs[0]}")
 
 
 def _positions(node: PositionsAsChannels, graph: Graph) -> None:
     steps, channels, height, width = graph[node.inputs[0]].shape
     _require(node, node.shape == (steps, height * width, channels, 1), "shape does not follow")
+    _same_grid(node, graph)
 
 
 def _gate(node: Gate, graph: Graph) -> None:
@@ -157,12 +176,20 @@ def _gate(node: Gate, graph: Graph) -> None:
     counts, logits = (source.shape for source in graph.sources(node))
     _require(node, node.shape == (1, *counts[1:]), f"shape {node.shape} from {counts}")
     _require(node, logits == (counts[0], 1, counts[1], 1), f"logits of shape {logits}")
+    _require(node, graph.fractions[node.name] == COUNT_FRACTION, "counts have fraction 2")
+    _require(node, node.table.ndim == 1 and node.table.size > 0, "its table is empty")
     falling = bool((np.diff(node.table) <= 0).all()) and node.table[-1] >= 0
     _require(node, falling and node.shift >= 0, "its table does not fall to 0")
 
 
+def _output(node: Output, graph: Graph) -> None:
+    source = graph[node.inputs[0]].shape
+    _require(node, node.shape == source, f"shape {node.shape} from {source}")
+    _same_grid(node, graph)
+
+
 def _nothing(node: Node, graph: Graph) -> None:
-    """Inputs and outputs carry no numbers."""
+    """Inputs compute nothing."""
 
 
 _CHECKS: Mapping[type, Callable[..., None]] = {
@@ -175,4 +202,5 @@ _CHECKS: Mapping[type, Callable[..., None]] = {
     Read: _read,
     PositionsAsChannels: _positions,
     Gate: _gate,
+    Output: _output,
 }

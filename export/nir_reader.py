@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ from spiketrack.export.graph import (
     Upsample,
 )
 
+_FINEST = 64  # no grid is finer or coarser than 2^-64, 2^64
+
 
 def read_nir(path: Path) -> Graph:
     """Read a file that this tool wrote (also after stock ``nir`` has read and rewritten it).
@@ -55,9 +58,9 @@ def from_nir(loaded: nir.NIRGraph) -> Graph:
     """Integer graph of a NIR graph in our vocabulary."""
     if not isinstance(loaded, nir.NIRGraph):
         raise NirError(f"a {type(loaded).__name__}, not a graph")
-    if (loaded.metadata or {}).get("vocabulary") != words.VOCABULARY:
+    if str((loaded.metadata or {}).get("vocabulary")) != words.VOCABULARY:
         raise NirError(f"a graph without vocabulary {words.VOCABULARY}: written by another tool")
-    version = words.entry("graph", loaded, "version", int)
+    version = words.entry("graph", loaded, "version", index)
     if version != words.VOCABULARY_VERSION:
         raise NirError(
             f"graph of vocabulary version {version}, this program reads "
@@ -90,12 +93,14 @@ class _Reading:
         for name in set(self.loaded.nodes) - set(chosen) - parts:
             if name.removesuffix(".select") not in parts:
                 raise NirError(f"{name}: a node that this tool did not write")
-        ordered = sorted(chosen, key=lambda n: words.entry(n, self.loaded.nodes[n], "order", int))
+        ordered = sorted(chosen, key=lambda n: words.entry(n, self.loaded.nodes[n], "order", index))
         for name in ordered:
             node = self.loaded.nodes[name]
-            self.fractions[name] = words.entry(name, node, "fraction", int)
+            self.fractions[name] = words.entry(name, node, "fraction", index)
+            if abs(self.fractions[name]) > _FINEST:
+                raise NirError(f"{name}: fraction {self.fractions[name]}, limit {_FINEST}")
         nodes = tuple(self.node(name) for name in ordered)
-        branch = words.entry("graph", self.loaded, "branch", str)
+        branch = words.entry("graph", self.loaded, "branch", words.text)
         return Graph(branch, nodes, {n.name: self.fractions[n.name] for n in nodes})
 
     def node(self, name: str) -> Node:
@@ -109,11 +114,14 @@ class _Reading:
             raise NirError(f"{name}: unexpected {type(node).__name__} node")
         inputs = tuple(words.entry(name, node, "inputs", json.loads))
         self.check_edges(name, node, inputs)
-        values = words.entry(name, node, "shape", lambda v: [int(n) for n in v])
+        values = words.entry(name, node, "shape", lambda v: [int(n) for n in words.integers(v)])
         if len(values) != 4:
             raise NirError(f"{name}: shape {values} instead of (steps, channels, height, width)")
         shape: Shape = (values[0], values[1], values[2], values[3])
-        return reader(self, name, inputs, shape, node)
+        try:
+            return reader(self, name, inputs, shape, node)
+        except (ValueError, TypeError, LookupError, ArithmeticError) as error:
+            raise NirError(f"{name}: its arrays were changed ({error})") from None
 
     def check_edges(self, name: str, node: nir.NIRNode, inputs: tuple[str, ...]) -> None:
         """The edges must say what the node's own record of its inputs says."""
@@ -136,12 +144,13 @@ class _Reading:
 
 
 def _is(node: nir.NIRNode, op: str) -> bool:
-    return isinstance(node, nir.NIRGraph) and (node.metadata or {}).get("op") == op
+    return isinstance(node, nir.NIRGraph) and str((node.metadata or {}).get("op")) == op
 
 
 def _integers(name: str, values: Any, fraction: int, kind: type = np.int32) -> Any:
     """values · 2^fraction as integers; ``NirError`` if they are none or too large."""
-    scaled = np.ldexp(np.asarray(values, np.float64), fraction)
+    with np.errstate(over="ignore"):  # what overflows is refused below
+        scaled = np.ldexp(np.asarray(values, np.float64), fraction)
     rounded = np.rint(scaled)
     limit = np.iinfo(kind).max
     if not np.array_equal(scaled, rounded) or np.abs(rounded).max(initial=0) > limit:
@@ -152,7 +161,7 @@ def _integers(name: str, values: Any, fraction: int, kind: type = np.int32) -> A
 def _conv_parts(
     reading: _Reading, name: str, node: nir.Conv2d, inputs: tuple[str, ...]
 ) -> tuple[NDArray[np.int8], NDArray[np.int32], NDArray[np.int32]]:
-    shift = words.entry(name, node, "shift", lambda v: np.asarray(v, np.int32))
+    shift = words.entry(name, node, "shift", words.integers)
     exponent = -(shift + reading.scale(name, inputs[0]))
     weight = _integers(name, node.weight, exponent[:, None, None, None], np.int8)
     return weight, shift, _integers(name, node.bias, reading.fractions[name])
@@ -175,16 +184,28 @@ def _build_conv(
 ) -> Node:
     parts = [_conv_parts(reading, name, node, inputs) for node in nodes]
     weight, shift, bias = (np.stack(arrays) for arrays in zip(*parts, strict=True))
-    stride, padding, groups = nodes[0].stride, nodes[0].padding, int(nodes[0].groups)
-    square = (int(np.ravel(stride)[0]), int(np.ravel(padding)[0]), groups)
-    return Conv(name, inputs, shape, weight, shift, bias, *square)
+    stride, padding, groups, dilation = (
+        _single(name, key, *(getattr(node, key) for node in nodes))
+        for key in ("stride", "padding", "groups", "dilation")
+    )
+    if dilation != 1:
+        raise NirError(f"{name}: dilation {dilation}; the file was changed")
+    return Conv(name, inputs, shape, weight, shift, bias, stride, padding, groups)
+
+
+def _single(name: str, key: str, *values: Any) -> int:
+    """The integer that all values are, on both axes."""
+    found = {index(number) for value in values for number in np.ravel(value)}
+    if len(found) != 1:
+        raise NirError(f"{name}: {key} {sorted(found)}; one number is expected")
+    return found.pop()
 
 
 def _input(reading: _Reading, name: str, inputs: Any, shape: Shape, node: Any) -> Node:
-    signal = words.entry(name, node, "signal", str)
+    signal = words.entry(name, node, "signal", words.text)
     if signal not in (IMAGE, MEMORY):
         raise NirError(f"{name}: signal {signal} is unknown; known are {IMAGE}, {MEMORY}")
-    low, high = (words.entry(name, node, key, int) for key in ("low", "high"))
+    low, high = (words.entry(name, node, key, index) for key in ("low", "high"))
     return Input(name, inputs, shape, signal, low, high)
 
 
@@ -202,29 +223,32 @@ def _sum(reading: _Reading, name: str, inputs: Any, shape: Shape, node: Any) -> 
 
 
 def _neuron(reading: _Reading, name: str, inputs: Any, shape: Shape, node: Any) -> Node:
-    levels = words.entry(name, node, "thresholds", lambda v: [int(n) for n in v])
+    levels = words.entry(name, node, "thresholds", words.integers).tolist()
     if len(levels) != 4:
         raise NirError(f"{name}: {len(levels)} thresholds instead of 4")
-    reset = words.entry(name, node, "reset", int)
-    decay = words.entry(name, node, "decay", lambda v: tuple(int(n) for n in v))
+    reset = words.entry(name, node, "reset", index)
+    decay = tuple(words.entry(name, node, "decay", words.integers).tolist())
     return Neuron(name, inputs, shape, (levels[0], levels[1], levels[2], levels[3]), reset, decay)
 
 
 def _pool(reading: _Reading, name: str, inputs: Any, shape: Shape, node: Any) -> Node:
-    return Pool(name, inputs, shape, int(np.ravel(node.kernel_size)[0]))
+    kernel = _single(name, "kernel or stride", node.kernel_size, node.stride)
+    if np.any(node.padding):
+        raise NirError(f"{name}: padding {node.padding}; the file was changed")
+    return Pool(name, inputs, shape, kernel)
 
 
 def _upsample(reading: _Reading, name: str, inputs: Any, shape: Shape, node: Any) -> Node:
-    factor, shift = (words.entry(name, node, key, int) for key in ("factor", "shift"))
+    factor, shift = (words.entry(name, node, key, index) for key in ("factor", "shift"))
     return Upsample(name, inputs, shape, factor, shift)
 
 
 def _key_value(reading: _Reading, name: str, inputs: Any, shape: Shape, node: Any) -> Node:
-    return KeyValue(name, inputs, shape, words.entry(name, node, "positions", int))
+    return KeyValue(name, inputs, shape, words.entry(name, node, "positions", index))
 
 
 def _read(reading: _Reading, name: str, inputs: Any, shape: Shape, node: Any) -> Node:
-    return Read(name, inputs, shape, words.entry(name, node, "shift", int))
+    return Read(name, inputs, shape, words.entry(name, node, "shift", index))
 
 
 def _positions(reading: _Reading, name: str, inputs: Any, shape: Shape, node: Any) -> Node:
@@ -232,8 +256,8 @@ def _positions(reading: _Reading, name: str, inputs: Any, shape: Shape, node: An
 
 
 def _gate(reading: _Reading, name: str, inputs: Any, shape: Shape, node: Any) -> Node:
-    table = words.entry(name, node, "table", lambda v: np.asarray(v, np.int32))
-    return Gate(name, inputs, shape, table, words.entry(name, node, "shift", int))
+    table = words.entry(name, node, "table", words.integers)
+    return Gate(name, inputs, shape, table, words.entry(name, node, "shift", index))
 
 
 _STANDARD: Mapping[type, Callable[..., Node]] = {

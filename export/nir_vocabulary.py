@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from operator import index
 from typing import Any
 
 import nir
 import numpy as np
+from numpy.typing import NDArray
 
 from spiketrack.errors import NirError
 from spiketrack.export.graph import Graph, Node
@@ -73,16 +75,15 @@ def custom(
 
 def operation(name: str, node: nir.NIRGraph) -> str:
     """The ``op`` of one of our nodes; ``NirError`` for a foreign or newer one."""
-    meta = node.metadata or {}
-    if meta.get("vocabulary") != VOCABULARY:
+    if str((node.metadata or {}).get("vocabulary")) != VOCABULARY:
         raise NirError(f"{name}: a sub-graph without vocabulary {VOCABULARY}; export it again")
-    version = int(meta.get("version", 0))
+    version = entry(name, node, "version", index)
     if version != VOCABULARY_VERSION:
         raise NirError(
             f"{name}: vocabulary version {version}, this program reads {VOCABULARY_VERSION}; "
             "export the checkpoint again or use the matching program"
         )
-    op = str(meta.get("op"))
+    op = entry(name, node, "op", text)
     if op not in OPERATIONS:
         known = ", ".join(sorted(OPERATIONS))
         raise NirError(f"{name}: operation {op} (version {version}) is unknown; known are {known}")
@@ -97,3 +98,18 @@ def entry(name: str, node: nir.NIRNode, key: str, convert: Callable[[Any], Any])
         raise NirError(f"{name}: metadata {key} is missing; not written by this tool") from None
     except (TypeError, ValueError) as error:
         raise NirError(f"{name}: metadata {key} is unreadable ({error})") from None
+
+
+def text(value: Any) -> str:
+    """The value itself; ``TypeError`` if it is no printable text."""
+    if not (isinstance(value, str) and value.isprintable()):
+        raise TypeError("no printable text")
+    return value
+
+
+def integers(value: Any) -> NDArray[np.int32]:
+    """A vector of integers; ``TypeError`` for anything else."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "iu" or array.ndim != 1:
+        raise TypeError("no vector of integers")
+    return array.astype(np.int32)

@@ -1,5 +1,50 @@
 """Backends that run the network: float reference, integer, Lava and others, one interface."""
 
-from spiketrack.simulators.base import Inference, Maps, Simulator, Trace
+from typing import TYPE_CHECKING
 
-__all__ = ["Inference", "Maps", "Simulator", "Trace"]
+from spiketrack.lazy import attributes
+
+if TYPE_CHECKING:
+    from spiketrack.simulators.base import Inference, Maps, Simulator, Trace
+    from spiketrack.simulators.factory import BACKENDS, INTEGER_BACKENDS, Options, open_simulator
+    from spiketrack.simulators.float_reference import FloatSimulator
+    from spiketrack.simulators.integer import IntegerSimulator
+    from spiketrack.simulators.lava import LavaSimulator
+    from spiketrack.simulators.norse_backend import NorseSimulator
+    from spiketrack.simulators.onnx_backend import OnnxFloatSimulator, OnnxSimulator
+
+__all__ = [
+    "BACKENDS",
+    "INTEGER_BACKENDS",
+    "FloatSimulator",
+    "Inference",
+    "IntegerSimulator",
+    "LavaSimulator",
+    "Maps",
+    "NorseSimulator",
+    "OnnxFloatSimulator",
+    "OnnxSimulator",
+    "Options",
+    "Simulator",
+    "Trace",
+    "open_simulator",
+]
+
+_HOMES = {
+    "BACKENDS": "spiketrack.simulators.factory",
+    "INTEGER_BACKENDS": "spiketrack.simulators.factory",
+    "FloatSimulator": "spiketrack.simulators.float_reference",
+    "Inference": "spiketrack.simulators.base",
+    "IntegerSimulator": "spiketrack.simulators.integer",
+    "LavaSimulator": "spiketrack.simulators.lava",
+    "Maps": "spiketrack.simulators.base",
+    "NorseSimulator": "spiketrack.simulators.norse_backend",
+    "OnnxFloatSimulator": "spiketrack.simulators.onnx_backend",
+    "OnnxSimulator": "spiketrack.simulators.onnx_backend",
+    "Options": "spiketrack.simulators.factory",
+    "Simulator": "spiketrack.simulators.base",
+    "Trace": "spiketrack.simulators.base",
+    "open_simulator": "spiketrack.simulators.factory",
+}
+
+__getattr__ = attributes(__name__, _HOMES)

@@ -1,0 +1,67 @@
+"""From a checkpoint to the integer network and its files: fold, quantise, prove, write, read.
+
+``export_checkpoint`` does all of it; the other names are its stages and values.
+"""
+
+from typing import TYPE_CHECKING
+
+from spiketrack.lazy import attributes
+
+if TYPE_CHECKING:
+    from spiketrack.export.checks import check
+    from spiketrack.export.counting import OperationCounter
+    from spiketrack.export.folding import fold
+    from spiketrack.export.graph import Graph
+    from spiketrack.export.kernels import Program
+    from spiketrack.export.network import ExportedNetwork, read_export, write_export
+    from spiketrack.export.nir_reader import from_nir, read_nir
+    from spiketrack.export.nir_writer import to_nir, write_nir
+    from spiketrack.export.onnx_float import float_model
+    from spiketrack.export.onnx_integer import integer_model
+    from spiketrack.export.ranges import prove_headroom
+    from spiketrack.export.readout import quantise_image
+    from spiketrack.pipeline import compile_network, export_checkpoint
+
+__all__ = [
+    "ExportedNetwork",
+    "Graph",
+    "OperationCounter",
+    "Program",
+    "check",
+    "compile_network",
+    "export_checkpoint",
+    "float_model",
+    "fold",
+    "from_nir",
+    "integer_model",
+    "prove_headroom",
+    "quantise_image",
+    "read_export",
+    "read_nir",
+    "to_nir",
+    "write_export",
+    "write_nir",
+]
+
+_HOMES = {
+    "ExportedNetwork": "spiketrack.export.network",
+    "Graph": "spiketrack.export.graph",
+    "OperationCounter": "spiketrack.export.counting",
+    "Program": "spiketrack.export.kernels",
+    "check": "spiketrack.export.checks",
+    "compile_network": "spiketrack.pipeline",
+    "export_checkpoint": "spiketrack.pipeline",
+    "float_model": "spiketrack.export.onnx_float",
+    "fold": "spiketrack.export.folding",
+    "from_nir": "spiketrack.export.nir_reader",
+    "integer_model": "spiketrack.export.onnx_integer",
+    "prove_headroom": "spiketrack.export.ranges",
+    "quantise_image": "spiketrack.export.readout",
+    "read_export": "spiketrack.export.network",
+    "read_nir": "spiketrack.export.nir_reader",
+    "to_nir": "spiketrack.export.nir_writer",
+    "write_export": "spiketrack.export.network",
+    "write_nir": "spiketrack.export.nir_writer",
+}
+
+__getattr__ = attributes(__name__, _HOMES)

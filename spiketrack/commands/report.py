@@ -1,0 +1,56 @@
+"""``spiketrack report``: one self-contained HTML file about a run."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spiketrack.commands.tables import say
+from spiketrack.outputs import check_target
+from spiketrack.prices import DEFAULT, PACKAGED
+
+
+def report(
+    run: Annotated[Path, typer.Argument(help="Folder that spiketrack simulate wrote.")],
+    against: Annotated[
+        list[Path] | None, typer.Option(help="Another run to show beside; may be repeated.")
+    ] = None,
+    verify: Annotated[
+        Path | None, typer.Option(help="Comparison of backends (spiketrack verify --json).")
+    ] = None,
+    placement: Annotated[
+        Path | None, typer.Option("--map", help="Placement (spiketrack map --json).")
+    ] = None,
+    prices: Annotated[
+        str, typer.Option(help=f"Price table: {', '.join(PACKAGED)}, or a YAML or JSON file.")
+    ] = DEFAULT,
+    out: Annotated[Path, typer.Option(help="The HTML file.")] = Path("report.html"),
+    png: Annotated[
+        bool, typer.Option("--png", help="Also write the main pictures into OUT's name + -png/.")
+    ] = False,
+) -> None:
+    """Write a report that opens without a network: clip, energy, counts, agreement, cores.
+
+    Clip with boxes and slider, energy by layer, firing rates, comparison of backends, core map,
+    number formats; every table downloads as CSV. Sections without their input say how to get it.
+    """
+    check_target("--out", out)
+    from spiketrack.report import build_report, read_sources, write_html, write_pngs
+
+    sources = read_sources(run, tuple(against or ()), verify, placement, prices, _command())
+    built = build_report(sources)
+    write_html(built, out)
+    say(f"{out}: {out.stat().st_size / 1e6:.1f} MB, opens in any browser without a network")
+    if png:
+        folder = out.with_name(f"{out.stem}-png")
+        names = write_pngs(built, folder)
+        say(f"{folder}: {', '.join(names)}")
+
+
+def _command() -> str:
+    """The command line that is being executed."""
+    return shlex.join(["spiketrack", *sys.argv[1:]])

@@ -1,0 +1,64 @@
+"""How much the populations of a run fire, inference by inference.
+
+firing rate = events / neuron updates        share of neuron steps that send, 0..1
+mean count  = spikes / neuron updates        0..4
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spiketrack.run_counts import BranchCounts
+
+Reals = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Activity:
+    """Populations of a branch, in the order of the graph; arrays (populations, inferences)."""
+
+    names: tuple[str, ...]
+    spikes: Integers
+    events: Integers
+    updates: Integers
+
+    @classmethod
+    def of(cls, branch: BranchCounts) -> Activity:
+        """Rows of the branch whose neurons are updated."""
+        updates = branch.field("neuron_updates").T
+        rows = [i for i in range(len(branch.layers)) if updates[i].any()]
+        names = tuple(branch.layers.names[i] for i in rows)
+        spikes, events = (branch.field(name).T[rows] for name in ("spikes", "events"))
+        return cls(names, spikes, events, updates[rows])
+
+    @property
+    def rate(self) -> Reals:
+        """Share of neuron steps that send a message."""
+        found: Reals = self.events / np.maximum(self.updates, 1)
+        return found
+
+    @property
+    def mean_count(self) -> Reals:
+        """Mean count of a neuron step."""
+        found: Reals = self.spikes / np.maximum(self.updates, 1)
+        return found
+
+    def by_stage(self) -> dict[str, Integers]:
+        """Spikes of each stage, (inferences,)."""
+        stages = [stage(name) for name in self.names]
+        return {
+            name: self.spikes[[i for i, other in enumerate(stages) if other == name]].sum(0)
+            for name in dict.fromkeys(stages)
+        }
+
+
+def stage(name: str) -> str:
+    """``encoder.mrm.2.retriever.q_spike`` → ``encoder.mrm.2``: the part of the network."""
+    parts = name.split(".")
+    if parts[0] != "encoder" or len(parts) < 3:
+        return parts[0]
+    return ".".join(parts[:3] if parts[1] == "mrm" else parts[:2])

@@ -1,0 +1,143 @@
+"""Sections on energy: the layers of both branches, runs side by side, price tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from spiketrack.report.document import Section, Table
+from spiketrack.report.figures import energy_figure, kind_figure
+from spiketrack.report.sources import Run, Sources
+
+COLUMNS = (
+    "name", "kind", "branch", "energy_pj", "energy_se_pj", "energy_share", "events", "spikes",
+    "ac_graded", "ac_spike", "mac", "dense_mac", "neuron_updates", "events_in", "spikes_in",
+    "energy_sd_pj",
+)  # fmt: skip
+FOLDED = ("events_in", "spikes_in", "energy_sd_pj")
+
+
+def energy_section(sources: Sources) -> Section:
+    """What each layer costs, measured counts times a table's prices."""
+    energy = sources.run.energy
+    prices = energy["prices"]
+    text = [
+        f"Prices: {prices['name']} {prices['version']} ({prices['title']}), "
+        f"{energy['execution']} execution. Means over {energy['frames']} frames (search branch) "
+        f"and {energy['encodes']} template encodings (template branch).",
+        *(f"{word.capitalize()}: {line}." for word, line in energy["statement"].items()),
+        _updates(energy),
+    ]
+    tables = [layer_table(energy)]
+    if sources.against:
+        tables.append(comparison_table(sources.runs))
+    tables += [price_table(sources.runs), source_table(prices), reference_table(sources.runs)]
+    if energy["network_on_chip"]:
+        tables.append(network_table(energy["network_on_chip"]))
+    figures = (energy_figure(sources.runs), kind_figure(sources.runs))
+    return Section("energy", "Energy", tuple(text), figures, tuple(tables))
+
+
+def _updates(energy: Mapping[str, Any]) -> str:
+    share = energy["total"]["neuron_update_share"]
+    if share is None:
+        return "Neuron updates have no price in this table: the price tables below show them."
+    return f"Neuron updates take {share:.1%} of the energy of a frame."
+
+
+def layer_table(energy: Mapping[str, Any]) -> Table:
+    """The rows of ``spiketrack energy --json``: ``layers``, then ``template.layers``."""
+    rows = [*energy["layers"], *energy["template"]["layers"]]
+    note = (
+        "Means per frame (search) and per encoding (template). events: messages sent; spikes: sum "
+        "of counts; AC and MAC: operations of the layer's synapses; energy_se_pj: standard error "
+        "from frame to frame, energy_share: of its branch."
+    )
+    return Table.of("energy", "Energy by layer", rows, COLUMNS, FOLDED, note=note)
+
+
+def comparison_table(runs: Sequence[Run]) -> Table:
+    """Energy and spikes of the search branch in all runs; the ratio to the first."""
+    columns = ["name", "kind"]
+    by_name: dict[str, dict[str, Any]] = {}
+    for run in runs:
+        columns += [f"energy_pj {run.label}", f"spikes {run.label}"]
+        for row in run.energy["layers"]:
+            entry = by_name.setdefault(row["name"], {"name": row["name"], "kind": row["kind"]})
+            entry[f"energy_pj {run.label}"] = row["energy_pj"]
+            entry[f"spikes {run.label}"] = row["spikes"]
+    for run in runs[1:]:
+        columns.append(f"ratio {run.label}")
+        for entry in by_name.values():
+            old, new = (entry.get(f"energy_pj {r.label}") for r in (runs[0], run))
+            entry[f"ratio {run.label}"] = new / old if old and new is not None else None
+    note = f"Search branch, means per frame; ratio: energy over that of {runs[0].label}."
+    return Table.of("comparison", "Runs side by side", list(by_name.values()), columns, note=note)
+
+
+def price_table(runs: Sequence[Run]) -> Table:
+    """One frame at the prices of every table."""
+    rows = [
+        {
+            "run": run.label,
+            "table": f"{found['name']} {found['version']}",
+            "title": found["title"],
+            "execution": found["execution"],
+            "energy_pj": found["energy_pj"],
+            "dense_energy_pj": found["dense_pj"],
+            "neuron_update_share": found["neuron_update_share"],
+            "unpriced": ", ".join(found["unpriced"]),
+        }
+        for run in runs
+        for found in run.energy["tables"]
+    ]
+    note = "dense_energy_pj: every MAC of the same network as an ANN at the same prices."
+    return Table.of("prices", "One frame at every price table", rows, note=note)
+
+
+def source_table(prices: Mapping[str, Any]) -> Table:
+    """The prices themselves, with sources."""
+    rows = [{"operation": name, **price} for name, price in prices["prices"].items()]
+    title = f"Prices of {prices['name']} {prices['version']}"
+    return Table.of("price_sources", title, rows, note=" ".join(prices["notes"]))
+
+
+def reference_table(runs: Sequence[Run]) -> Table:
+    """The published formula, the ANN twin and the whole run beside the counted energy."""
+    rows = []
+    for run in runs:
+        energy, formula, twin = run.energy, run.energy["published_formula"], run.energy["ann_twin"]
+        total, template = energy["total"], energy["template"]["total"]
+        found = [
+            ("a frame, counted", energy["prices"]["name"], total["energy_pj"]),
+            ("standard error of a frame", energy["prices"]["name"], total["energy_se_pj"]),
+            ("a template encoding, counted", energy["prices"]["name"], template["energy_pj"]),
+            ("the whole run", energy["prices"]["name"], energy["run_total"]["energy_pj"]),
+            ("published formula", formula["prices"], formula["energy_pj"]),
+            ("the formula's layers, counted", formula["prices"], formula["exact_pj"]),
+            ("the same network as an ANN", twin["prices"], twin["energy_pj"]),
+        ]
+        rows += [
+            {"run": run.label, "what": what, "prices": prices, "energy_pj": value}
+            for what, prices, value in found
+        ]
+    return Table.of("references", "Totals and references", rows)
+
+
+def network_table(cost: Mapping[str, Any]) -> Table:
+    """Messages on the network-on-chip of the placement."""
+    rows = [
+        {"what": "messages on a chip", "number": cost["messages"], "energy_pj": None},
+        {"what": "messages between chips", "number": cost["between_chips"], "energy_pj": None},
+        *(
+            {"what": name, "number": number, "energy_pj": None}
+            for name, number in cost["unpriced"].items()
+        ),
+        *(
+            {"what": name, "number": None, "energy_pj": value}
+            for name, value in cost["by_operation"].items()
+        ),
+        {"what": "sum of what has a price", "number": None, "energy_pj": cost["energy_pj"]},
+    ]
+    note = f"Search branch, a frame, on {cost['board']}; messages between chips have no price."
+    return Table.of("network_on_chip", "Network-on-chip", rows, note=note)

@@ -1,0 +1,170 @@
+"""Figures of a run: energy by layer, counts over time, firing rates, boxes and scores.
+
+No colours of paper, text or grid in here: the page takes them from the reader's light or dark
+scheme, ``png.py`` from a template for print.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from spiketrack.boxes import iou
+from spiketrack.report.activity import Activity, stage
+from spiketrack.report.document import Figure, Overlay
+from spiketrack.report.sources import Run
+from spiketrack.run_counts import SEARCH
+
+# Okabe and Ito's colours: told apart by colour-blind readers, on white and on black
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#8A8A8A")
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+SCALE = "Viridis"  # even in lightness; reads the same in grey
+PICOJOULES_A_MICROJOULE = 1e6
+
+
+def blank(x: str, y: str, height: int = 420, **layout: Any) -> go.Figure:
+    """An empty figure with titled axes."""
+    plot = go.Figure()
+    plot.update_layout(
+        template="none",
+        height=height,
+        colorway=COLOURS,
+        margin={"l": 70, "r": 20, "t": 30, "b": 60},
+        xaxis={"title": {"text": x}, "automargin": True},
+        yaxis={"title": {"text": y}, "automargin": True},
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
+        hoverlabel={"align": "left"},
+        **layout,
+    )
+    return plot
+
+
+def hide_names(plot: go.Figure) -> None:
+    """Hundreds of names fit under no axis; they show under the pointer."""
+    plot.update_xaxes(showticklabels=False, showgrid=False, ticks="")
+
+
+def energy_figure(runs: Sequence[Run]) -> Figure:
+    """Energy of a frame by layer of the search branch, a bar for each run."""
+    plot = blank("layer, in the order of the network", "energy a frame, µJ", 460)
+    for run in runs:
+        rows = [row for row in run.energy["layers"] if row["energy_pj"]]
+        plot.add_bar(
+            name=run.label,
+            x=[row["name"] for row in rows],
+            y=np.array([row["energy_pj"] for row in rows]) / PICOJOULES_A_MICROJOULE,
+            hovertemplate="%{x}<br>%{y:.4g} µJ",
+        )
+    hide_names(plot)
+    note = "The bars follow the table below: filter or sort it and they change with it."
+    return Figure("energy", "Energy by layer", (("", plot),), "y", note)
+
+
+def kind_figure(runs: Sequence[Run]) -> Figure:
+    """Energy of a frame by kind of layer."""
+    plot = blank("kind of layer", "energy a frame, µJ", 360)
+    for run in runs:
+        sums: dict[str, float] = {}
+        for row in run.energy["layers"]:
+            sums[row["kind"]] = sums.get(row["kind"], 0.0) + row["energy_pj"]
+        spending = {kind: value for kind, value in sums.items() if value}
+        y = np.array(list(spending.values())) / PICOJOULES_A_MICROJOULE
+        plot.add_bar(name=run.label, x=list(spending), y=y, hovertemplate="%{x}<br>%{y:.4g} µJ")
+    return Figure("kinds", "Energy by kind of layer", (("", plot),), "y")
+
+
+def counts_figure(activities: Mapping[str, Activity]) -> Figure:
+    """Spikes of each stage over time, a variant for each branch."""
+    variants = []
+    for branch, activity in activities.items():
+        plot = blank(axis_of(branch), "spikes (sum of counts)", 440)
+        plot.update_layout(legend={"orientation": "v", "x": 1.01, "y": 1, "yanchor": "top"})
+        plot.update_yaxes(rangemode="tozero")
+        x = np.arange(activity.spikes.shape[1]) + (branch == SEARCH)
+        for index, (name, series) in enumerate(activity.by_stage().items()):
+            line = {"dash": DASHES[index // len(COLOURS) % len(DASHES)]}
+            plot.add_scatter(
+                x=x, y=series, name=name, mode="lines+markers", line=line, marker={"size": 4}
+            )
+        variants.append((f"{branch} branch", plot))
+    return Figure("counts", "Counts over time", tuple(variants), "y")
+
+
+def axis_of(branch: str) -> str:
+    """What an inference of a branch is."""
+    return "frame" if branch == SEARCH else "template encoding"
+
+
+def rates_figure(activities: Mapping[str, Activity]) -> Figure:
+    """Heat maps (populations × inferences) of firing rates and of mean counts."""
+    variants = []
+    for branch, activity in activities.items():
+        for title, values in (
+            ("share of neurons that fire", activity.rate),
+            ("mean count (0 to 4)", activity.mean_count),
+        ):
+            variants.append((f"{branch} branch: {title}", _heat(activity, values, branch)))
+    return Figure("rates", "Firing rates", tuple(variants))
+
+
+def _heat(activity: Activity, values: Any, branch: str) -> go.Figure:
+    plot = blank(axis_of(branch), "", 620)
+    plot.add_heatmap(
+        z=values.astype(np.float32),
+        x=np.arange(values.shape[1]) + (branch == SEARCH),
+        y=list(activity.names),
+        colorscale=SCALE,
+        zmin=0,
+        zmax=float(values.max(initial=0)) or 1.0,
+        hovertemplate="%{y}<br>%{x}: %{z:.4f}<extra></extra>",
+        colorbar={"thickness": 14},
+    )
+    stages = [stage(name) for name in activity.names]
+    first = {name: activity.names[stages.index(name)] for name in dict.fromkeys(stages)}
+    plot.update_yaxes(
+        autorange="reversed",
+        showgrid=False,
+        tickvals=list(first.values()),
+        ticktext=list(first),
+        tickfont={"size": 10},
+    )
+    plot.update_xaxes(showgrid=False)
+    return plot
+
+
+def scores_figure(overlays: Sequence[Overlay]) -> Figure:
+    """Confidence of each source over the frames."""
+    plot = blank("frame", "confidence", 320)
+    for index, overlay in enumerate(overlays):
+        rows = [row for row in overlay.rows if row.frame]
+        plot.add_scatter(
+            x=[row.frame for row in rows],
+            y=[row.score for row in rows],
+            name=overlay.label,
+            mode="lines",
+            line={"dash": DASHES[index % len(DASHES)]},
+        )
+    plot.update_yaxes(range=[0, 1.02])
+    return Figure("scores", "Confidence over time", (("", plot),))
+
+
+def overlap_figure(overlays: Sequence[Overlay]) -> Figure:
+    """Box overlap of every other source with the first."""
+    first = {row.frame: row.box for row in overlays[0].rows}
+    plot = blank("frame", f"IoU with {overlays[0].label}", 320)
+    for index, overlay in enumerate(overlays[1:], 1):
+        rows = [row for row in overlay.rows if row.frame in first and row.frame]
+        plot.add_scatter(
+            x=[row.frame for row in rows],
+            y=[iou(first[row.frame], row.box) for row in rows],
+            name=overlay.label,
+            mode="lines+markers",
+            line={"dash": DASHES[index % len(DASHES)], "color": COLOURS[index % len(COLOURS)]},
+            marker={"size": 5},
+        )
+    plot.update_layout(showlegend=True)
+    plot.update_yaxes(range=[0, 1.05])
+    return Figure("overlap", "Do the backends see the same box?", (("", plot),))

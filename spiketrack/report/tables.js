@@ -1,0 +1,191 @@
+// Tables: sorting, filters, sums and CSV files, all from the embedded JSON document.
+"use strict";
+const report = JSON.parse(document.getElementById("report-data").textContent);
+const make = (tag, properties = {}, ...children) => {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(...children);
+  return element;
+};
+
+const scaled = (value, units) => {
+  const [size, unit] = units.find(([least]) => Math.abs(value) >= least) || units[units.length - 1];
+  return `${Number((value / size).toPrecision(4))} ${unit}`;
+};
+const JOULES = [[1e12, "J"], [1e9, "mJ"], [1e6, "µJ"], [1e3, "nJ"], [1, "pJ"]];
+const BYTES = [[2 ** 20, "MiB"], [2 ** 10, "KiB"], [1, "B"]];
+const shown = (key, value) => {
+  if (value === null || value === undefined) return "";
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  if (typeof value !== "number") return value;
+  if (/_pj( |$)/.test(key)) return value === 0 ? "0" : scaled(value, JOULES);
+  if (/_bytes$/.test(key)) return scaled(value, BYTES);
+  if (/(share|rate| use)$/.test(key)) return `${(100 * value).toFixed(2)} %`;
+  if (Number.isInteger(value)) return value.toLocaleString("en-US");
+  if (Math.abs(value) >= 1e4) return Math.round(value).toLocaleString("en-US");
+  return String(Number(value.toPrecision(4)));
+};
+const LABELS = {
+  ac_graded: "AC graded", ac_spike: "AC spike", mac: "MAC", dense_mac: "dense MAC",
+  energy_pj: "energy", energy_sd_pj: "s.d.", energy_se_pj: "± s.e.", energy_share: "share",
+  neuron_updates: "updates", sqnr_db: "SQNR, dB", headroom_bits: "head-room, bits",
+};
+const labelOf = (key) => LABELS[key] || key.replaceAll("_pj", "").replaceAll("_", " ");
+
+const csvCell = (value) => {
+  const text = value === null || value === undefined ? "" : String(value);
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+};
+const csvOf = (table) =>
+  [table.columns, ...table.rows].map((row) => row.map(csvCell).join(",")).join("\r\n") + "\r\n";
+const download = (name, type, text) => {
+  const url = URL.createObjectURL(new Blob([text], { type }));
+  make("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10000);
+};
+
+const SUMMED = new Set([
+  "events", "spikes", "ac_graded", "ac_spike", "mac", "dense_mac", "neuron_updates", "energy_pj",
+  "energy_share",
+]);
+const CHOICES = ["branch", "kind", "type", "source", "made", "run"];
+const FEW = 12; // rows that need no filter
+
+class TableView {
+  constructor(name, host) {
+    Object.assign(this, { name, host, table: report.tables[name], listeners: [] });
+    this.sort = { column: -1, descending: false };
+    this.all = false;
+    this.filters = new Map();
+    this.text = "";
+    const branch = this.table.columns.indexOf("branch");
+    if (name === "energy" && branch >= 0) this.filters.set(branch, "search");
+    host.append(this.controls());
+    this.grid = make("table");
+    host.append(make("div", { className: "scroll", tabIndex: 0 }, this.grid));
+    this.render();
+  }
+
+  controls() {
+    const bar = make("div", { className: "filters" });
+    const { columns, rows, folded } = this.table;
+    if (rows.length > FEW) {
+      columns.forEach((key, index) => {
+        if (!CHOICES.includes(key)) return;
+        const values = [...new Set(rows.map((row) => row[index]))];
+        if (values.length < 2) return;
+        const select = make("select", { name: key }, make("option", { value: "" }, "all"));
+        values.forEach((v) => select.append(make("option", { value: v }, v)));
+        select.value = this.filters.get(index) || "";
+        select.addEventListener("change", () => {
+          this.filters.set(index, select.value);
+          this.render();
+        });
+        bar.append(make("label", {}, labelOf(key), select));
+      });
+      const search = make("input", { type: "search", placeholder: "part of a name" });
+      search.addEventListener("input", () => {
+        this.text = search.value.toLowerCase();
+        this.render();
+      });
+      bar.append(make("label", {}, "filter", search));
+    }
+    if (folded.length) {
+      const box = make("input", { type: "checkbox" });
+      box.addEventListener("change", () => {
+        this.all = box.checked;
+        this.render();
+      });
+      bar.append(make("label", {}, box, "all columns"));
+    }
+    return bar;
+  }
+
+  get rows() {
+    const kept = this.table.rows.filter(
+      (row) =>
+        [...this.filters].every(([i, value]) => !value || row[i] === value) &&
+        (!this.text || row.some((c) => typeof c === "string" && c.toLowerCase().includes(this.text))),
+    );
+    const { column, descending } = this.sort;
+    if (column < 0) return kept;
+    const sign = descending ? -1 : 1;
+    const order = (a, b) => {
+      if (a === b) return 0;
+      if (a === null) return 1; // empty cells last, whichever way
+      if (b === null) return -1;
+      if (typeof a === "string") return sign * a.localeCompare(b, "en", { numeric: true });
+      return sign * (a - b);
+    };
+    return kept.sort((a, b) => order(a[column], b[column]));
+  }
+
+  sortBy(column) {
+    const numeric = this.numeric(column);
+    const same = this.sort.column === column;
+    this.sort = { column, descending: same ? !this.sort.descending : numeric };
+    this.render();
+    this.grid.querySelector(`[data-column="${column}"] button`).focus();
+  }
+
+  numeric(column) {
+    return this.table.rows.some((row) => typeof row[column] === "number");
+  }
+
+  render() {
+    const { columns, folded } = this.table;
+    const visible = columns.map((_, i) => i).filter((i) => this.all || !folded.includes(columns[i]));
+    const rows = this.rows;
+    const kinds = columns.map((_, i) => (this.numeric(i) ? "number" : ""));
+    const head = make("tr");
+    visible.forEach((i) => {
+      const button = make("button", { type: "button", title: `sort by ${columns[i]}` }, labelOf(columns[i]));
+      button.addEventListener("click", () => this.sortBy(i));
+      const cell = make("th", { scope: "col", className: kinds[i] }, button);
+      cell.dataset.column = i;
+      if (this.sort.column === i) cell.ariaSort = this.sort.descending ? "descending" : "ascending";
+      head.append(cell);
+    });
+    const body = make("tbody");
+    rows.forEach((row) => {
+      const line = make("tr");
+      visible.forEach((i) => {
+        const text = shown(columns[i], row[i]);
+        const long = typeof row[i] === "string" && row[i].length > 60;
+        line.append(make("td", { className: long ? "long" : kinds[i] }, text));
+      });
+      body.append(line);
+    });
+    this.grid.replaceChildren(make("thead", {}, head), body, ...this.sums(rows, visible));
+    this.listeners.forEach((listener) => listener(rows));
+  }
+
+  sums(rows, visible) {
+    if (this.name !== "energy") return [];
+    const { columns } = this.table;
+    const line = make("tr");
+    visible.forEach((i, place) => {
+      const sum = SUMMED.has(columns[i]) ? rows.reduce((all, row) => all + row[i], 0) : null;
+      const text = place === 0 ? `sum of ${rows.length} rows` : shown(columns[i], sum);
+      line.append(make("td", { className: place ? "number" : "" }, text));
+    });
+    return [make("tfoot", {}, line)];
+  }
+}
+
+const views = new Map();
+const viewOf = (name) => {
+  if (!views.has(name)) {
+    views.set(name, new TableView(name, document.querySelector(`details[data-table="${name}"]`)));
+  }
+  return views.get(name);
+};
+document.querySelectorAll("details[data-table]").forEach((details) => {
+  details.addEventListener("toggle", () => details.open && viewOf(details.dataset.table));
+});
+document.querySelectorAll("button[data-csv]").forEach((button) => {
+  const name = button.dataset.csv;
+  button.addEventListener("click", () => download(`${name}.csv`, "text/csv", csvOf(report.tables[name])));
+});
+document.getElementById("download-json").addEventListener("click", () => {
+  download("report.json", "application/json", JSON.stringify(report.tables, null, 1));
+});

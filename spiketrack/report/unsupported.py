@@ -1,0 +1,41 @@
+"""What the toolchain does not do, with the reason: a list that every report prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from spiketrack.report.document import Table
+
+NOT_SUPPORTED = (
+    ("joules of Loihi 2", "Intel has published no prices; tables of other machines are used"),
+    ("static power, memory traffic, host", "no published numbers an operation; left out"),
+    ("messages between chips", "counted in the placement, no published price"),
+    ("a run on the chip itself", "needs Intel's closed compiler; Lava's own runtime is used"),
+    ("on-chip learning", "weights are fixed; only memories are rewritten with the templates"),
+    ("cropping, decoding, template choice on the chip", "they run on the host, in floating point"),
+)
+
+
+def unsupported(energy: Mapping[str, Any], manifest: Mapping[str, Any] | None) -> Table:
+    """The fixed list, operations without a price, and what stock NIR tools cannot read."""
+    rows = [{"area": "all", "what": what, "why": why} for what, why in NOT_SUPPORTED]
+    table = energy["prices"]
+    for operation in energy["total"]["unpriced"]:
+        why = f"price table {table['name']} {table['version']} has no price for it"
+        rows.append({"area": "energy", "what": operation, "why": why})
+    for operation, why in (
+        ((manifest or {}).get("not_standard_nir") or {}).get("operations", {}).items()
+    ):
+        rows.append({"area": "standard NIR", "what": operation, "why": why})
+    for outlet, files in ((manifest or {}).get("also") or {}).items():
+        rows += _left_out(outlet, files)
+    return Table.of("unsupported", "Not supported, and why", rows, ("area", "what", "why"))
+
+
+def _left_out(outlet: str, files: list[Mapping[str, Any]]) -> list[dict[str, str]]:
+    return [
+        {"area": outlet, "what": f"{file['path']}: {number} nodes", "why": reason}
+        for file in files
+        for reason, number in file["left_out"].items()
+    ]

@@ -1,0 +1,121 @@
+"""``spiketrack outlets``: run every outlet in its own tool and print what it is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from spiketrack.commands.tables import console, say
+from spiketrack.errors import ConfigError, UnsupportedError
+
+if TYPE_CHECKING:
+    from spiketrack.outlet_measurement import Measured
+    from spiketrack.outlet_readers import Reading
+
+BEGIN, END = "<!-- outlets: begin -->", "<!-- outlets: end -->"
+
+
+def outlets(
+    checkpoint: Annotated[
+        str, typer.Argument(help="Checkpoint file, or bundled weights: nano, nano-t3.")
+    ],
+    frames: Annotated[int, typer.Option(help="Crops of the bundled clip, 1 to 8.")] = 4,
+    only: Annotated[
+        str, typer.Option(help="Comma separated: onnx-float, onnx, standard-nir, netx.")
+    ] = "onnx-float,onnx,standard-nir,netx",
+    into: Annotated[
+        Path | None, typer.Option(help="Markdown file whose outlets table is to be replaced.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Write all findings as JSON.")] = None,
+) -> None:
+    """Measure ONNX, standard NIR and netx against this program's own backends.
+
+    Exit code 1 if an integer outlet differs in a single count.
+    """
+    import dataclasses
+    import tempfile
+
+    from spiketrack.checkpoint import read_checkpoint
+    from spiketrack.files import write_json
+    from spiketrack.outlet_measurement import MEASUREMENTS, Bench
+    from spiketrack.outlet_readers import try_readers
+
+    names = _chosen(only, tuple(MEASUREMENTS))
+    if not 1 <= frames <= 8:
+        raise ConfigError(f"--frames {frames}: choose 1 to 8, as many as calibration crops")
+    target = into.read_text(encoding="utf-8") if into else ""
+    if into and not (BEGIN in target and END in target):
+        raise ConfigError(f"{into}: has no lines {BEGIN} and {END} to put the table between")
+    with tempfile.TemporaryDirectory() as folder, console.status("compiling") as status:
+        needed = list(dict.fromkeys(MEASUREMENTS[name].outlet for name in names))
+        bench = Bench(read_checkpoint(checkpoint), frames, Path(folder), needed)
+        measured = []
+        for name in names:
+            status.update(f"running {name}")
+            measured.append(MEASUREMENTS[name].run(bench))
+        readings = try_readers(Path(folder) / "standard") if "standard-nir" in needed else []
+    text = markdown(measured, readings, f"{checkpoint}, {frames} frames of the bundled clip")
+    if json is not None:
+        everything: dict[str, Sequence[Any]] = {"outlets": measured, "readers": readings}
+        write_json(json, {k: [dataclasses.asdict(row) for row in v] for k, v in everything.items()})
+    if into:
+        before, after = target.split(BEGIN)[0], target.split(END)[1]
+        into.write_text(f"{before}{BEGIN}\n{text}{END}{after}", encoding="utf-8")
+    say(text)
+    if any(row.different for row in measured if row.least_iou is None):
+        raise typer.Exit(1)
+
+
+def _chosen(text: str, known: Sequence[str]) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in known:
+            raise UnsupportedError(f"--only {name}: choose among {', '.join(known)}")
+    return names
+
+
+def markdown(measured: Sequence[Measured], readings: Sequence[Reading], about: str) -> str:
+    """Both tables."""
+    head = ("outlet", "populations", "operations", "difference", "s a frame", "versions")
+    rows = [
+        (
+            row.outlet,
+            _each(row, lambda c: f"{c[0]} of {c[1]}"),
+            _each(row, lambda c: f"{100 * c[2]:.1f} %"),
+            difference(row),
+            f"{row.seconds:.3g}",
+            ", ".join(f"{name} {number}" for name, number in row.versions.items()),
+        )
+        for row in measured
+    ]
+    columns = ("reader", "version", "parts read", "why not the others")
+    read = [(f"`{r.reader}`", r.version, f"{r.taken} of {r.parts}", _why(r)) for r in readings]
+    parts = [f"Measured with {about}.\n", _table(head, rows)]
+    return "\n".join([*parts, _table(columns, read)] if readings else parts)
+
+
+def _each(row: Measured, show: Any) -> str:
+    return ", ".join(f"{branch} {show(value)}" for branch, value in row.covers.items())
+
+
+def difference(row: Measured) -> str:
+    """Exact, or what was measured."""
+    counts = f"{row.different:,} of {row.compared:,} counts differ"
+    if row.least_iou is None:
+        return f"exact: {counts}" if not row.different else counts
+    return (
+        f"teacher-forced {counts}, at most {row.worst:.2%} of a population; "
+        f"box IoU at least {row.least_iou:.3f}"
+    )
+
+
+def _why(reading: Reading) -> str:
+    return "; ".join(f"{number} parts: {why}" for why, number in reading.reasons.items())
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join("| " + " | ".join(str(v) for v in line) + " |\n" for line in lines)

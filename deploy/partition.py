@@ -79,6 +79,8 @@ def _check_widths(layer: Layer, board: Board) -> None:
 
 
 def _check_fans(layers: Sequence[Layer], tilings: Tilings, readers: Readers, board: Board) -> None:
+    if board.fan_in.value is None and board.fan_out_cores.value is None:
+        return
     for layer in layers:
         _check_fan(layer, fan_in(layer), board.fan_in.value, "fan-in", "synapses a neuron", board)
         reached = fan_out_cores(layer, tilings, readers)

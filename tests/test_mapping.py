@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 import yaml
 from brute_synapses import synapses_of
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
-from random_graphs import graphs, random_graph, tiny_graph
+from random_graphs import PARTS, random_graph, tiny_graph
 
 from spiketrack.commands import map as map_command
 from spiketrack.deploy.board import Board, CapacityError, board_names, load_board
@@ -56,11 +56,23 @@ def small_board(**values: Any) -> Board:
     return load_board("loihi2").changed(**{"neurons_per_core": 2000, **values})
 
 
+def drawn_graph(seed: int, parts: tuple[str, ...], steps: int) -> Graph:
+    try:
+        return random_graph(seed, parts, steps)
+    except AssertionError:  # no head-room on any grid
+        reject()
+
+
+def graphs(largest: int) -> st.SearchStrategy[Graph]:
+    parts = st.lists(st.sampled_from(list(PARTS)), max_size=largest).map(tuple)
+    return st.builds(drawn_graph, st.integers(0, 999), parts, st.sampled_from([1, 3]))
+
+
 boards = st.builds(
     small_board,
-    neurons_per_core=st.sampled_from([40, 300, 8192]),
+    neurons_per_core=st.sampled_from([60, 300, 8192]),
     memory_kib_per_core=st.sampled_from([16, 24, 128]),
-    input_axons_per_core=st.sampled_from([None, 700]),
+    input_axons_per_core=st.sampled_from([None, 3000]),
     cores_per_chip=st.sampled_from([5, 120]),
 )
 
@@ -68,6 +80,12 @@ boards = st.builds(
 @pytest.fixture(scope="module")
 def tiny() -> dict[str, Graph]:
     return {branch: tiny_graph(3, branch) for branch in ("search", "template")}
+
+
+@pytest.fixture(scope="module")
+def mixed() -> Graph:
+    """A small graph with convolutions, attention, retrieved memory and a gate."""
+    return random_graph(2, ("depthwise", "attention", "retrieval", "pooled", "read_out"))
 
 
 @pytest.fixture(scope="module")
@@ -361,7 +379,6 @@ def test_what_does_not_fit_says_why_and_what_would_help(tiny: dict[str, Graph]) 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"memory_kib_per_core": 1}, r"^\S+: even a block of .* bits of memory, [\d,]+ more than"),
         ({"input_axons_per_core": 5}, r"^\S+: even a block of .* of input axons, \d+ more than"),
         ({"fan_in": 20}, r"fan-in of [\d,]+ synapses a neuron exceeds the 20 of board toy by"),
         ({"fan_out_cores": 1}, r"fan-out of \d+ cores a neuron exceeds the 1 of board toy by"),
@@ -372,26 +389,34 @@ def test_what_does_not_fit_says_why_and_what_would_help(tiny: dict[str, Graph]) 
     ],
 )
 def test_a_layer_that_no_core_holds_is_named(
-    tiny: dict[str, Graph], values: dict[str, Any], message: str
+    mixed: Graph, values: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(CapacityError, match=message):
-        map_network({"search": tiny["search"]}, small_board(name="toy", **values))
+        map_network({"search": mixed}, small_board(name="toy", **values))
 
 
-def test_endless_placements_are_refused(
-    tiny: dict[str, Graph], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("spiketrack.deploy.mapping.MOST_CORES", 10)
-    with pytest.raises(CapacityError, match=r"at least .* cores of board .*, more than the 10"):
-        map_network(tiny, small_board())
+def test_a_layer_without_memory_is_named(tiny: dict[str, Graph]) -> None:
+    message = (
+        r"^encoder\S+: even a block of 1×1×1 neurons needs [\d,]+ bits of memory, [\d,]+ more than "
+        r"the 8,192 of a core of board toy; use a narrower variant, a board with more memory a core"
+    )
+    with pytest.raises(CapacityError, match=message):
+        map_network({"search": tiny["search"]}, small_board(name="toy", memory_kib_per_core=1))
 
 
-def test_unrolled_synapses_take_more_cores(tiny: dict[str, Graph], placed: Placement) -> None:
-    unrolled = map_network(tiny, small_board(shared_kernels=False, memory_kib_per_core=32))
-    assert unrolled.lower_bound_cores > placed.lower_bound_cores
+def test_endless_placements_are_refused(mixed: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spiketrack.deploy.mapping.MOST_CORES", 3)
+    with pytest.raises(CapacityError, match=r"at least .* cores of board .*, more than the 3 "):
+        map_network({"g": mixed}, small_board())
+
+
+def test_unrolled_synapses_take_more_cores(mixed: Graph) -> None:
+    shared = map_network({"g": mixed}, small_board(memory_kib_per_core=8))
+    unrolled = map_network({"g": mixed}, small_board(memory_kib_per_core=8, shared_kernels=False))
+    assert unrolled.lower_bound_cores > shared.lower_bound_cores
     assert unrolled.cores >= unrolled.lower_bound_cores
     assert (unrolled.used <= limits(unrolled.board)).all()
-    assert unrolled.lower_bound_cores == unrolled.unrolled_lower_bound_cores
+    assert unrolled.lower_bound_cores == shared.unrolled_lower_bound_cores
 
 
 # time
@@ -459,9 +484,9 @@ def test_traffic_follows_the_events(tiny: dict[str, Graph]) -> None:
     assert quiet.traffic[stream] == loud.traffic[stream]
 
 
-def test_messages_are_split_by_where_they_go(tiny: dict[str, Graph]) -> None:
+def test_messages_are_split_by_where_they_go(mixed: Graph) -> None:
     """One chip: nothing between chips; one core a chip: nothing within a chip."""
-    graphs_ = {"search": tiny["search"]}
+    graphs_ = {"search": mixed}
     together = map_network(graphs_, small_board(cores_per_chip=10_000)).branches[0].traffic
     apart = map_network(graphs_, small_board(cores_per_chip=1)).branches[0].traffic
     assert sum(t.between_chips for t in together.values()) == 0

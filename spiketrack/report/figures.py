@@ -22,6 +22,7 @@ from spiketrack.run_counts import SEARCH
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#8A8A8A")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 SCALE = "Viridis"  # even in lightness; reads the same in grey
+NAMED_STAGE = 4  # populations that a stage needs for room to name it
 PICOJOULES_A_MICROJOULE = 1e6
 
 
@@ -123,7 +124,8 @@ def _heat(activity: Activity, values: Any, branch: str) -> go.Figure:
         colorbar={"thickness": 14},
     )
     stages = [stage(name) for name in activity.names]
-    first = {name: activity.names[stages.index(name)] for name in dict.fromkeys(stages)}
+    named = [name for name in dict.fromkeys(stages) if stages.count(name) >= NAMED_STAGE]
+    first = {name: activity.names[stages.index(name)] for name in named}
     plot.update_yaxes(
         autorange="reversed",
         showgrid=False,

@@ -2,49 +2,71 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
+import cv2
+import numpy as np
 import plotly.graph_objects as go
+import plotly.io
 
 from spiketrack.errors import MissingDependency
 from spiketrack.files import atomic_folder
+from spiketrack.footage import to_rgb
+from spiketrack.render import Filmstrip, annotate, label
 from spiketrack.report.document import Report
 
 FIGURES = ("energy", "kinds", "counts", "rates", "overlap", "mismatch", "headroom", "cores")
+CLIP = "clip.png"
 WIDTH, SCALE = 1000, 2  # pixels before scaling; twice as many in the file
 
 
 def write_pngs(report: Report, folder: Path, force: bool = True) -> list[str]:
-    """Write ``<figure>.png`` (each variant its own) into a folder; returns the file names.
+    """Write ``clip.png`` and ``<figure>.png`` (each variant its own); returns the file names.
 
     ``MissingDependency`` where kaleido or the Chrome that it needs is absent.
     """
     pictures = {
-        f"{figure.name}{_suffix(label)}.png": plot
+        f"{figure.name}{_suffix(title)}.png": plot
         for figure in report.figures
         if figure.name in FIGURES
-        for label, plot in figure.variants
+        for title, plot in figure.variants
     }
     with atomic_folder(folder, force) as temporary:
-        for name, plot in pictures.items():
-            (temporary / name).write_bytes(to_png(plot))
-    return list(pictures)
+        _draw(list(pictures.values()), [temporary / name for name in pictures])
+        if not report.pictures.data:
+            return list(pictures)
+        filmstrip(report).write(temporary / CLIP)
+    return [CLIP, *pictures]
 
 
-def to_png(plot: go.Figure) -> bytes:
-    """A figure on white paper."""
-    figure = go.Figure(plot).update_layout(template="simple_white")
-    height = int(figure.layout.height)
+def _draw(plots: list[go.Figure], files: list[Path]) -> None:
+    """All figures on white paper, in one browser."""
+    figures = [go.Figure(plot).update_layout(template="simple_white") for plot in plots]
+    heights = [int(figure.layout.height) for figure in figures]
     try:
-        data: bytes = figure.to_image("png", width=WIDTH, height=height, scale=SCALE)
+        plotly.io.write_images(figures, files, scale=SCALE, width=WIDTH, height=heights)
     except (ImportError, ValueError, RuntimeError) as error:
         reason = (str(error).strip() or "no reason given").splitlines()[0]
         raise MissingDependency(
             f"--png: a PNG needs kaleido (pip install spiketrack-loihi[png]) and Chrome: {reason}"
         ) from error
-    return data
 
 
-def _suffix(label: str) -> str:
-    words = "".join(letter if letter.isalnum() else " " for letter in label).split()
+def filmstrip(report: Report) -> Filmstrip:
+    """Frames over the whole clip with the boxes of the report's own run."""
+    strip = Filmstrip()
+    rows = {row.frame: row for row in report.overlays[0].rows}
+    size = (report.pictures.width, report.pictures.height)
+    for number, data in zip(report.pictures.frames, report.pictures.data, strict=True):
+        if number in rows:
+            jpeg = np.frombuffer(base64.b64decode(data.partition(",")[2]), np.uint8)
+            frame = to_rgb(cv2.resize(cv2.imdecode(jpeg, cv2.IMREAD_COLOR), size))
+            row = rows[number]
+            strip.add(annotate(frame, row.box, label(number, row.score)))
+    return strip
+
+
+def _suffix(title: str) -> str:
+    words = "".join(letter if letter.isalnum() else " " for letter in title).split()
     return "".join(f"-{word}" for word in words)

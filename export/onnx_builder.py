@@ -12,9 +12,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spiketrack.export.graph import Graph, Input, Node, Output, Shape
+from spiketrack.export.graph import (
+    Graph,
+    Input,
+    KeyValue,
+    Node,
+    Output,
+    PositionsAsChannels,
+    Shape,
+)
 from spiketrack.export.optional import load
 from spiketrack.export.registry import Registry
+from spiketrack.limits import HEADS
 from spiketrack.version import VERSION
 
 OPSET = 21  # onnxruntime 1.18 runs it; 1.23 accepts at most 23
@@ -81,6 +90,15 @@ class Builder:
         """Give a tensor another shape."""
         return self.add("Reshape", [x, self.shared(list(shape), np.int64)], name)
 
+    def heads(self, node: str, name: str) -> str:
+        """Counts of a node (T, C, H, W) → (T, 8, C / 8, H·W)."""
+        steps, channels = self.graph[node].shape[:2]
+        return self.reshape(self.source(node), (steps, HEADS, channels // HEADS, -1), name)
+
+    def transpose(self, x: str, order: Sequence[int], name: str) -> str:
+        """Permute axes."""
+        return self.add("Transpose", [x], name, perm=list(order))
+
     def split_steps(self, x: str, steps: int, name: str) -> list[str]:
         """(steps, ...) → that many (1, ...)."""
         if steps == 1:
@@ -124,6 +142,21 @@ class Builder:
         helper.set_model_props(model, dict(properties))
         self.onnx.checker.check_model(model, full_check=True)
         return self.onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
+
+
+def key_value(b: Builder, node: KeyValue, product: str) -> None:
+    """kᵀ v of each head by the operator ``product``."""
+    k, v = (
+        b.heads(name, f"{node.name}/{end}") for name, end in zip(node.inputs, "kv", strict=True)
+    )
+    b.add(product, [k, b.transpose(v, (0, 1, 3, 2), f"{node.name}/vt")], node.name)
+
+
+def positions_as_channels(b: Builder, node: PositionsAsChannels) -> None:
+    """(T, C, H, W) → (T, H·W, C, 1)."""
+    steps, positions, channels, _ = node.shape
+    x = b.reshape(b.source(node.inputs[0]), (steps, channels, positions), f"{node.name}/flat")
+    b.reshape(b.transpose(x, (0, 2, 1), f"{node.name}/turned"), node.shape, node.name)
 
 
 def lower(

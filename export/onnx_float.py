@@ -22,12 +22,19 @@ from spiketrack.export.graph import (
     Read,
     Upsample,
 )
-from spiketrack.export.onnx_builder import Builder, Lowering, lower
+from spiketrack.export.onnx_builder import (
+    Builder,
+    Lowering,
+    key_value,
+    lower,
+    positions_as_channels,
+)
 from spiketrack.export.registry import Registry
 from spiketrack.limits import HEADS, MAX_COUNT
 from spiketrack.model import SCORE_CLAMP
 
 FLOAT: Registry[Lowering] = Registry("float ONNX lowering")
+FLOAT.register(PositionsAsChannels)(positions_as_channels)
 
 
 def float_model(folded: Graph, record: Collection[str] = (), forced: Collection[str] = ()) -> Any:
@@ -101,37 +108,19 @@ def _upsample(b: Builder, node: Upsample) -> None:
     b.add("Resize", [*b.sources(node), "", scales], node.name, mode="linear")
 
 
-def _heads(b: Builder, x: str, channels: int, steps: int, name: str) -> str:
-    return b.reshape(x, (steps, HEADS, channels // HEADS, -1), name)
-
-
 @FLOAT.register(KeyValue)
 def _key_value(b: Builder, node: KeyValue) -> None:
-    steps, _, d, wide = node.shape
-    k, v = b.sources(node)
-    k = _heads(b, k, d * HEADS, steps, f"{node.name}/k")
-    v = _heads(b, v, wide * HEADS, steps, f"{node.name}/v")
-    b.add("MatMul", [k, b.add("Transpose", [v], f"{node.name}/vt", perm=[0, 1, 3, 2])], node.name)
+    key_value(b, node, "MatMul")
 
 
 @FLOAT.register(Read)
 def _read(b: Builder, node: Read) -> None:
     """kvᵀ · q · d^-0.5 · 2."""
-    q, kv = b.sources(node)
-    channels = b.graph[node.inputs[0]].shape[1]
-    q = _heads(b, q, channels, node.shape[0], f"{node.name}/q")
-    kv = b.add("Transpose", [kv], f"{node.name}/kvt", perm=[0, 1, 3, 2])
+    q = b.heads(node.inputs[0], f"{node.name}/q")
+    kv = b.transpose(b.source(node.inputs[1]), (0, 1, 3, 2), f"{node.name}/kvt")
     x = b.add("MatMul", [kv, q], f"{node.name}/products")
-    scale = np.float32(2 * (channels // HEADS) ** -0.5)
+    scale = np.float32(2 * (node.shape[1] // 4 // HEADS) ** -0.5)
     x = b.add("Mul", [x, b.constant(f"{node.name}/scale", scale)], f"{node.name}/scaled")
-    b.reshape(x, node.shape, node.name)
-
-
-@FLOAT.register(PositionsAsChannels)
-def _positions(b: Builder, node: PositionsAsChannels) -> None:
-    steps, positions, channels, _ = node.shape
-    x = b.reshape(b.source(node.inputs[0]), (steps, channels, positions), f"{node.name}/flat")
-    x = b.add("Transpose", [x], f"{node.name}/turned", perm=[0, 2, 1])
     b.reshape(x, node.shape, node.name)
 
 
@@ -140,7 +129,7 @@ def _gate(b: Builder, node: Gate) -> None:
     """round(Σ softmax(logits)[t] · counts[t] / 4) / 4."""
     counts, logits = b.sources(node)
     weight = b.add("Softmax", [logits], f"{node.name}/softmax", axis=0)
-    weight = b.add("Transpose", [weight], f"{node.name}/weight", perm=[0, 2, 1, 3])
+    weight = b.transpose(weight, (0, 2, 1, 3), f"{node.name}/weight")
     x = b.add("Mul", [counts, weight], f"{node.name}/weighted")
     first = b.shared([0], np.int64)
     _spike(b, b.add("ReduceSum", [x, first], f"{node.name}/mixed", keepdims=1), node.name)

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from naive import evaluate
@@ -24,7 +23,7 @@ from spiketrack.errors import GraphError, MissingDependency
 from spiketrack.export.folding import fold
 from spiketrack.export.graph import Conv, Graph, Input, Node, Output
 from spiketrack.export.onnx_float import FLOAT, float_model
-from spiketrack.export.onnx_integer import INTEGER, integer_model, interpolation
+from spiketrack.export.onnx_integer import INTEGER, integer_model
 from spiketrack.export.optional import load
 from spiketrack.simulators.base import Crop, Inference
 from spiketrack.simulators.float_reference import FloatSimulator
@@ -166,15 +165,6 @@ def test_files_are_standard_and_named_after_the_graph(branch: str, tmp_path: Pat
         for node in graph:
             if not isinstance(node, (Input, Output)):
                 assert shapes[node.name] == list(node.shape), node.name
-
-
-@given(st.integers(1, 9), st.sampled_from([2, 4]))
-def test_interpolation_equals_torch(size: int, factor: int) -> None:
-    unit = torch.eye(size)[:, None]
-    expected = torch.nn.functional.interpolate(
-        unit, scale_factor=float(factor), mode="linear", align_corners=False
-    )
-    assert np.array_equal(interpolation(size, factor) / (2 * factor), expected[:, 0].T.numpy())
 
 
 def test_convolution_of_membranes_is_refused() -> None:

@@ -12,7 +12,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from spiketrack.errors import GraphError
-from spiketrack.export.graph import COUNT, IMAGE, Graph, Input, Neuron, Node, Output, Pool, Sum
+from spiketrack.export.graph import (
+    COUNT,
+    IMAGE,
+    MEMBRANE,
+    Graph,
+    Input,
+    Neuron,
+    Node,
+    Output,
+    Pool,
+    Sum,
+)
+
+CHANNELS_LAST = (COUNT, MEMBRANE)  # signals whose messages are (steps, H, W, C)
 
 # block kind ← node name; the first pattern that matches decides
 _BLOCKS: tuple[tuple[str, str], ...] = (
@@ -108,6 +121,14 @@ def _part(graph: Graph, home: Mapping[str, str], name: str, kind: str, nodes: li
         node for node in nodes if any(c.name not in inside for c in graph.consumers[node])
     )
     return Part(name, kind, tuple(nodes), receives, sends)
+
+
+def message_shape(graph: Graph, name: str) -> tuple[int, ...]:
+    """Counts and membranes travel channels last, as they lie in memory; the rest as it is."""
+    steps, channels, height, width = graph[name].shape
+    if graph.signal(name) in CHANNELS_LAST:
+        return steps, height, width, channels
+    return steps, channels, height, width
 
 
 def message_dtype(graph: Graph, name: str) -> str:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import mmap
 import os
-import signal
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +15,8 @@ from lava.magma.core.run_conditions import RunSteps
 from lava.magma.core.run_configs import Loihi2SimCfg
 from numpy.typing import NDArray
 
-from spiketrack.deploy.grouping import Grouping, Part, group
+from spiketrack.deploy.grouping import CHANNELS_LAST, Grouping, Part, group, message_shape
+from spiketrack.deploy.lifetime import MEMORY_HINT, interrupts_wait, kill, start
 from spiketrack.deploy.processes.blocks import (
     BUSY,
     FINISHED,
@@ -140,7 +139,8 @@ class LavaNetwork:
     def _collect(self, shared: Mapping[str, Any]) -> None:
         outputs = self.graph.outputs
         ports = [self.source[node.inputs[0]] for node in outputs]
-        self.outputs = self._collector(ports, [n.shape for n in outputs], np.int32, shared)
+        self.layout = {n.name: message_shape(self.graph, n.name) for n in outputs}
+        self.outputs = self._collector(ports, list(self.layout.values()), np.int32, shared)
         parts = self.grouping.parts
         self.operations: Collector | None = None
         self.counts: Collector | None = None
@@ -168,18 +168,10 @@ class LavaNetwork:
     # running
 
     def start(self) -> None:
-        """Compile and fork. Ctrl-C is ignored by the children, not by this process."""
-        with _children_ignore_interrupts():
-            try:
-                config = Loihi2SimCfg(exception_proc_model_map=self.models)
-                self.image.create_runtime(
-                    run_cfg=config, compile_config={"pypy_channel_size": CHANNEL_SLOTS}
-                )
-                self.runtime = self.image.runtime
-            except BaseException:
-                self.runtime = getattr(self.image, "_runtime", None)
-                self.close()
-                raise
+        """Compile and fork; ``LavaError`` names a process that does not start."""
+        config = Loihi2SimCfg(exception_proc_model_map=self.models)
+        names = {block: name for name, block in self.blocks.items()}
+        self.runtime = start(self.image, config, CHANNEL_SLOTS, names, START_TIMEOUT)
 
     def run(
         self, image: NDArray[Any], memory: Mapping[str, NDArray[Any]] | None = None
@@ -190,7 +182,7 @@ class LavaNetwork:
         try:
             return self._step(image, memory)
         except BaseException:
-            self.close(kill=True)
+            self.close(force=True)
             raise
 
     def _step(self, image: NDArray[Any], memory: Mapping[str, NDArray[Any]] | None) -> StepResult:
@@ -249,8 +241,8 @@ class LavaNetwork:
                 raise LavaError(str(failed[0]))
             if actor.exitcode not in (None, 0):
                 raise LavaError(
-                    f"Lava process {self._late()}: ended with exit code {actor.exitcode} "
-                    "(-9 is what the kernel does when memory runs out)"
+                    f"Lava process {self._late()}: ended with exit code "
+                    f"{actor.exitcode} ({MEMORY_HINT})"
                 )
 
     def _late(self) -> str:
@@ -264,8 +256,13 @@ class LavaNetwork:
     # results
 
     def _split_outputs(self, vector: NDArray[Any]) -> dict[str, NDArray[np.int32]]:
-        sizes = {node.name: node.shape for node in self.graph.outputs}
-        return _split(vector, sizes)
+        found = _split(vector, self.layout)
+        return {name: self._logical(name, value) for name, value in found.items()}
+
+    def _logical(self, name: str, value: NDArray[Any]) -> NDArray[Any]:
+        """(steps, C, H, W) of a message that travelled channels last."""
+        last = self.graph.signal(name) in CHANNELS_LAST
+        return value.transpose(0, 3, 1, 2) if last else value
 
     def _split_operations(self, deadline: float) -> dict[str, NDArray[np.int64]]:
         if self.operations is None:
@@ -280,8 +277,9 @@ class LavaNetwork:
         if self.counts is None:
             return {}
         vector = self._receive(self.counts, deadline)
-        found = _split(vector, {name: self.graph[name].shape for name in self.count_layout})
-        return {node.name: found[node.name] for node in self.graph.populations}
+        shapes = {name: message_shape(self.graph, name) for name in self.count_layout}
+        found = _split(vector, shapes)
+        return {n.name: self._logical(n.name, found[n.name]) for n in self.graph.populations}
 
     def seconds(self) -> dict[str, tuple[float, float]]:
         """Part → (seconds of arithmetic, seconds of waiting for messages) so far."""
@@ -290,18 +288,25 @@ class LavaNetwork:
             for part, row in zip(self.grouping.parts, self.progress, strict=True)
         }
 
-    def close(self, kill: bool = False) -> None:
-        """End all processes and free their shared memory."""
+    def close(self, force: bool = False) -> None:
+        """End all processes and free their shared memory; ``force`` does not wait for them."""
         runtime, self.runtime = self.runtime, None
         if runtime is None:
             return
-        if not kill and runtime._is_started:
-            try:
-                self.image.stop()
-                return
-            except Exception:  # a broken run cannot be stopped politely
-                pass
-        _kill(runtime)
+        with interrupts_wait():
+            if force or not self._stopped(runtime):
+                kill(runtime)
+
+    def _stopped(self, runtime: Any) -> bool:
+        """Whether the processes ended when asked to, which broken ones do not."""
+        actors = runtime._messaging_infrastructure.actors
+        if not runtime._is_started or any(actor.exitcode is not None for actor in actors):
+            return False
+        try:
+            self.image.stop()
+        except Exception:  # whatever Lava found broken: they are killed instead
+            return False
+        return True
 
 
 def _split(vector: NDArray[Any], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
@@ -311,35 +316,3 @@ def _split(vector: NDArray[Any], shapes: Mapping[str, tuple[int, ...]]) -> dict[
         found[name] = vector[start : start + size].reshape(shape)
         start += size
     return found
-
-
-def _kill(runtime: Any) -> None:
-    """End every process of a runtime at once and unlink its shared memory."""
-    infrastructure = runtime._messaging_infrastructure
-    runtime._is_started = False  # keeps Lava's destructor from talking to dead processes
-    runtime._is_running = False
-    if infrastructure is None:
-        return
-    for actor in infrastructure.actors:
-        if actor.is_alive():
-            actor.kill()
-    for actor in infrastructure.actors:
-        actor.join()
-    for port in runtime._open_ports:
-        port.join()
-    runtime._open_ports.clear()
-    infrastructure.smm.shutdown()
-
-
-@contextmanager
-def _children_ignore_interrupts() -> Iterator[None]:
-    """Processes forked inside inherit a deaf SIGINT; ours is restored."""
-    try:
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    except ValueError:  # not the main thread: there is no handler to change
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

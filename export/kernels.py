@@ -2,12 +2,14 @@
 
 Every sum stays below 2^23 (``ranges.py`` proves it), so float32 arithmetic is exact in any order
 and convolutions run at full speed. A kernel is prepared once for a node and then called with the
-node's input tensors, (steps, C, H, W) each.
+node's input tensors, (steps, C, H, W) each, channels last in memory: there oneDNN reorders
+nothing, and attention's products of heads need no transposition.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -39,11 +41,24 @@ KERNELS: Registry[Callable[..., Kernel]] = Registry("kernel")
 
 
 class Program:
-    """Kernels of a graph, or of some of its nodes, in topological order."""
+    """Kernels of a graph, or of some of its nodes, in topological order.
 
-    def __init__(self, graph: Graph, names: Collection[str] | None = None) -> None:
+    ``fused`` lets a convolution that only populations read clip its membrane to 0..4 units while
+    it writes it; such a membrane must not be looked at (populations, operations and all other
+    nodes may), nor be in ``sent``, what others read.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        names: Collection[str] | None = None,
+        fused: bool = False,
+        sent: Collection[str] = (),
+    ) -> None:
         chosen = [n for n in graph if names is None or n.name in names]
         self.steps = [(n, KERNELS[n](n)) for n in chosen if not isinstance(n, Input)]
+        if fused:
+            self._fuse(graph, {n.name for n in chosen}, sent)
         self.last_use = {name: node.name for node, _ in self.steps for name in node.inputs}
 
     def run(
@@ -58,7 +73,7 @@ class Program:
         ``observe`` sees every node with its inputs and output; then an entry of ``forced``
         replaces the output (teacher forcing).
         """
-        live = dict(values)
+        live = {name: channels_last(value) for name, value in values.items()}
         for node, kernel in self.steps:
             inputs = [live[name] for name in node.inputs]
             output = kernel(inputs)
@@ -71,34 +86,77 @@ class Program:
                 self._free(live, node, keep)
         return live if keep is None else {name: live[name] for name in keep}
 
+    def _fuse(self, graph: Graph, inside: set[str], sent: Collection[str]) -> None:
+        kernels = {node.name: (node, kernel) for node, kernel in self.steps}
+        for node, _ in self.steps:
+            readers = graph.consumers[node.name]
+            if not isinstance(node, Conv) or node.name in sent or len(readers) != 1:
+                continue
+            reader = readers[0]
+            fits = isinstance(reader, Neuron) and reader.name in inside and not reader.decay
+            if fits and (unit := power_of_two_unit(reader)) and reader.shape == node.shape:
+                kernels[node.name] = (node, convolution(node, 1 / unit, clip=True))
+                kernels[reader.name] = (reader, lambda inputs: inputs[0].round_())
+        self.steps = list(kernels.values())
+
     def _free(self, live: dict[str, Tensor], node: Node, keep: Collection[str]) -> None:
         for name in node.inputs:
             if self.last_use[name] == node.name and name not in keep:
                 live.pop(name, None)
 
 
+def channels_last(x: Tensor) -> Tensor:
+    """The same values, channels innermost in memory; no copy where they are already."""
+    return x.contiguous(memory_format=torch.channels_last)
+
+
 @KERNELS.register(Conv)
 def _conv(node: Conv) -> Kernel:
-    scale = np.exp2(node.shift.astype(np.float64))[:, :, None, None, None]
-    weights = torch.from_numpy((node.weight * scale).astype(np.float32))
-    biases = torch.from_numpy(node.bias.astype(np.float32))
-    options = (node.stride, node.padding, 1, node.groups)
+    return convolution(node)
 
-    def shared(inputs: Sequence[Tensor]) -> Tensor:
-        return functional.conv2d(inputs[0], weights[0], biases[0], *options)
+
+def convolution(node: Conv, scale: float = 1.0, clip: bool = False) -> Kernel:
+    """A convolution's kernel; its output times ``scale``, a power of two, clipped to 0..4."""
+    gain = scale * np.exp2(node.shift.astype(np.float64))[:, :, None, None, None]
+    weights = torch.from_numpy((node.weight * gain).astype(np.float32))
+    biases = torch.from_numpy((node.bias * scale).astype(np.float32))
+    steps = [_one_convolution(node, w, b, clip) for w, b in zip(weights, biases, strict=True)]
 
     def each_step(inputs: Sequence[Tensor]) -> Tensor:
-        parts = zip(torch.split(inputs[0], 1), weights, biases, strict=True)
-        return torch.cat([functional.conv2d(x, w, b, *options) for x, w, b in parts])
+        parts = zip(torch.split(inputs[0], 1), steps, strict=True)
+        return torch.cat([run(channels_last(x)) for x, run in parts])
 
-    return shared if len(weights) == 1 else each_step
+    if len(steps) == 1:
+        return lambda inputs: steps[0](channels_last(inputs[0]))
+    return each_step
+
+
+def _one_convolution(
+    node: Conv, weight: Tensor, bias: Tensor, clip: bool
+) -> Callable[[Tensor], Tensor]:
+    """oneDNN with weights packed once where torch has it, else torch's convolution."""
+    pair = [node.padding] * 2, [node.stride] * 2, [1, 1], node.groups
+    if not torch.backends.mkldnn.is_available():
+        plain = (node.stride, node.padding, 1, node.groups)
+        if clip:
+            return lambda x: functional.conv2d(x, weight, bias, *plain).clamp_(0, MAX_COUNT)
+        return lambda x: functional.conv2d(x, weight, bias, *plain)
+    library: Any = torch.ops.mkldnn  # type: ignore[attr-defined]
+    steps = node.shape[0] if len(node.weight) == 1 else 1
+    size = [steps, weight.shape[1] * node.groups, *(n * node.stride for n in node.shape[2:])]
+    packed = library._reorder_convolution_weight(weight, *pair, size)
+    behind = ("hardtanh", [0.0, float(MAX_COUNT)], "") if clip else ("none", [], "")
+    run: Callable[[Tensor], Tensor] = lambda x: library._convolution_pointwise(  # noqa: E731
+        x, packed, bias, *pair, *behind
+    )
+    return run
 
 
 @KERNELS.register(Sum)
 def _sum(node: Sum) -> Kernel:
     constant = None
     if node.constant is not None:
-        constant = torch.from_numpy(node.constant.astype(np.float32))
+        constant = channels_last(torch.from_numpy(node.constant.astype(np.float32)))
 
     def run(inputs: Sequence[Tensor]) -> Tensor:
         total = inputs[0]
@@ -143,16 +201,36 @@ def _neuron(node: Neuron) -> Kernel:
 
     def with_state(inputs: Sequence[Tensor]) -> Tensor:
         x = inputs[0].expand(node.shape)
+        found = torch.empty(node.shape, memory_format=torch.channels_last)
         u = x[0]
-        found = [count(u)]
+        found[0] = count(u)
         for t, decay in enumerate(node.decay, start=1):
-            # the product has up to 36 bits: exact in float64, not in float32
-            left = (u - found[-1] * node.reset).double().mul_(decay / 2**DECAY_BITS)
-            u = left.floor_().float() + x[t]
-            found.append(count(u))
-        return torch.stack(found)
+            left = torch.add(u, found[t - 1], alpha=-node.reset)
+            u = leak(left, decay).add_(x[t])
+            found[t] = count(u)
+        return found
 
     return one_step if node.shape[0] == 1 else with_state
+
+
+def leak(u: Tensor, decay: int) -> Tensor:
+    """(u · decay) >> 12, exactly, in place.
+
+    The product has up to 36 bits, float32 holds 24: u = high · 2^12 + low, and both
+    high · decay and low · decay fit.
+    """
+    one = 2.0**DECAY_BITS
+    high = (u * (1 / one)).floor_()
+    low = u.add_(high, alpha=-one).mul_(decay / one).floor_()
+    return low.add_(high, alpha=float(decay))
+
+
+def power_of_two_unit(node: Neuron) -> int | None:
+    """The unit when it is a power of two, so that scaling by its inverse is exact."""
+    unit = 4 * node.reset
+    power = unit > 0 and unit & (unit - 1) == 0
+    ties = (unit // 2 + 1, 3 * unit // 2, 5 * unit // 2 + 1, 7 * unit // 2)
+    return unit if power and node.thresholds == ties else None
 
 
 @KERNELS.register(Pool)
@@ -177,14 +255,17 @@ def _upsample(node: Upsample) -> Kernel:
 
 
 def _heads(x: Tensor) -> Tensor:
-    """(T, C, H, W) → (T, 8, C / 8, H·W), a view."""
-    return x.reshape(x.shape[0], HEADS, x.shape[1] // HEADS, -1)
+    """(T, C, H, W), channels last → (T, 8, H·W, C / 8), a view."""
+    steps, channels, height, width = x.shape
+    rows = x.permute(0, 2, 3, 1).reshape(steps, height * width, HEADS, channels // HEADS)
+    return rows.transpose(1, 2)
 
 
 @KERNELS.register(KeyValue)
 def _key_value(node: KeyValue) -> Kernel:
     def run(inputs: Sequence[Tensor]) -> Tensor:
-        return _heads(inputs[0]) @ _heads(inputs[1]).transpose(2, 3)
+        k, v = (_heads(x) for x in inputs)
+        return k.transpose(2, 3) @ v
 
     return run
 
@@ -195,7 +276,9 @@ def _read(node: Read) -> Kernel:
 
     def run(inputs: Sequence[Tensor]) -> Tensor:
         q, kv = inputs
-        return ((kv * gain).transpose(2, 3) @ _heads(q)).reshape(node.shape)
+        heads = (_heads(q) @ (kv * gain)).transpose(1, 2)
+        steps, channels, height, width = node.shape
+        return heads.reshape(steps, height, width, channels).permute(0, 3, 1, 2)
 
     return run
 
@@ -203,7 +286,7 @@ def _read(node: Read) -> Kernel:
 @KERNELS.register(PositionsAsChannels)
 def _positions(node: PositionsAsChannels) -> Kernel:
     def run(inputs: Sequence[Tensor]) -> Tensor:
-        return inputs[0].flatten(2).transpose(1, 2).reshape(node.shape)
+        return inputs[0].permute(0, 2, 3, 1).reshape(node.shape)
 
     return run
 

@@ -64,7 +64,10 @@ class IntegerSimulator(SimulatorBase):
     ) -> None:
         self.config = config
         self.graphs = network
-        self.programs = {name: Program(graph) for name, graph in network.items()}
+        self.programs = {
+            name: Program(graph, fused=True, sent=[n.inputs[0] for n in graph.outputs])
+            for name, graph in network.items()
+        }
         self.observers = {n: Observation(g, operations, counts) for n, g in network.items()}
         self.memory: dict[str, Tensor] = {}
 

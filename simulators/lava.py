@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,9 +55,10 @@ class LavaSimulator(SimulatorBase):
         return Inference(maps, _trace(found))
 
     def close(self) -> None:
-        """End all Lava processes."""
-        for network in self.networks.values():
-            network.close()
+        """End all Lava processes, those of the second network also after Ctrl-C in the first."""
+        with ExitStack() as stack:
+            for network in self.networks.values():
+                stack.callback(network.close)
 
 
 def _trace(found: StepResult) -> Trace:

@@ -25,7 +25,7 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spiketrack.deploy.grouping import Part, message_dtype
+from spiketrack.deploy.grouping import CHANNELS_LAST, Part, message_dtype, message_shape
 from spiketrack.deploy.processes.host import REWRITTEN, bind
 from spiketrack.errors import LavaError
 from spiketrack.export.counting import FIELDS, OperationCounter, counted
@@ -54,9 +54,9 @@ class Block(AbstractProcess):
     def __init__(self, *, part: Part, graph: Graph, recording: Recording, **params: Any) -> None:
         super().__init__(part=part, graph=graph, recording=recording, **params)
         for index, name in enumerate(part.receives):
-            setattr(self, f"in_{index}", InPort(shape=graph[name].shape))
+            setattr(self, f"in_{index}", InPort(shape=message_shape(graph, name)))
         for index, name in enumerate(part.sends):
-            setattr(self, f"out_{index}", OutPort(shape=graph[name].shape))
+            setattr(self, f"out_{index}", OutPort(shape=message_shape(graph, name)))
         if memories(part, graph):
             self.rewritten = InPort(shape=(1,))
         if recording.operations:
@@ -169,13 +169,20 @@ class BlockModel(PyLoihiProcessModel):
     def __init__(self, proc_params: Any) -> None:
         super().__init__(proc_params=proc_params)
         bind(proc_params["parent"])
+        self.part: Part = proc_params["part"]
+        try:
+            self.build(proc_params)
+        except Exception as error:
+            raise LavaError(f"Lava process {self.part.name}: {error}") from error
+
+    def build(self, proc_params: Any) -> None:
+        """What is needed for every step."""
         torch.set_num_threads(proc_params["threads"])
         torch.set_grad_enabled(False)
-        self.part: Part = proc_params["part"]
         self.graph: Graph = proc_params["graph"]
         self.recording: Recording = proc_params["recording"]
         self.progress: NDArray[np.float64] = proc_params["progress"][proc_params["index"]]
-        self.program = Program(self.graph, set(self.part.nodes))
+        self.program = Program(self.graph, set(self.part.nodes), True, self.part.sends)
         self.memory_names = memories(self.part, self.graph)
         self.kept: dict[str, Tensor] = {}
         self.counter = None
@@ -201,7 +208,7 @@ class BlockModel(PyLoihiProcessModel):
             if self.counter is not None:
                 self.counter.observe(node, inputs, output)
             if self.recording.counts and isinstance(node, POPULATIONS):
-                recorded[node.name] = output.to(torch.int8).flatten().numpy()
+                recorded[node.name] = self.outgoing(node.name, output).ravel()
 
         watched = self.recording.operations or self.recording.counts
         found = self.program.run(values, self.part.sends, observe if watched else None)
@@ -222,17 +229,29 @@ class BlockModel(PyLoihiProcessModel):
         values: dict[str, Tensor] = {}
         for index, name in enumerate(self.part.receives):
             if name not in self.memory_names:
-                message = self.__dict__[f"in_{index}"].recv()
-                values[name] = torch.from_numpy(message).float()
+                message = torch.from_numpy(self.take(index)).float()
+                last = self.graph.signal(name) in CHANNELS_LAST
+                values[name] = message.permute(0, 3, 1, 2) if last else message
             elif rewritten:
-                self.kept[name] = torch.from_numpy(self.__dict__[f"in_{index}"].recv()).float()
+                self.kept[name] = torch.from_numpy(self.take(index)).float()
         return values | self.kept
+
+    def take(self, index: int) -> NDArray[Any]:
+        """Receive from the one channel of an InPort; its own recv would add it to zeros."""
+        message: NDArray[Any] = self.__dict__[f"in_{index}"].csp_ports[0].recv()
+        return message
 
     def send(self, found: Mapping[str, Tensor]) -> None:
         """Counts as int8, membranes and memories as int32."""
         for index, name in enumerate(self.part.sends):
-            kind = torch.int8 if self.graph.signal(name) == COUNT else torch.int32
-            self.__dict__[f"out_{index}"].send(found[name].to(kind).numpy())
+            self.__dict__[f"out_{index}"].send(self.outgoing(name, found[name]))
+
+    def outgoing(self, name: str, value: Tensor) -> NDArray[Any]:
+        """A message: smallest type, channels last for counts and membranes."""
+        signal = self.graph.signal(name)
+        if signal in CHANNELS_LAST:
+            value = value.permute(0, 2, 3, 1)
+        return value.to(torch.int8 if signal == COUNT else torch.int32).contiguous().numpy()
 
 
 def model_for(process: Block) -> type[BlockModel]:

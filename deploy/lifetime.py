@@ -1,0 +1,139 @@
+"""Starting and ending Lava's OS processes: a start cannot hang, nothing stays behind."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import queue
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from typing import Any
+
+from lava.magma.core.process.process import AbstractProcess
+from lava.magma.runtime.message_infrastructure.message_infrastructure_interface import (
+    MessageInfrastructureInterface,
+)
+from lava.magma.runtime.runtime import ActorType, Runtime
+
+from spiketrack.errors import LavaError, SpikeTrackError
+
+MEMORY_HINT = "-9 is what the kernel does when memory runs out"
+
+
+def start(
+    process: AbstractProcess,
+    run_config: Any,
+    slots: int,
+    names: Mapping[AbstractProcess, str],
+    timeout: float,
+) -> Runtime:
+    """Compile and fork everything connected to ``process``; ``slots`` messages fit a channel.
+
+    ``LavaError`` names, as ``names`` do, a process that fails, ends or does not answer within
+    ``timeout`` seconds; all processes have ended then. Signals wait until all have started.
+    """
+    runtime: Runtime | None = None
+    try:
+        with interrupts_wait():
+            executable = process.compile(run_config, {"pypy_channel_size": slots})
+            runtime = Runtime(executable, ActorType.MultiProcessing, logging.WARNING)
+            executable.assign_runtime_to_all_processes(runtime)
+            order = [names.get(p, type(p).__name__) for p in executable.proc_builders]
+            runtime.exception_q = _Answers(runtime, order, timeout)
+            with redirect_stdout(io.StringIO()):  # Lava prints the traceback of a failure
+                runtime.initialize()
+        return runtime
+    except BaseException as error:
+        if runtime is not None:
+            kill(runtime)
+        if isinstance(error, SpikeTrackError) or not isinstance(error, Exception):
+            raise
+        raise LavaError(f"Lava did not start: {type(error).__name__}: {error}") from error
+
+
+class _Answers(list[Any]):
+    """The queues of the processes' first words; waiting for one ends with its process."""
+
+    def __init__(self, runtime: Runtime, names: list[str], timeout: float) -> None:
+        super().__init__()
+        self.runtime, self.names = runtime, names
+        self.timeout = timeout
+
+    def __iter__(self) -> Iterator[Any]:
+        deadline = time.monotonic() + self.timeout
+        for position, answer in enumerate(super().__iter__()):
+            yield _Answer(self, position, answer, deadline)
+
+
+class _Answer:
+    """What ``Runtime.initialize`` asks for one process's exception."""
+
+    def __init__(self, answers: _Answers, position: int, answer: Any, deadline: float) -> None:
+        self.answers, self.position = answers, position
+        self.answer, self.deadline = answer, deadline
+
+    def get(self) -> Any:
+        """None for a process that has started, else its exception."""
+        while True:
+            try:
+                return self.answer.get(timeout=0.5)
+            except queue.Empty:
+                self._look()
+
+    def _look(self) -> None:
+        names, position = self.answers.names, self.position
+        name = names[position] if position < len(names) else "runtime service"
+        code = self.answers.runtime._messaging_infrastructure.actors[position].exitcode
+        if code is not None:
+            raise LavaError(
+                f"Lava process {name}: ended with exit code {code} at its start ({MEMORY_HINT})"
+            )
+        if time.monotonic() > self.deadline:
+            raise LavaError(f"Lava process {name}: no start within {self.answers.timeout:g} s")
+
+
+def kill(runtime: Runtime) -> None:
+    """End every process of a runtime at once and unlink its shared memory."""
+    infrastructure: MessageInfrastructureInterface | None = runtime._messaging_infrastructure
+    runtime._is_started = False  # keeps Lava's destructor from talking to dead processes
+    runtime._is_running = False
+    if infrastructure is None:
+        return
+    for actor in infrastructure.actors:
+        if not actor._is_done and actor.is_alive():
+            actor.kill()
+    for actor in infrastructure.actors:
+        actor.join()
+    for port in runtime._open_ports:
+        port.join()
+    runtime._open_ports.clear()
+    infrastructure.smm.shutdown()
+
+
+@contextmanager
+def interrupts_wait() -> Iterator[None]:
+    """Ctrl-C and SIGTERM inside take effect at the end; processes forked inside ignore Ctrl-C."""
+    home = os.getpid()
+    pending: list[int] = []
+
+    def later(number: int, frame: object) -> None:
+        if os.getpid() == home:
+            pending.append(number)
+        elif number == signal.SIGTERM:
+            os._exit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread is interrupted
+        return
+    before = {number: signal.signal(number, later) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for number in pending[:1]:
+        signal.raise_signal(number)

@@ -93,8 +93,10 @@ class Program:
             if not isinstance(node, Conv) or node.name in sent or len(readers) != 1:
                 continue
             reader = readers[0]
-            fits = isinstance(reader, Neuron) and reader.name in inside and not reader.decay
-            if fits and (unit := power_of_two_unit(reader)) and reader.shape == node.shape:
+            if not isinstance(reader, Neuron) or reader.name not in inside:
+                continue
+            unit = power_of_two_unit(reader)
+            if unit and reader.shape == node.shape and not reader.decay:
                 kernels[node.name] = (node, convolution(node, 1 / unit, clip=True))
                 kernels[reader.name] = (reader, lambda inputs: inputs[0].round_())
         self.steps = list(kernels.values())
@@ -136,7 +138,7 @@ def _one_convolution(
 ) -> Callable[[Tensor], Tensor]:
     """oneDNN with weights packed once where torch has it, else torch's convolution."""
     pair = [node.padding] * 2, [node.stride] * 2, [1, 1], node.groups
-    if not torch.backends.mkldnn.is_available():
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         plain = (node.stride, node.padding, 1, node.groups)
         if clip:
             return lambda x: functional.conv2d(x, weight, bias, *plain).clamp_(0, MAX_COUNT)

@@ -251,7 +251,9 @@ class BlockModel(PyLoihiProcessModel):
         signal = self.graph.signal(name)
         if signal in CHANNELS_LAST:
             value = value.permute(0, 2, 3, 1)
-        return value.to(torch.int8 if signal == COUNT else torch.int32).contiguous().numpy()
+        kind = torch.int8 if signal == COUNT else torch.int32
+        message: NDArray[Any] = value.to(kind).contiguous().numpy()
+        return message
 
 
 def model_for(process: Block) -> type[BlockModel]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spiketrack.commands.tables import say, table
+from spiketrack.commands.tables import console, say, table
 from spiketrack.outputs import check_target
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from spiketrack.run_counts import BranchCounts
 
 BOARD_HELP = "kapoho-point, hala-point, loihi2 (endless), 'N chips', or a YAML file."
+WIDTH = 200  # of the layer table, where no terminal says otherwise
 LAYER_COLUMNS = (
     "layer", "kind", "shape", "block", "blocks", "cores", "neurons", "synapses KiB",
     "unrolled KiB", "fan-in", "to cores", "axons in", "axons out", "fullest", "messages out",
@@ -79,6 +80,8 @@ def require_same(run: Path, graph: Graph, recorded: BranchCounts) -> None:
 
 def show(found: dict[str, Any]) -> None:
     """Limits, layers, chips and the verdict."""
+    if not console.is_terminal:
+        console.width = max(console.width, WIDTH)
     table(
         f"limits of board {found['board']}",
         ("limit", "value", "source"),

@@ -40,7 +40,7 @@ TEMPLATE, SEARCH = "template", "search"
 
 @dataclass(frozen=True, eq=False)
 class RealConv(Node):
-    """Convolution with folded batch normalisation: weight (S, C_out, C_in/g, k, k), bias (S, C_out)."""
+    """Convolution with folded normalisation: weight (S, C_out, C_in/g, k, k), bias (S, C_out)."""
 
     weight: Reals
     bias: Reals

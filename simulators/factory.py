@@ -34,7 +34,7 @@ def open_simulator(
     backend: str,
     network: ExportedNetwork | None = None,
     checkpoint: Checkpoint | None = None,
-    options: Options = Options(),  # noqa: B008  (frozen)
+    options: Options = Options(),
 ) -> Simulator:
     """Open ``backend``; the float reference needs a checkpoint, all others an exported network.
 

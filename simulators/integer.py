@@ -32,6 +32,7 @@ class Observation:
         return self.counter is not None or self.keep_counts
 
     def __call__(self, node: Node, inputs: Sequence[Tensor], output: Tensor) -> None:
+        """Look at one node while a program runs."""
         if self.counter is not None:
             self.counter.observe(node, inputs, output)
         if self.keep_counts and isinstance(node, POPULATIONS):

@@ -36,6 +36,7 @@ class SepConv(nn.Module):
         self.pwconv2 = ConvNorm(2 * dim, dim)
 
     def forward(self, x: Tensor, steps: Steps) -> Tensor:
+        """x (N, C, H, W) → (N, C, H, W)."""
         x = self.pwconv1(self.spike1(x, steps))
         x = self.dwconv(self.spike2(x, steps))
         out: Tensor = self.pwconv2(self.spike3(x, steps))
@@ -56,6 +57,7 @@ class ConvBlock(nn.Module):
         self.bn2 = nn.BatchNorm2d(dim)
 
     def forward(self, x: Tensor, steps: Steps) -> Tensor:
+        """x (N, C, H, W) → (N, C, H, W)."""
         x = x + self.Conv(x, steps)
         y = self.bn1(self.conv1(self.spike1(x, steps)))
         out: Tensor = x + self.bn2(self.conv2(self.spike2(y, steps)))
@@ -75,6 +77,7 @@ class Mlp(nn.Module):
         self.fc2_bn = nn.BatchNorm1d(dim)
 
     def forward(self, x: Tensor, steps: Steps) -> Tensor:
+        """x (N, C, H, W) → (N, C, H, W)."""
         y = self.fc1_spike(x.flatten(2), steps)
         y = self.fc2_spike(self.fc1_bn(self.fc1_conv(y)), steps)
         out: Tensor = self.fc2_bn(self.fc2_conv(y))
@@ -174,6 +177,7 @@ class TransformerBlock(nn.Module):
         self.mlp = Mlp(dim)
 
     def forward(self, x: Tensor, steps: Steps, search: bool) -> Tensor:
+        """x (N, C, P, P) → (N, C, P, P)."""
         x = x + self.conv(x, steps)
         x = x + self.attn(x, steps, search)
         out: Tensor = x + self.mlp(x, steps)
@@ -190,6 +194,7 @@ class Downsample(nn.Module):
         self.encode_spike = None if first else Neuron()
 
     def forward(self, x: Tensor, steps: Steps) -> Tensor:
+        """x (N, C, H, W) → (N, C_out, H / stride, W / stride)."""
         if self.encode_spike is not None:
             x = self.encode_spike(x, steps)
         out: Tensor = self.encode_bn(self.encode_conv(x))

@@ -72,6 +72,7 @@ class Neuron(nn.Module):
         self.decay = nn.Parameter(torch.full((MAX_STEPS,), -1.0))
 
     def forward(self, x: Tensor, steps: Steps = ONE_STEP) -> Tensor:
+        """x (N, ...) real → normalised spikes (N, ...)."""
         if steps.steps == 1:
             return spike(x)
         cut = x.shape[0] - steps.single

@@ -81,7 +81,10 @@ class Retriever(PositionalEmbeddings):
         return kv.reshape(steps, -1, *kv.shape[1:])
 
     def forward(self, memory: Tensor, search: Tensor) -> Tensor:
-        """memory (T, B, 8, d, 4d), search (B·K, C, H, W) → (B·K, C, H, W); K is 1 but in training."""
+        """memory (T, B, 8, d, 4d), search (B·K, C, H, W) → (B·K, C, H, W).
+
+        K searches share a memory in training; else K is 1.
+        """
         if memory.shape[1] != search.shape[0]:
             memory = memory.repeat_interleave(search.shape[0] // memory.shape[1], 1)
         count = memory.shape[0]
@@ -130,6 +133,7 @@ class MemoryRetrieval(nn.Module):
         self.mlp = Mlp(dim)
 
     def forward(self, memory: Tensor, search: Tensor) -> Tensor:
+        """memory (T, B, 8, d, 4d), search (B, C, H, W) → (B, C, H, W)."""
         search = search + self.retriever(memory, search)
         out: Tensor = search + self.mlp(search, Steps())
         return out

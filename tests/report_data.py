@@ -122,7 +122,7 @@ def _format(name: str, kind: str, number: int) -> dict[str, Any]:
     return row | ({"weights": 64, "weight_shape": [1, 8, 8, 1, 1]} if kind == "conv" else {})
 
 
-def write_run(folder: Path, clip: Path, export: Path, size: Size, **changes: Any) -> Path:
+def write_run(folder: Path, footage: Path, export: Path, size: Size, **changes: Any) -> Path:
     """A run folder; ``changes`` replace keys of ``run.json``, ``drift`` moves the boxes."""
     folder.mkdir()
     seed = changes.pop("seed", 1)
@@ -139,7 +139,7 @@ def write_run(folder: Path, clip: Path, export: Path, size: Size, **changes: Any
         "network": {"variant": "b384_t3", "templates": 3, "embed_dims": [64, 128, 256, 360]},
         "checkpoint": CHECKPOINT,
         "export": str(export),
-        "clip": {"name": clip.name, "path": str(clip), "fps": 25.0},
+        "clip": {"name": footage.name, "path": str(footage), "fps": 25.0},
         "box": list(START.as_tuple()),
         "frames": size.frames,
         "backend": "lava",

@@ -14,6 +14,8 @@ from spiketrack.report.figures import SCALE, blank, hide_names
 
 NAMED_CORES = 1000  # beyond, cores show no names under the pointer, to keep the page small
 NAMED_LAYERS = 3  # of a core
+SPREAD = 2.2  # how much wider than high the core map is
+PLOT_WIDTH = 950  # pixels, roughly; gives the core map its height
 TRAFFIC = ("within_core", "between_cores", "between_chips")
 
 
@@ -87,7 +89,7 @@ def _cores(placement: Mapping[str, Any], values: Any, names: Sequence[str], unit
     columns, rows, shape = core_grid(placement)
     grid = np.full(shape, np.nan, np.float32)
     grid[rows, columns] = values
-    plot = blank("", "", min(1000, 140 + 520 * shape[0] // max(shape)))
+    plot = blank("", "", min(1000, 110 + PLOT_WIDTH * shape[0] // shape[1]))
     gap = 0.5 if shape[1] < 200 else 0
     plot.add_heatmap(
         z=grid,
@@ -126,7 +128,7 @@ def core_grid(placement: Mapping[str, Any]) -> tuple[Any, Any, tuple[int, int]]:
     width = limits["tiles_across"]["value"] * side
     tiles = -(-limits["cores_per_chip"]["value"] // inside)
     height = -(-tiles // limits["tiles_across"]["value"]) * side
-    across = max(1, round(math.sqrt((int(chip.max()) + 1) * height / width * 1.6)))
+    across = max(1, round(math.sqrt((int(chip.max()) + 1) * height / width * SPREAD)))
     across = min(across, int(chip.max()) + 1)
     x = chip % across * (width + 1) + column + local % side
     y = chip // across * (height + 1) + row + local // side

@@ -12,12 +12,13 @@ const scaled = (value, units) => {
   return `${Number((value / size).toPrecision(4))} ${unit}`;
 };
 const JOULES = [[1e12, "J"], [1e9, "mJ"], [1e6, "µJ"], [1e3, "nJ"], [1, "pJ"]];
+const LEAST_PJ = 1e-6; // below is what rounding leaves of a zero
 const BYTES = [[2 ** 20, "MiB"], [2 ** 10, "KiB"], [1, "B"]];
 const shown = (key, value) => {
   if (value === null || value === undefined) return "";
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (typeof value !== "number") return value;
-  if (/_pj( |$)/.test(key)) return value === 0 ? "0" : scaled(value, JOULES);
+  if (/_pj( |$)/.test(key)) return Math.abs(value) < LEAST_PJ ? "0" : scaled(value, JOULES);
   if (/_bytes$/.test(key)) return scaled(value, BYTES);
   if (/(share|rate| use)$/.test(key)) return `${(100 * value).toFixed(2)} %`;
   if (Number.isInteger(value)) return value.toLocaleString("en-US");

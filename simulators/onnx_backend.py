@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketrack.config import NetworkConfig
-from spiketrack.errors import MissingDependency
+from spiketrack.errors import GraphError, MissingDependency
 from spiketrack.export.folding import RealNeuron
 from spiketrack.export.graph import POPULATIONS, Graph
 from spiketrack.export.onnx_float import float_model
@@ -76,6 +76,8 @@ class OnnxBase(SimulatorBase):
 
     def search(self, crop: Crop) -> Inference:
         """Read the memory for one crop (3, S, S)."""
+        if not self.memory:
+            raise GraphError("search: no template was encoded; call encode_template first")
         found, trace = self._run("search", crop[None], self.memory)
         return Inference(self.maps(found), trace)
 

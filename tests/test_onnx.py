@@ -76,6 +76,8 @@ def test_backend_equals_integer_backend(templates: int) -> None:
     network = {branch: tiny_graph(templates, branch) for branch in BRANCHES}
     integer = IntegerSimulator(network, model.config, counts=True)
     with OnnxSimulator(network, model.config, counts=True) as simulator:
+        with pytest.raises(GraphError, match="no template was encoded"):
+            simulator.search(crops(1, 1)[0])
         for given_, wanted in (
             (
                 simulator.encode_template(crops(templates)),

@@ -41,7 +41,9 @@ def export(
     folder = out or Path(stem(checkpoint))
     formats = tuple(name.strip() for name in also.split(",") if name.strip())
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
         task = bar.add_task("starting", total=None)
         network = export_checkpoint(
             checkpoint,

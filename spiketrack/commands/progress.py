@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,7 +27,11 @@ def frame_bar(name: str, total: int | None) -> Iterator[Callable[[], None]]:
     )
     begin = time.perf_counter()
     count = 0
-    with Progress(*columns, console=console, transient=True) as bar:
+    shown = console.is_terminal
+    with (
+        interruptible() as look,
+        Progress(*columns, console=console, transient=True, disable=not shown) as bar,
+    ):
         task = bar.add_task(name, total=total, rate="")
 
         def step() -> None:
@@ -32,5 +39,40 @@ def frame_bar(name: str, total: int | None) -> Iterator[Callable[[], None]]:
             count += 1
             rate = f"{count / (time.perf_counter() - begin):.1f} frames/s"
             bar.update(task, completed=count, rate=rate)
+            look()
 
         yield step
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], None]]:
+    """Yield a function that raises ``KeyboardInterrupt`` if Ctrl-C was pressed but got lost.
+
+    Python drops it with a message when it strikes inside a destructor, such as those of HDF5.
+    """
+    pressed: list[int] = []
+    hook = sys.unraisablehook
+
+    def interrupt(number: int, frame: object) -> None:
+        pressed.append(number)
+        raise KeyboardInterrupt
+
+    def drop(lost: sys.UnraisableHookArgs) -> None:
+        if not issubclass(lost.exc_type, KeyboardInterrupt):
+            hook(lost)
+
+    def look() -> None:
+        if pressed:
+            raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield look  # only the main thread is interrupted
+        return
+    before = signal.signal(signal.SIGINT, interrupt)
+    sys.unraisablehook = drop
+    try:
+        yield look
+        look()
+    finally:
+        sys.unraisablehook = hook
+        signal.signal(signal.SIGINT, before)

@@ -20,21 +20,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
-from spiketrack.deploy.reach import (
-    Axes,
-    Block,
-    bilinear,
-    grouped,
-    identity,
-    same,
-    whole,
-    window,
-)
+from spiketrack.deploy.reach import Block, whole
+from spiketrack.deploy.requirements import NEEDS, Need, Synapses
 from spiketrack.errors import GraphError
 from spiketrack.export.graph import (
     Conv,
@@ -51,39 +40,10 @@ from spiketrack.export.graph import (
     Sum,
     Upsample,
 )
-from spiketrack.export.registry import Registry
-from spiketrack.limits import (
-    DECAY_BITS,
-    HEADS,
-    MAX_COUNT,
-    MEMORY_BITS,
-    POTENTIAL_BITS,
-    WEIGHT_BITS,
-)
+from spiketrack.limits import POTENTIAL_BITS
 
-POPULATION, RELAY, PRODUCT, READOUT = "population", "relay", "product", "readout"
-EXPONENT_BITS = 8  # power of two of a channel's weights
+RELAY, READOUT = "relay", "readout"  # beside the kinds that needs name
 TABLE_BITS = 16  # an entry of the gate's exponential, at most 2^15
-
-
-@dataclass(frozen=True)
-class Synapses:
-    """What connects a source to a layer.
-
-    ``source``: a layer or an Input of the graph; ``axes``: for each axis of the source, what a
-    block of the layer needs; ``weight_bits``: stored for each channel of the layer with shared
-    kernels; ``fixed_bits``: stored once a core; ``synapse_bits``: of one unrolled synapse;
-    ``steps``: how often the source sends in a frame; ``thin``: one in so many of the neurons in
-    reach has a synapse (matrix entries of one column, where axes tell the head alone).
-    """
-
-    source: str
-    axes: Axes
-    weight_bits: int
-    synapse_bits: int
-    steps: int
-    fixed_bits: int = 0
-    thin: int = 1
 
 
 @dataclass(frozen=True)
@@ -113,23 +73,6 @@ class Layer:
     def neurons(self) -> int:
         """Number of neurons, whatever their ports."""
         return math.prod(self.shape)
-
-
-@dataclass(frozen=True)
-class Need:
-    """What one node asks of the layer that hosts it; nodes folded into a layer add up."""
-
-    synapses: tuple[Synapses, ...] = ()
-    ports: int = 1
-    busy: int = 1
-    state_bits: int = 0
-    channel_bits: int = 0
-    fixed_bits: int = 0
-    kind: str = ""
-    waits: bool = False
-
-
-NEEDS: Registry[Callable[..., Need]] = Registry("core requirement")
 
 
 def build_layers(graph: Graph) -> tuple[Layer, ...]:
@@ -228,122 +171,3 @@ def _permuted(link: Synapses, graph: Graph, node: PositionsAsChannels) -> Synaps
     _, _, height, width = source.shape
     axes = (link.axes[1], whole(height), whole(width))
     return dataclasses.replace(link, source=source.name, axes=axes)
-
-
-def _chw(node: Node) -> Block:
-    _, c, h, w = node.shape
-    return c, h, w
-
-
-def _one_to_one(node: Node, source: Node) -> Synapses:
-    steps = max(source.shape[0], node.shape[0])
-    return Synapses(source.name, identity(_chw(source)), 0, WEIGHT_BITS, steps, WEIGHT_BITS)
-
-
-@NEEDS.register(Conv)
-def _conv(node: Conv, graph: Graph) -> Need:
-    """Int8 kernels, a set for each step that has one; a bias and an exponent a channel."""
-    source = graph[node.inputs[0]]
-    sets, out, per_group, kernel_rows, kernel_columns = node.weight.shape
-    channels, height, width = _chw(source)
-    if node.groups == 1:
-        across = whole(channels)
-    else:
-        across = grouped(channels, 0, out // node.groups, per_group)
-    axes = (
-        across,
-        window(height, 1, kernel_rows, node.stride, node.padding),
-        window(width, 2, kernel_columns, node.stride, node.padding),
-    )
-    weights = sets * per_group * kernel_rows * kernel_columns * WEIGHT_BITS
-    link = Synapses(source.name, axes, weights, WEIGHT_BITS * sets, source.shape[0])
-    return Need((link,), channel_bits=sets * (POTENTIAL_BITS + EXPONENT_BITS))
-
-
-@NEEDS.register(Sum)
-def _sum(node: Sum, graph: Graph) -> Need:
-    """One synapse of weight 1 from each relay; a constant map is a bias of each neuron."""
-    links = tuple(_one_to_one(node, source) for source in graph.sources(node))
-    constants = 0 if node.constant is None else len(node.constant)
-    return Need(links, state_bits=constants * POTENTIAL_BITS)
-
-
-@NEEDS.register(Neuron)
-def _neuron(node: Neuron, graph: Graph) -> Need:
-    """Thresholds, reset and leaks are the same for the population."""
-    fixed = (MAX_COUNT + 1) * POTENTIAL_BITS + len(node.decay) * DECAY_BITS
-    source = graph[node.inputs[0]]
-    return Need((_one_to_one(node, source),), fixed_bits=fixed, kind=POPULATION)
-
-
-@NEEDS.register(Pool)
-def _pool(node: Pool, graph: Graph) -> Need:
-    source = graph[node.inputs[0]]
-    channels, height, width = _chw(source)
-    k = node.kernel
-    axes = (same(channels, 0), window(height, 1, k, k, 0), window(width, 2, k, k, 0))
-    return Need((Synapses(source.name, axes, 0, WEIGHT_BITS, source.shape[0], WEIGHT_BITS),))
-
-
-@NEEDS.register(Upsample)
-def _upsample(node: Upsample, graph: Graph) -> Need:
-    """factor² phases of four weights, the same for all channels."""
-    source = graph[node.inputs[0]]
-    channels, height, width = _chw(source)
-    axes = (
-        same(channels, 0),
-        bilinear(height, 1, node.factor),
-        bilinear(width, 2, node.factor),
-    )
-    fixed = node.factor**2 * 4 * WEIGHT_BITS
-    return Need((Synapses(source.name, axes, 0, WEIGHT_BITS, source.shape[0], fixed),))
-
-
-@NEEDS.register(Read)
-def _read(node: Read, graph: Graph) -> Need:
-    """Memory of the templates: synapses. A matrix of the same frame: messages, d of them."""
-    query, matrix = graph.sources(node)
-    channels, height, width = _chw(query)
-    d = channels // HEADS
-    axes = (grouped(channels, 0, 4 * d, d), same(height, 1), same(width, 2))
-    if isinstance(matrix, Input):
-        bits = matrix.shape[0] * MEMORY_BITS
-        return Need((Synapses(query.name, axes, d * bits, bits, query.shape[0]),))
-    rows = (grouped(channels, 0, 4 * d, d), whole(1), whole(4 * d))
-    links = (
-        Synapses(query.name, axes, 0, WEIGHT_BITS, query.shape[0], WEIGHT_BITS),
-        Synapses(matrix.name, rows, 0, WEIGHT_BITS, matrix.shape[0], WEIGHT_BITS, thin=4 * d),
-    )
-    return Need(links, ports=2, busy=d, kind=PRODUCT)
-
-
-@NEEDS.register(KeyValue)
-def _key_value(node: KeyValue, graph: Graph) -> Need:
-    """Entry (head, i, j) multiplies k[i] and v[j] of one position a time step and adds them up."""
-    key, value = graph.sources(node)
-    channels, height, width = _chw(key)
-    d = channels // HEADS
-    place = (whole(height), whole(width))
-    links = (
-        Synapses(key.name, (same(channels, 0), *place), 0, WEIGHT_BITS, key.shape[0], WEIGHT_BITS),
-        Synapses(
-            value.name,
-            (grouped(4 * channels, 0, d, 4 * d), *place),
-            0, WEIGHT_BITS, value.shape[0], WEIGHT_BITS, thin=4 * d,
-        ),
-    )  # fmt: skip
-    return Need(links, ports=2, busy=node.positions, kind=PRODUCT)
-
-
-@NEEDS.register(Gate)
-def _gate(node: Gate, graph: Graph) -> Need:
-    """Holds the counts of all steps, then multiplies each with its channel's weight e[t]."""
-    counts, logits = graph.sources(node)
-    steps, channels, _, _ = counts.shape
-    rows = (whole(1), same(channels, 0), whole(1))
-    links = (
-        dataclasses.replace(_one_to_one(node, counts), steps=steps),
-        Synapses(logits.name, rows, 0, WEIGHT_BITS, steps, WEIGHT_BITS),
-    )
-    held = steps * int(np.ceil(np.log2(MAX_COUNT + 1)))
-    return Need(links, 2, steps, held, kind=POPULATION, waits=True)

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from spiketrack.deploy.board import Board
-from spiketrack.deploy.layers import Layer, Synapses
+from spiketrack.deploy.layers import Layer
 from spiketrack.deploy.reach import Index, Tiling, overlap
+from spiketrack.deploy.requirements import Synapses
 
 Tilings = Mapping[str, Tiling]
 Readers = Mapping[str, list[tuple[Layer, Synapses]]]
@@ -53,6 +54,11 @@ def limits(board: Board) -> Index:
     )
 
 
+def places(layer: Layer, board: Board) -> int:
+    """Neurons' worth of a core that one neuron takes: more where it multiplies two ports."""
+    return 1 if layer.ports == 1 else board.accumulators_per_product.value
+
+
 def readers_of(layers: Iterable[Layer]) -> Readers:
     """Source → the layers that read it and their synapses."""
     found: dict[str, list[tuple[Layer, Synapses]]] = {}
@@ -86,7 +92,7 @@ def loads(layer: Layer, tilings: Tilings, readers: Readers, board: Board) -> Loa
         + synapse_bits(layer, tiling, board)
         + (entering + leaving) * board.axon_bits.value
     )
-    return Loads(neurons * layer.ports, memory, entering, leaving)
+    return Loads(neurons * places(layer, board), memory, entering, leaving)
 
 
 def synapse_bits(layer: Layer, tiling: Tiling, board: Board) -> Index:

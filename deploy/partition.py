@@ -9,7 +9,6 @@ next.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,18 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketrack.deploy.board import Board, CapacityError
-from spiketrack.deploy.layers import Layer, Synapses
+from spiketrack.deploy.fans import check_fans, check_widths, fan_in_of
+from spiketrack.deploy.layers import Layer
 from spiketrack.deploy.loads import (
     RESOURCES,
     Loads,
-    Readers,
     Tilings,
     limits,
     loads,
+    places,
     readers_of,
 )
 from spiketrack.deploy.reach import Axis, Index, Tiling
-from spiketrack.limits import POTENTIAL_BITS, WEIGHT_BITS
 
 ROUNDS = 12  # of reserving for what is sent; three suffice for the published networks
 SLENDER = 4  # tiles longer than this times their width have too much halo
@@ -50,8 +49,7 @@ def partition(layers: Sequence[Layer], board: Board) -> tuple[dict[str, Tiling],
 
     ``CapacityError`` names the layer, the resource and by how much where none exists.
     """
-    for layer in layers:
-        _check_widths(layer, board)
+    check_widths(layers, board)
     readers = readers_of(layers)
     reserves = {layer.name: Reserve() for layer in layers}
     for _ in range(ROUNDS):
@@ -60,74 +58,9 @@ def partition(layers: Sequence[Layer], board: Board) -> tuple[dict[str, Tiling],
         worse = _too_big(layers, found, board)
         reserves.update({n.name: _raised(n, tilings, found, reserves, board) for n in worse})
         if not worse:
-            _check_fans(layers, tilings, readers, board)
+            check_fans(layers, tilings, readers, board)
             return tilings, found
     raise _overfull(worse[0], found[worse[0].name], board)
-
-
-def _check_widths(layer: Layer, board: Board) -> None:
-    for bits, quantity, what in (
-        (WEIGHT_BITS, board.weight_bits, "weights"),
-        (POTENTIAL_BITS, board.state_bits, "potentials"),
-        (POTENTIAL_BITS, board.payload_bits, "payloads"),
-    ):
-        if bits > quantity.value:
-            raise CapacityError(
-                f"{layer.name}: {what} of {bits} bits exceed the {quantity.value} of board "
-                f"{board.name}; choose a board with {bits}"
-            )
-
-
-def _check_fans(layers: Sequence[Layer], tilings: Tilings, readers: Readers, board: Board) -> None:
-    if board.fan_in.value is None and board.fan_out_cores.value is None:
-        return
-    for layer in layers:
-        _check_fan(layer, fan_in(layer), board.fan_in.value, "fan-in", "synapses a neuron", board)
-        reached = fan_out_cores(layer, tilings, readers)
-        _check_fan(layer, reached, board.fan_out_cores.value, "fan-out", "cores a neuron", board)
-
-
-def _check_fan(
-    layer: Layer, value: int, limit: int | None, what: str, unit: str, board: Board
-) -> None:
-    if limit is not None and value > limit:
-        raise CapacityError(
-            f"{layer.name}: {what} of {value:,} {unit} exceeds the {limit:,} of board "
-            f"{board.name} by {value - limit:,}; use a narrower variant or relay in two stages"
-        )
-
-
-def fan_in(layer: Layer) -> int:
-    """Most synapses that end in one neuron."""
-    return sum(fan_in_of(link, layer) for link in layer.synapses)
-
-
-def fan_in_of(link: Synapses, layer: Layer) -> int:
-    """Most synapses of one kind that end in one neuron."""
-    sizes = (1 if axis.of is None else layer.shape[axis.of] for axis in link.axes)
-    reached = math.prod(int(a.fan_in(n).max()) for a, n in zip(link.axes, sizes, strict=True))
-    return reached // link.thin
-
-
-def fan_out_cores(layer: Layer, tilings: Tilings, readers: Readers) -> int:
-    """Most blocks of readers that one neuron's message reaches."""
-    total = 0
-    for reader, link in readers.get(layer.name, ()):
-        tiling = tilings[reader.name]
-        product, unread = 1, {0, 1, 2}
-        for along, axis in enumerate(link.axes):
-            if axis.of is None:
-                continue
-            unread.discard(axis.of)
-            start, stop = axis.reach(*tiling.cuts(axis.of))
-            steps = np.zeros(layer.shape[along] + 1, np.int64)
-            np.add.at(steps, start, 1)
-            np.subtract.at(steps, stop, 1)
-            product *= int(np.cumsum(steps).max())
-        for number in unread:
-            product *= tiling.counts[number]
-        total += product
-    return total
 
 
 # one layer
@@ -168,10 +101,10 @@ def _choose(layer: Layer, tilings: Tilings, reserve: Reserve, board: Board) -> T
 
 def _candidates(layer: Layer, reserve: Reserve, board: Board) -> Index:
     """(n, 3) block sizes of at most as many neurons as a core holds."""
-    capacity = int(board.neurons_per_core.value / layer.ports / reserve.shrink)
+    capacity = int(board.neurons_per_core.value / places(layer, board) / reserve.shrink)
     if capacity < 1:
         raise CapacityError(
-            f"{layer.name}: a neuron with {layer.ports} ports exceeds the "
+            f"{layer.name}: a neuron that takes the place of {places(layer, board)} exceeds the "
             f"{board.neurons_per_core.value} neurons of a core of board {board.name}"
         )
     rows, columns = np.meshgrid(_even(layer.shape[1]), _even(layer.shape[2]))
@@ -222,7 +155,7 @@ def _used(
             memory = memory + neurons * fan_in_of(link, layer) * link.synapse_bits
     leaving = np.ceil(pixels * reserve.axons)
     memory = memory + (entries + leaving) * board.axon_bits.value
-    return np.stack([neurons * layer.ports, memory, entries, leaving], axis=1), received
+    return np.stack([neurons * places(layer, board), memory, entries, leaving], axis=1), received
 
 
 def _longest(axis: Axis, blocks: Index) -> Index:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from spiketrack.deploy.board import Board
 from spiketrack.deploy.layers import Layer
-from spiketrack.deploy.loads import RESOURCES, Loads, limits, synapse_bits, unrolled_bits
+from spiketrack.deploy.loads import RESOURCES, Loads, limits, places, synapse_bits, unrolled_bits
 from spiketrack.deploy.reach import Index, Tiling
 from spiketrack.deploy.schedule import Schedule
 from spiketrack.deploy.traffic import Traffic
@@ -104,7 +104,7 @@ class Placement:
 
 def least_cores(layers: Sequence[Layer], board: Board) -> int:
     """Cores below which neurons or memory cannot go, axons and repeated kernels left out."""
-    neurons = sum(layer.neurons * layer.ports for layer in layers)
+    neurons = sum(layer.neurons * places(layer, board) for layer in layers)
     bits = sum(least_bits(layer, board) for layer in layers)
     return max(-(-neurons // board.neurons_per_core.value), -(-bits // board.memory_bits))
 

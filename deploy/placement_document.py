@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from spiketrack.deploy.board import Board, board_names, load_board
+from spiketrack.deploy.fans import fan_in, fan_out_cores
 from spiketrack.deploy.layers import Layer
 from spiketrack.deploy.loads import (
     RESOURCES,
@@ -21,7 +22,6 @@ from spiketrack.deploy.loads import (
     readers_of,
     synapse_bits,
 )
-from spiketrack.deploy.partition import fan_in, fan_out_cores
 from spiketrack.deploy.placement import Branch, Placement, unrolled_least_bits
 from spiketrack.deploy.traffic import Traffic
 

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketrack.deploy.board import Board
-from spiketrack.deploy.layers import POPULATION, Layer, Synapses
+from spiketrack.deploy.layers import Layer
 from spiketrack.deploy.loads import Readers, Tilings, messages
 from spiketrack.deploy.reach import Index, Tiling, overlap
+from spiketrack.deploy.requirements import POPULATION, Synapses
 
 CHUNK = 256  # blocks of a source at a time: bounds memory
 

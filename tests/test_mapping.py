@@ -1,4 +1,4 @@
-"""Placement on neuro-cores: boards, partition, packing, routes, schedule, traffic, the command."""
+"""Placement on neuro-cores: partition, packing, routes, schedule, traffic, the command."""
 
 from __future__ import annotations
 
@@ -12,23 +12,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-import yaml
 from brute_synapses import synapses_of
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 from random_graphs import PARTS, random_graph, tiny_graph
 
 from spiketrack.commands import map as map_command
-from spiketrack.deploy.board import Board, CapacityError, board_names, load_board
-from spiketrack.deploy.layers import (
-    POPULATION,
-    PRODUCT,
-    READOUT,
-    RELAY,
-    Layer,
-    Synapses,
-    build_layers,
-)
+from spiketrack.deploy.board import Board, CapacityError, load_board
+from spiketrack.deploy.fans import fan_in, fan_out_cores
+from spiketrack.deploy.layers import READOUT, RELAY, Layer, build_layers
 from spiketrack.deploy.loads import (
     RESOURCES,
     input_axons,
@@ -39,13 +31,13 @@ from spiketrack.deploy.loads import (
     synapses,
 )
 from spiketrack.deploy.mapping import map_network
-from spiketrack.deploy.partition import fan_in, fan_out_cores
 from spiketrack.deploy.placement import Branch, Placement
 from spiketrack.deploy.placement_document import document, events_of
 from spiketrack.deploy.reach import Tiling, identity, window
+from spiketrack.deploy.requirements import POPULATION, PRODUCT, Synapses
 from spiketrack.deploy.schedule import schedule
 from spiketrack.deploy.traffic import pairs, traffic
-from spiketrack.errors import ConfigError, GraphError, SpikeTrackError
+from spiketrack.errors import GraphError, SpikeTrackError
 from spiketrack.export.graph import Graph, Neuron, Node
 from spiketrack.run_counts import BranchCounts, Layers
 
@@ -91,72 +83,6 @@ def mixed() -> Graph:
 @pytest.fixture(scope="module")
 def placed(tiny: dict[str, Graph]) -> Placement:
     return map_network(tiny, small_board())
-
-
-# boards
-
-
-def test_packaged_boards_have_a_source_beside_each_number() -> None:
-    assert board_names() == ["hala-point", "kapoho-point", "loihi2"]
-    for name in board_names():
-        for row in load_board(name).model_dump(exclude={"name"}).values():
-            assert len(row["source"]) > 10
-    assert load_board().cores == 140_544
-    assert load_board("kapoho-point").cores == 960
-
-
-@pytest.mark.parametrize(("spec", "cores"), [("1", 120), ("3 chips", 360), ("1 chip", 120)])
-def test_a_number_is_a_board_of_so_many_chips(spec: str, cores: int) -> None:
-    assert load_board(spec).cores == cores
-
-
-def test_a_file_extends_a_board(tmp_path: Path) -> None:
-    path = tmp_path / "mine.yaml"
-    path.write_text(
-        "extends: kapoho-point\nname: mine\nmemory_kib_per_core: {value: 192, source: data sheet}\n"
-        "chips: 2\n"
-    )
-    board = load_board(str(path))
-    assert (board.name, board.cores, board.memory_bits) == ("mine", 240, 192 * 8192)
-    assert board.memory_kib_per_core.source == "data sheet"
-    assert board.chips.source == "given by the user, no source"
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("extends: loihi2\ncoers: 3", r"coers: Extra inputs are not permitted"),
-        ("extends: loihi2\nchips: 0", r"chips.value: .* greater than or equal to 1"),
-        ("extends: loihi2\nweight_bits: many", r"weight_bits.value: .* valid integer"),
-        ("name: half", r"chips: Field required \(and 1\d more\)"),
-        ("- a list", "a board file is a table of keys"),
-        ("a: [", "no YAML"),
-    ],
-)
-def test_a_wrong_board_file_is_named(tmp_path: Path, text: str, message: str) -> None:
-    path = tmp_path / "wrong.yaml"
-    path.write_text(text)
-    with pytest.raises(ConfigError, match=f"wrong.yaml: {message}"):
-        load_board(str(path))
-
-
-def test_boards_do_not_extend_themselves(tmp_path: Path) -> None:
-    path = tmp_path / "circle.yaml"
-    path.write_text(yaml.safe_dump({"extends": str(path)}))
-    with pytest.raises(ConfigError, match="in a circle"):
-        load_board(str(path))
-
-
-def test_an_unknown_board_lists_the_known() -> None:
-    with pytest.raises(ConfigError, match="no board moon: choose hala-point, kapoho-point, loihi2"):
-        load_board("moon")
-
-
-def test_consecutive_cores_lie_on_neighbouring_tiles() -> None:
-    board = load_board()
-    tiles = np.array([board.tile(core) for core in range(120)])
-    assert (np.abs(np.diff(tiles, axis=0)).sum(1) <= 1).all()
-    assert len({tuple(tile) for tile in tiles}) == 30
 
 
 # what takes neurons
@@ -382,7 +308,10 @@ def test_what_does_not_fit_says_why_and_what_would_help(tiny: dict[str, Graph]) 
         ({"input_axons_per_core": 5}, r"^\S+: even a block of .* of input axons, \d+ more than"),
         ({"fan_in": 20}, r"fan-in of [\d,]+ synapses a neuron exceeds the 20 of board toy by"),
         ({"fan_out_cores": 1}, r"fan-out of \d+ cores a neuron exceeds the 1 of board toy by"),
-        ({"neurons_per_core": 1}, r"a neuron with 2 ports exceeds the 1 neurons of a core"),
+        (
+            {"neurons_per_core": 1},
+            r"a neuron that takes the place of 2 exceeds the 1 neurons of a core",
+        ),
         ({"weight_bits": 4}, r"weights of 8 bits exceed the 4 of board toy; choose a board with 8"),
         ({"state_bits": 16}, r"potentials of 24 bits exceed the 16 of board toy"),
         ({"payload_bits": 16}, r"payloads of 24 bits exceed the 16 of board toy"),
@@ -408,6 +337,15 @@ def test_endless_placements_are_refused(mixed: Graph, monkeypatch: pytest.Monkey
     monkeypatch.setattr("spiketrack.deploy.mapping.MOST_CORES", 3)
     with pytest.raises(CapacityError, match=r"at least .* cores of board .*, more than the 3 "):
         map_network({"g": mixed}, small_board())
+
+
+def test_a_second_port_takes_what_the_board_says(mixed: Graph) -> None:
+    one, three = (
+        map_network({"g": mixed}, small_board(accumulators_per_product=value)) for value in (1, 3)
+    )
+    products = sum(layer.neurons for layer in one.layers if layer.ports == 2)
+    assert products > 0
+    assert three.used[:, 0].sum() - one.used[:, 0].sum() == 2 * products
 
 
 def test_unrolled_synapses_take_more_cores(mixed: Graph) -> None:

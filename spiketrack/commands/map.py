@@ -41,10 +41,12 @@ def map(
     from spiketrack.deploy.placement_document import document
     from spiketrack.export.network import read_export
     from spiketrack.files import write_json
+    from spiketrack.run_counts import SEARCH, TEMPLATE
 
     check_target("--json", json)
     target = load_board(board)
-    graphs = read_export(folder).graphs
+    found_graphs = read_export(folder).graphs
+    graphs = {branch: found_graphs[branch] for branch in (SEARCH, TEMPLATE)}
     events = None if run is None else read_events(run, graphs)
     found = document(map_network(graphs, target, events))
     if json is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +12,15 @@ from types import ModuleType
 
 import pytest
 
+from spiketrack import cli
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("spiketrack", "spiketrack.export", "spiketrack.deploy", "spiketrack.simulators")
+DOCUMENTS = ("docs/files.md", "docs/lava.md", "docs/nir.md")
+SIMULATE = """
+from spiketrack.commands.simulate import simulate
+simulate(Path("nano"), backend="integer", frames=2, out=Path("run"))
+"""
 
 
 @pytest.fixture(params=PACKAGES)
@@ -38,5 +46,58 @@ def test_an_unknown_name_is_refused(package: ModuleType) -> None:
 
 def test_importing_the_packages_loads_neither_torch_nor_lava() -> None:
     code = f"import sys, {', '.join(PACKAGES)}; print(*sys.modules)"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert {"torch", "lava", "nir", "h5py"}.isdisjoint(run.stdout.split())
+    assert {"torch", "lava", "nir", "h5py"}.isdisjoint(python(code, ROOT).split())
+
+
+def python(code: str, folder: Path) -> str:
+    """What a program of its own prints; its error output where it fails."""
+    run = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def blocks(document: str) -> list[str]:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    return re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the README's examples have run: an export ``nano`` and its run ``run`` are there."""
+    folder = tmp_path_factory.mktemp("documents")
+    *before, last = blocks("README.md")
+    assert '"run"' in last
+    python("\n".join([*before, SIMULATE, last]), folder)
+    return folder
+
+
+def test_the_examples_of_the_readme_run(workspace: Path) -> None:
+    assert (workspace / "nano" / "manifest.json").is_file()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_the_examples_of_a_page_run_after_them(document: str, workspace: Path) -> None:
+    found = blocks(document)
+    assert found
+    assert python("\n".join(found), workspace)
+
+
+def test_the_readme_lists_every_command() -> None:
+    listed = re.findall(r"^\| `spiketrack (\w+)", (ROOT / "README.md").read_text("utf-8"), re.M)
+    assert set(cli.COMMANDS) <= set(listed)
+    assert len(set(listed)) == len(listed)
+
+
+@pytest.mark.parametrize("document", sorted(p.name for p in (ROOT / "docs").glob("*.md")))
+def test_links_between_documents_lead_somewhere(document: str) -> None:
+    check_links(ROOT / "docs" / document)
+
+
+def test_links_of_the_readme_lead_somewhere() -> None:
+    check_links(ROOT / "README.md")
+
+
+def check_links(path: Path) -> None:
+    targets = re.findall(r"\]\(([^)#:]+)\)", path.read_text(encoding="utf-8"))
+    missing = [target for target in targets if not (path.parent / target).exists()]
+    assert not missing

@@ -25,8 +25,11 @@ demo: setup
 	$(BIN)/spiketrack simulate $(DEMO)/nano --frames 30 --out $(DEMO)/run --force
 	$(BIN)/spiketrack verify $(DEMO)/nano --checkpoint nano --frames 10 --json $(DEMO)/verify.json
 	$(BIN)/spiketrack energy $(DEMO)/run --json $(DEMO)/energy.json --csv $(DEMO)/energy.csv
+	$(BIN)/spiketrack map $(DEMO)/nano --run $(DEMO)/run --json $(DEMO)/map.json > $(DEMO)/map.txt
+	$(BIN)/spiketrack report $(DEMO)/run --verify $(DEMO)/verify.json --map $(DEMO)/map.json --out $(DEMO)/report.html
 	@echo "Files: $(DEMO)/nano (NIR graphs, manifest), $(DEMO)/run (boxes, counts),"
-	@echo "       $(DEMO)/verify.json, $(DEMO)/energy.json, $(DEMO)/energy.csv"
+	@echo "       $(DEMO)/verify.json, $(DEMO)/energy.json, $(DEMO)/energy.csv, $(DEMO)/map.json,"
+	@echo "       $(DEMO)/report.html: open it in a browser"
 
 test: setup-test
 	$(BIN)/pytest

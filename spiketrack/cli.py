@@ -21,7 +21,8 @@ from spiketrack.version import VERSION
 
 # name → module in spiketrack.commands, in the order of --help
 COMMANDS = (
-    "info", "export", "simulate", "verify", "energy", "track", "evaluate", "train", "doctor",
+    "info", "export", "simulate", "verify", "energy", "map", "report", "track", "evaluate",
+    "train", "outlets", "doctor",
 )  # fmt: skip
 
 HELP = """Bring a trained SpikeTrack to neuromorphic hardware.

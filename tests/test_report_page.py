@@ -75,6 +75,7 @@ def foreign(request: Any) -> bool:
 def start(page: Any, report: Path) -> None:
     page.goto(report.as_uri())
     page.wait_for_selector("#stage[data-frame='0']")
+    page.locator("details[data-table='energy']").scroll_into_view_if_needed()
     page.wait_for_selector("details[data-table='energy'] tbody tr")
 
 

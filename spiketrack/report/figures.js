@@ -141,32 +141,44 @@ class FigureView {
 
 const figureViews = [...document.querySelectorAll("figure[data-figure]")].map((host) => new FigureView(host));
 const energyView = figureViews.find((view) => view.host.dataset.figure === "energy");
+const shows = (view) => (rows) => {
+  view.rows = rows;
+  if (view.drawn) view.draw();
+};
+
+// Whatever comes near the window is made, one thing at a time, so that the slider stays quick.
+const queue = [];
+const work = () => {
+  queue.shift()();
+  if (queue.length) setTimeout(work, 20);
+};
+const later = (task) => {
+  if (queue.push(task) === 1) setTimeout(work, 20);
+};
+const makeTable = (details) => {
+  const table = viewOf(details.dataset.table);
+  if (table.name === "energy" && !table.listeners.length) table.listeners.push(shows(energyView));
+};
 const watcher = new IntersectionObserver(
   (entries) => {
-    entries.filter((entry) => entry.isIntersecting).forEach((entry) => {
-      watcher.unobserve(entry.target);
-      figureViews.find((view) => view.host === entry.target).draw();
+    entries.filter((entry) => entry.isIntersecting).forEach(({ target }) => {
+      watcher.unobserve(target);
+      const view = figureViews.find((one) => one.host === target);
+      later(() => (view ? view.drawn || view.draw() : makeTable(target)));
     });
   },
   { rootMargin: "250px" },
 );
+const openTables = () => [...document.querySelectorAll("details[data-table][open]")];
+openTables().forEach((details) => watcher.observe(details));
+figureViews.forEach((view) => watcher.observe(view.host));
 
-const start = () => {
-  const table = viewOf("energy");
-  table.listeners.push((rows) => {
-    energyView.rows = rows;
-    if (energyView.drawn) energyView.draw();
-  });
-  document.querySelectorAll("details[data-table][open]").forEach((d) => viewOf(d.dataset.table));
-  figureViews.forEach((view) => watcher.observe(view.host));
-};
 const redraw = (paper) => {
   printing = paper;
+  openTables().forEach(makeTable);
   figureViews.forEach((view) => view.draw());
 };
 darkScheme.addEventListener("change", () => figureViews.forEach((view) => view.recolour()));
 matchMedia("print").addEventListener("change", (event) => redraw(event.matches));
 addEventListener("beforeprint", () => redraw(true));
 addEventListener("afterprint", () => redraw(false));
-// the slider answers before tables and figures take the processor
-setTimeout(start, 50);

@@ -181,7 +181,8 @@ const viewOf = (name) => {
   return views.get(name);
 };
 document.querySelectorAll("details[data-table]").forEach((details) => {
-  details.addEventListener("toggle", () => details.open && viewOf(details.dataset.table));
+  if (details.open) return; // made when it comes into view
+  details.addEventListener("toggle", () => viewOf(details.dataset.table), { once: true });
 });
 document.querySelectorAll("button[data-csv]").forEach((button) => {
   const name = button.dataset.csv;

@@ -21,6 +21,7 @@ $(VENV)/.installed-test: pyproject.toml tools/setup.sh constraints.txt
 	@touch $@ $(VENV)/.installed
 
 demo: setup
+	@mkdir -p $(DEMO)
 	$(BIN)/spiketrack-export nano --out $(DEMO)/nano --force
 	$(BIN)/spiketrack simulate $(DEMO)/nano --frames 30 --out $(DEMO)/run --force
 	$(BIN)/spiketrack verify $(DEMO)/nano --checkpoint nano --frames 10 --json $(DEMO)/verify.json

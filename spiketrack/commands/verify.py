@@ -11,6 +11,7 @@ from spiketrack.commands.progress import frame_bar
 from spiketrack.commands.tables import say, table
 
 WORST = 10  # populations shown of the float comparison
+LAST = 5  # frames whose boxes are shown
 
 
 def verify(
@@ -110,8 +111,21 @@ def _show(report: dict[str, Any]) -> None:
     columns = ("backend", "exact", "counts compared", "mismatches", "maps that differ")
     title = f"against integer, {report['frames']} frames, {report['populations']} populations"
     table(title, columns, rows)
+    _show_boxes(report["boxes"])
     if report["float"] is not None:
         _show_float(report["float"])
+
+
+def _show_boxes(boxes: list[dict[str, Any]]) -> None:
+    """Boxes side by side, each backend's own; those of exact backends are the integer ones."""
+    shown = boxes[-LAST:]
+    names = list(shown[-1]["boxes"])
+    rows = ([entry["frame"], *(_box(entry["boxes"][name]) for name in names)] for entry in shown)
+    table(f"boxes x,y,w,h, the last {len(shown)} frames", ["frame", *names], rows)
+
+
+def _box(values: list[float]) -> str:
+    return "(" + ", ".join(f"{value:.1f}" for value in values) + ")"
 
 
 def _show_float(loss: dict[str, Any]) -> None:

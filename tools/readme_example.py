@@ -20,8 +20,8 @@ BEGIN, END = "<!-- example: begin -->\n", "<!-- example: end -->"
 COLUMNS = "100"
 
 
-def commands(frames: int) -> list[tuple[str, str | None]]:
-    """Command lines in order, and where the part of their output that is shown starts."""
+def commands(frames: int) -> list[tuple[str, str | int | None]]:
+    """Command lines, and where what is shown of their output starts: a line or its number."""
     return [
         ("spiketrack-export nano", None),
         (f"spiketrack simulate nano --frames {frames} --out run", None),
@@ -29,11 +29,13 @@ def commands(frames: int) -> list[tuple[str, str | None]]:
         ("spiketrack verify nano --checkpoint nano --frames 3 --json verify.json", None),
         ("spiketrack verify nano --frames 2 --backends integer,onnx,norse", None),
         ("spiketrack energy run --json energy.json", "by kind"),
+        ("spiketrack map nano --run run --board kapoho-point --json map.json", -2),
+        ("spiketrack report run --verify verify.json --map map.json", None),
     ]
 
 
-def run(line: str, folder: Path, start: str | None) -> str:
-    """What a command printed, from the line that begins with ``start``."""
+def run(line: str, folder: Path, start: str | int | None) -> str:
+    """What a command printed, from the line that begins with ``start`` or has this number."""
     bin_folder = str(Path(sys.executable).parent)
     path = f"{bin_folder}{os.pathsep}{os.environ['PATH']}"
     environment = dict(os.environ, COLUMNS=COLUMNS, PATH=path)
@@ -41,8 +43,10 @@ def run(line: str, folder: Path, start: str | None) -> str:
         shlex.split(line), cwd=folder, env=environment, capture_output=True, text=True, check=True
     ).stdout
     lines = [text.rstrip() for text in found.strip().splitlines()]
-    if start is not None:
+    if isinstance(start, str):
         lines = lines[next(i for i, text in enumerate(lines) if text.startswith(start)) :]
+    if isinstance(start, int):
+        lines = lines[start:]
     shown = f"$ {line}\n" + ("…\n" if start else "") + "\n".join(lines)
     return f"```text\n{shown}\n```\n"
 

@@ -37,7 +37,8 @@ from spiketrack.run_counts import FIELDS, SEARCH, TEMPLATE, BranchCounts, Layers
 
 SCHEMA, VERSION = "spiketrack.energy", 1
 STATEMENT = {
-    "measured": "operations: counted from every spike of this run, exactly",
+    "measured": "operations: counted from every spike of this run, exactly; a memory entry takes "
+    "two 8-bit synapses, and a read counts both",
     "modelled": "joules: counts times the prices of a table, not measured on a chip; no memory "
     "traffic beyond what a price contains, no static power",
     "unpublished": "Intel has published no price list for Loihi 2; none is assumed here",

@@ -28,6 +28,7 @@ SIZE = Size()
 SECONDS = 2.0  # from navigation to the first answer of the slider
 TRIES = 3  # the machine may be busy with other things
 MEGABYTES = 10
+BURST = 9  # Chromium drops the eleventh download of one second
 
 
 def write_page(folder: Path, size: Size) -> Path:
@@ -186,9 +187,11 @@ def test_every_csv_equals_the_json(page: Any, report: Path, tmp_path: Path) -> N
     tables = document(page)["tables"]
     buttons = page.query_selector_all("button[data-csv]")
     assert [button.get_attribute("data-csv") for button in buttons] == list(tables)
-    for button, (name, table) in zip(buttons, tables.items(), strict=True):
+    for number, (button, (name, table)) in enumerate(zip(buttons, tables.items(), strict=True), 1):
+        if number % BURST == 0:
+            page.wait_for_timeout(1100)
         with page.expect_download() as download:
-            button.click()
+            button.press("Enter")
         path = tmp_path / download.value.suggested_filename
         download.value.save_as(path)
         assert path.name == f"{name}.csv"
@@ -214,7 +217,7 @@ def parse(text: str, like: object) -> object:
 def test_all_tables_as_json(page: Any, report: Path) -> None:
     start(page, report)
     with page.expect_download() as download:
-        page.click("#download-json")
+        page.press("#download-json", "Enter")
     found = json.loads(Path(download.value.path()).read_text("utf-8"))
     assert found == document(page)["tables"]
 

@@ -189,6 +189,17 @@ def test_another_clip_shows_no_boxes(files: Files, tmp_path: Path) -> None:
     assert "elsewhere tracked another clip" in text(built, "clip")
 
 
+def test_a_float_run_gives_its_boxes_alone(files: Files, tmp_path: Path) -> None:
+    clip = files.run.parent / "clip"
+    other = write_run(tmp_path / "exact", clip, tmp_path, SIZE, backend="float")
+    (other / "counts.h5").unlink()
+    built = build_report(read_sources(files.run, (other,)))
+    assert [overlay.label for overlay in built.overlays] == ["run (lava)", "exact (float)"]
+    assert "exact (float) counted no operations" in text(built, "energy")
+    assert "comparison" not in {found.name for found in built.tables}
+    render(built)
+
+
 def test_runs_of_one_name_are_told_apart(files: Files, tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", tmp_path / "clip", tmp_path, SIZE)
     labels = [found.label for found in read_sources(files.run, (run,)).runs]

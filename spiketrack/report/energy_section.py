@@ -29,12 +29,17 @@ def energy_section(sources: Sources) -> Section:
         _updates(energy),
     ]
     tables = [layer_table(energy)]
-    if sources.against:
-        tables.append(comparison_table(sources.runs))
-    tables += [price_table(sources.runs), source_table(prices), reference_table(sources.runs)]
+    text += [
+        f"{run.label} ({run.about['backend']}) counted no operations: it has boxes alone."
+        for run in sources.runs
+        if run not in sources.priced
+    ]
+    if len(sources.priced) > 1:
+        tables.append(comparison_table(sources.priced))
+    tables += [price_table(sources.priced), source_table(prices), reference_table(sources.priced)]
     if energy["network_on_chip"]:
         tables.append(network_table(energy["network_on_chip"]))
-    figures = (energy_figure(sources.runs), kind_figure(sources.runs))
+    figures = (energy_figure(sources.priced), kind_figure(sources.priced))
     return Section("energy", "Energy", tuple(text), figures, tuple(tables))
 
 

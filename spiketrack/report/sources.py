@@ -15,6 +15,7 @@ from spiketrack.network_cost import read_network_cost
 from spiketrack.prices import DEFAULT, load_prices, packaged_tables
 from spiketrack.run_counts import RunCounts, read_run
 from spiketrack.runs import read_run_json
+from spiketrack.simulators.factory import FLOAT
 
 VERIFY_SCHEMA = "spiketrack.verify"
 MAP_SCHEMA = "spiketrack.map"
@@ -24,7 +25,8 @@ MAP_SCHEMA = "spiketrack.map"
 class Run:
     """A run folder: ``run.json``, boxes, operation counts, energy document, export manifest.
 
-    ``manifest`` is None where the export folder is gone.
+    ``manifest`` is None where the export folder is gone. A run of the float backend counts no
+    operations: its ``counts`` and ``energy`` are empty.
     """
 
     path: Path
@@ -59,6 +61,11 @@ class Sources:
         """The run and those beside it."""
         return (self.run, *self.against)
 
+    @property
+    def priced(self) -> tuple[Run, ...]:
+        """Those that counted operations; the first always did."""
+        return tuple(run for run in self.runs if run.energy)
+
 
 def read_sources(
     run: Path,
@@ -75,7 +82,8 @@ def read_sources(
     labels = _labels(paths)
     first = load_run(run, labels[0], prices, placement)
     others = [
-        load_run(path, label, prices) for path, label in zip(against, labels[1:], strict=True)
+        load_run(path, label, prices) if counts_operations(path) else boxes_alone(path, label)
+        for path, label in zip(against, labels[1:], strict=True)
     ]
     return Sources(first, tuple(others), given, placed, command)
 
@@ -100,6 +108,18 @@ def load_run(path: Path, label: str, prices: str = DEFAULT, placement: Path | No
         energy["network_on_chip"] = read_network_cost(placement, table, energy)
     boxes = tuple(read_csv(path / "boxes.csv"))
     return Run(path, label, about, boxes, counts, energy, _manifest(about))
+
+
+def counts_operations(path: Path) -> bool:
+    """Whether a run counted operations, as all backends but float do."""
+    return bool(read_run_json(path)["backend"] != FLOAT)
+
+
+def boxes_alone(path: Path, label: str) -> Run:
+    """A run without operation counts."""
+    about = read_run_json(path)
+    boxes = tuple(read_csv(path / "boxes.csv"))
+    return Run(path, label, about, boxes, {}, {}, _manifest(about))
 
 
 def _manifest(about: Mapping[str, Any]) -> Mapping[str, Any] | None:

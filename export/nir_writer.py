@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -57,9 +58,11 @@ def write_nir(graph: Graph, path: Path) -> None:
     The layout is that of ``nir.write``, which cannot switch HDF5's byte shuffling on; with it
     weights of 8 significant bits take half the space.
     """
-    with h5py.File(path, "w", libver="latest") as file:
+    content = io.BytesIO()  # HDF5 itself crashes on a full disk
+    with h5py.File(content, "w", libver="latest") as file:
         file.create_dataset("version", data=nir.version, dtype=h5py.string_dtype())
         _write_group(file.create_group("node"), to_nir(graph).to_dict())
+    path.write_bytes(content.getbuffer())
 
 
 def _write_group(group: h5py.Group, values: Mapping[str, Any]) -> None:

@@ -26,7 +26,7 @@ from spiketrack.errors import SpikeTrackError
 from spiketrack.export.counting import layers
 from spiketrack.export.folding import SEARCH, TEMPLATE
 from spiketrack.export.graph import Graph
-from spiketrack.files import atomic_folder, write_json
+from spiketrack.files import PatientFile, atomic_folder, write_json
 from spiketrack.run_counts import COUNTS_FILE, write_operations
 from spiketrack.simulators.base import Trace
 from spiketrack.tracker import TrackResult
@@ -49,9 +49,8 @@ class RunWriter:
 
     def __enter__(self) -> Self:
         self.folder = self.stack.enter_context(atomic_folder(self.out, self.force))
-        self.file = self.stack.enter_context(
-            h5py.File(self.folder / COUNTS_FILE, "w", libver="latest")
-        )
+        self.disk = self.stack.enter_context(PatientFile(self.folder / COUNTS_FILE))
+        self.file = self.stack.enter_context(h5py.File(self.disk, "w", libver="latest"))
         return self
 
     def __exit__(
@@ -77,12 +76,15 @@ class RunWriter:
             self.operations[branch].append(np.stack(list(trace.operations.values())))
         for name, counts in trace.counts.items():
             _append(self.file, f"counts/{branch}/{name}", counts)
+        self.disk.check()
 
     def finish(self, about: Mapping[str, Any]) -> None:
-        """Write boxes, operations and ``run.json``; call it last."""
+        """Write boxes, operations and ``run.json``; call it last. ``OSError`` on a full disk."""
         for branch, graph in self.graphs.items():
             if rows := self.operations[branch]:
                 write_operations(self.file, branch, layers(graph), np.stack(rows))
+        self.file.close()
+        self.disk.check()
         write_csv(self.folder / "boxes.csv", self.rows)
         versions = {name: importlib.metadata.version(name) for name in PACKAGES}
         head = {"format": FORMAT, "version": FORMAT_VERSION}
@@ -110,8 +112,8 @@ def _append(file: Any, name: str, counts: NDArray[np.int8]) -> None:
 class Counts(Mapping[str, NDArray[np.int8]]):
     """Counts of one branch of a run: population → int8 (inferences, steps, C, H, W).
 
-        with open_counts("RUN", "search") as counts:
-            counts["encoder.block3.0.conv.spike1"].mean()
+    with open_counts("RUN", "search") as counts:
+        counts["encoder.block3.0.conv.spike1"].mean()
     """
 
     def __init__(self, run: Path, branch: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -12,7 +13,7 @@ from spiketrack.config import NetworkConfig, TrackerConfig
 from spiketrack.errors import NirError
 from spiketrack.export.checks import check
 from spiketrack.export.folding import SEARCH, TEMPLATE
-from spiketrack.export.graph import Graph
+from spiketrack.export.graph import MEMORY, Graph
 from spiketrack.export.nir_reader import read_nir
 from spiketrack.export.nir_writer import write_nir
 from spiketrack.version import FORMAT_VERSION
@@ -62,8 +63,8 @@ def read_export(folder: Path) -> ExportedNetwork:
     try:
         config = _from_dict(NetworkConfig, manifest["network"])
         tracker = _from_dict(TrackerConfig, manifest["tracker"])
-    except (KeyError, TypeError) as error:
-        raise NirError(f"{folder}/manifest.json: {error} is missing or unknown") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise NirError(f"{folder}/manifest.json: {error} is missing, unknown or wrong") from None
     _agree(folder, graphs, config)
     return ExportedNetwork(graphs, config, tracker, manifest)
 
@@ -90,13 +91,19 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def _from_dict(kind: type[Any], values: Mapping[str, Any]) -> Any:
+    if not isinstance(values, Mapping):
+        raise TypeError(f"{kind.__name__} ({values})")
     known = {field.name for field in fields(kind)}
     chosen = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in known}
+    for name, value in chosen.items():
+        numbers = value if isinstance(value, tuple) else (value,)
+        if not all(isinstance(n, (int, float)) and 0 <= n < math.inf for n in numbers):
+            raise ValueError(f"{name} = {value}")
     return kind(**chosen)
 
 
 def _agree(folder: Path, graphs: Mapping[str, Graph], config: NetworkConfig) -> None:
-    """The graphs must have the sizes that the manifest claims."""
+    """The graphs must have the sizes that the manifest claims, and the same memory."""
     side, steps = config.resolution, config.templates
     expected = {TEMPLATE: (steps, 3, side, side), SEARCH: (1, 3, side, side)}
     for branch, graph in graphs.items():
@@ -105,3 +112,10 @@ def _agree(folder: Path, graphs: Mapping[str, Graph], config: NetworkConfig) -> 
                 f"{folder}/{branch}.nir: crops of shape {graph['image'].shape}, "
                 f"the manifest says {expected[branch]}"
             )
+    written = {node.name: node.shape for node in graphs[TEMPLATE].outputs}
+    read = {node.name: node.shape for node in graphs[SEARCH].inputs if node.signal == MEMORY}
+    if written != read:
+        raise NirError(
+            f"{folder}: search.nir reads memories {list(read.values())}, "
+            f"template.nir writes {list(written.values())}; export the checkpoint again"
+        )

@@ -25,6 +25,8 @@ COMMANDS = (
     "train", "outlets", "doctor",
 )  # fmt: skip
 
+UsageError: Any = typer.BadParameter.__base__  # Typer has no public name for it
+
 HELP = """Bring a trained SpikeTrack to neuromorphic hardware.
 
 A checkpoint becomes an integer network, NIR files and Lava process graphs; runs are counted,
@@ -46,14 +48,21 @@ def build() -> typer.Typer:
     return app
 
 
-def _root(
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version and end.", is_eager=True)
-    ] = False,
-) -> None:
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         typer.echo(f"spiketrack {VERSION}")
         raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and end.", is_eager=True, callback=_print_version
+        ),
+    ] = False,
+) -> None:
+    """The options of the program itself."""
 
 
 _root.__doc__ = HELP
@@ -90,7 +99,16 @@ def main(arguments: list[str] | None = None) -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
     signal.signal(signal.SIGTERM, _terminate)
-    build()(arguments, prog_name="spiketrack")
+    try:
+        code = build()(arguments, prog_name="spiketrack", standalone_mode=False)
+    except UsageError as error:
+        if arguments or len(sys.argv) > 1:
+            _fail(f"{error.format_message()} (see spiketrack --help)")
+        error.show()  # no arguments at all: the help
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        _fail("interrupted", 130)
+    raise SystemExit(code or 0)
 
 
 def export_main() -> None:

@@ -1,0 +1,684 @@
+"""The program from its command line to its files: info, export, simulate, verify, energy."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import errno
+import hashlib
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from random_graphs import tiny_model
+from synthetic_clips import moving_patch, write_images, write_video
+
+from spiketrack import cli
+from spiketrack.checkpoint import read_checkpoint, save_checkpoint
+from spiketrack.clip import BUNDLED_BOX
+from spiketrack.commands.export import stem
+from spiketrack.config import TrackerConfig
+from spiketrack.errors import SpikeTrackError
+from spiketrack.export.network import read_export
+from spiketrack.runs import open_counts, read_run_json
+from spiketrack.simulators.integer import IntegerSimulator
+from spiketrack.version import VERSION
+
+# networkx, which Lava's compiler imports, looks for pandas
+pytestmark = pytest.mark.filterwarnings("ignore::ImportWarning")
+BOX = "10,20,20,16"
+FRAMES, _ = moving_patch(6)
+FILES = ["manifest.json", "search.nir", "template.nir"]
+
+
+class Program:
+    """Runs the program in this process and keeps what it printed."""
+
+    def __init__(self, capfd: pytest.CaptureFixture[str]) -> None:
+        self.capfd = capfd
+        self.err = ""
+
+    def __call__(self, *arguments: object, code: int = 0) -> str:
+        """Standard output of a run that ends with ``code``."""
+        self.capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main([str(argument) for argument in arguments])
+        out, self.err = self.capfd.readouterr()
+        assert (ended.value.code or 0) == code, self.err or out
+        return out
+
+    def refuses(self, *arguments: object) -> str:
+        """The one line of an error with exit code 2."""
+        assert self(*arguments, code=2) == ""
+        assert self.err.startswith("spiketrack: error: "), self.err
+        assert self.err.count("\n") == 1, self.err
+        return self.err.removeprefix("spiketrack: error: ").strip()
+
+
+@pytest.fixture
+def program(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Program]:
+    for name, value in (
+        ("COLUMNS", "200"),
+        ("OMP_WAIT_POLICY", "PASSIVE"),
+        ("GOMP_SPINCOUNT", "0"),
+    ):
+        monkeypatch.setenv(name, value)
+    before = signal.getsignal(signal.SIGTERM)
+    yield Program(capfd)
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint, its export, clips as file and folder; to be read alone."""
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("home")
+    save_checkpoint(folder / "tiny.safetensors", tiny_model(1), TrackerConfig())
+    save_checkpoint(folder / "tiny3.pth.tar", tiny_model(3), TrackerConfig())
+    write_video(folder / "clip.avi", FRAMES)
+    write_images(folder / "frames", FRAMES)
+    for source, out in (("tiny.safetensors", "export"), ("tiny3.pth.tar", "export3")):
+        options = ["--calibrate", str(folder / "clip.avi"), "--box", BOX]
+        run_export([str(folder / source), "--out", str(folder / out), *options])
+    return folder
+
+
+def run_export(arguments: list[str]) -> None:
+    from spiketrack.pipeline import export_checkpoint
+
+    source, _, out, _, clip, _, box = arguments
+    export_checkpoint(source, Path(out), Path(clip), box)
+
+
+# the program itself
+
+
+def test_version(program: Program) -> None:
+    assert program("--version") == f"spiketrack {VERSION}\n"
+
+
+@pytest.mark.parametrize("command", [(), *((name,) for name in cli.COMMANDS)])
+def test_help(command: tuple[str, ...], program: Program) -> None:
+    out = program(*command, "--help")
+    assert "Usage: spiketrack" in out
+    assert " ".join(command) in out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("simulate",), ("nonsense",), ("export", "x", "--nonsense"), ("verify", "d", "--frames", "x")],
+)
+def test_wrong_usage_is_one_line(arguments: tuple[str, ...], program: Program) -> None:
+    assert program.refuses(*arguments)
+
+
+def test_both_programs_are_installed() -> None:
+    home = Path(sys.executable).parent
+    for name, first in (("spiketrack-export", "export"), ("spiketrack", "")):
+        options = ["--help"] if first else ["export", "--help"]
+        found = subprocess.run([home / name, *options], capture_output=True, text=True, check=True)
+        assert "Usage: spiketrack export [OPTIONS]" in found.stdout
+
+
+def test_spiketrack_export_is_spiketrack_export(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: Program
+) -> None:
+    options = ["--calibrate", str(home / "clip.avi"), "--box", BOX, "--out", str(tmp_path / "a")]
+    monkeypatch.setattr("sys.argv", ["spiketrack-export", str(home / "tiny.safetensors"), *options])
+    with pytest.raises(SystemExit) as ended:
+        cli.export_main()
+    assert not ended.value.code
+    assert_same_files(tmp_path / "a", home / "export")
+
+
+def assert_same_files(a: Path, b: Path) -> None:
+    assert sorted(p.name for p in a.iterdir()) == sorted(p.name for p in b.iterdir()) == FILES
+    for name in FILES:
+        assert (a / name).read_bytes() == (b / name).read_bytes(), name
+
+
+# export
+
+
+def test_export_says_what_it_wrote(home: Path, tmp_path: Path, program: Program) -> None:
+    """The same input gives the same bytes, also in the copy of the manifest."""
+    out, copy = tmp_path / "again", tmp_path / "manifest.json"
+    options = ["--calibrate", home / "clip.avi", "--box", BOX, "--json", copy]
+    said = program("export", home / "tiny.safetensors", "--out", out, *options)
+    assert "template.nir" in said
+    assert "head-room" in said
+    assert_same_files(out, home / "export")
+    assert json.loads(copy.read_text()) == json.loads((out / "manifest.json").read_text())
+
+
+def test_manifest_describes_the_export(home: Path) -> None:
+    manifest = json.loads((home / "export3" / "manifest.json").read_text())
+    assert (manifest["format"], manifest["version"]) == ("spiketrack-export", 1)
+    assert manifest["network"]["templates"] == 3
+    assert manifest["tracker"] == TrackerConfig().as_dict()
+    content = (home / "tiny3.pth.tar").read_bytes()
+    assert manifest["checkpoint"]["sha256"] == hashlib.sha256(content).hexdigest()
+    assert manifest["calibration"]["box"] == [10, 20, 20, 16]
+    assert {"spiketrack", "torch", "lava-nc", "nir"} <= set(manifest["versions"])
+    assert "temporal_gate" in manifest["not_standard_nir"]["operations"]
+    network = read_export(home / "export3")
+    for branch, rows in manifest["layers"].items():
+        assert [row["name"] for row in rows] == [node.name for node in network.graphs[branch]]
+        assert min(row["headroom_bits"] for row in rows) >= 0
+
+
+@pytest.mark.parametrize(
+    ("path", "name"), [("a/model.pth.tar", "model"), ("nano", "nano"), (".pth", "export")]
+)
+def test_default_folder_is_the_stem(path: str, name: str) -> None:
+    assert stem(path) == name
+
+
+def test_an_existing_folder_needs_force(home: Path, tmp_path: Path, program: Program) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "mine").touch()
+    options = ["--calibrate", home / "clip.avi", "--box", BOX, "--out", out]
+    said = program.refuses("export", home / "tiny.safetensors", *options)
+    assert said == f"{out}: exists already; choose another --out or give --force"
+    assert [p.name for p in out.iterdir()] == ["mine"]
+    program("export", home / "tiny.safetensors", *options, "--force")
+    assert_same_files(out, home / "export")
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), 2, "the disk is full; free some space"),
+        (OSError(errno.EIO, "Input/output error"), 2, "Input/output error"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+)
+def test_a_failed_export_leaves_the_old_one(
+    error: BaseException,
+    code: int,
+    line: str,
+    home: Path,
+    tmp_path: Path,
+    program: Program,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*arguments: Any) -> None:
+        raise error
+
+    shutil.copytree(home / "export", tmp_path / "out")
+    monkeypatch.setattr("spiketrack.export.network.write_manifest", fail)
+    options = ["--calibrate", home / "clip.avi", "--box", BOX, "--out", tmp_path / "out"]
+    assert program("export", home / "tiny3.pth.tar", *options, "--force", code=code) == ""
+    assert line in program.err
+    assert program.err.count("\n") == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+    assert_same_files(tmp_path / "out", home / "export")
+
+
+FULL_DISK = """
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
+from spiketrack.cli import main
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize("limit", [4096, 200_000])
+def test_a_disk_that_takes_no_more(limit: int, home: Path, tmp_path: Path) -> None:
+    """Files cannot grow beyond the limit, inside HDF5 as well."""
+    out = tmp_path / "out"
+    command = ["export", home / "tiny.safetensors", "--out", out]
+    command += ["--calibrate", home / "clip.avi", "--box", BOX]
+    program = [sys.executable, "-c", FULL_DISK.format(limit=limit), *map(str, command)]
+    found = subprocess.run(program, capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stderr.count("\n")) == (2, 1), found.stderr[:2000]
+    assert found.stderr.startswith("spiketrack: error: ")
+    assert "File too large" in found.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("limit", [2048, 100_000])
+def test_a_run_on_a_disk_that_takes_no_more(limit: int, home: Path, tmp_path: Path) -> None:
+    arguments = map(str, simulate(home, out=tmp_path / "run"))
+    program = [sys.executable, "-c", FULL_DISK.format(limit=limit), *arguments]
+    found = subprocess.run(program, capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stderr.count("\n")) == (2, 1), found.stderr[:2000]
+    assert "counts.h5: File too large" in found.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+# info
+
+
+def test_info(home: Path, tmp_path: Path, program: Program) -> None:
+    documents = []
+    for source in ("tiny.safetensors", "export"):
+        out = program("info", home / source, "--json", tmp_path / "info.json")
+        assert "variant custom: T = 1, grid 4" in out
+        assert "decoder" in out
+        documents.append(json.loads((tmp_path / "info.json").read_text()))
+    parameters = sum(
+        value.numel() for value in read_checkpoint(home / "tiny.safetensors").state.values()
+    )
+    assert documents[0]["parameters"] == parameters
+    for document in documents:
+        rows = [row for rows in document["layers"].values() for row in rows]
+        assert {"name", "type", "shape", "dense_mac", "fraction", "headroom_bits"} <= rows[0].keys()
+        assert any(row.get("weight_shape") for row in rows)
+
+
+# simulate, energy, verify
+
+
+@pytest.fixture(scope="module")
+def nano(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An export of the bundled weights."""
+    from spiketrack.pipeline import export_checkpoint
+
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("nano") / "nano"
+    export_checkpoint("nano", folder)
+    return folder
+
+
+def test_the_road_on_the_bundled_clip(nano: Path, tmp_path: Path, program: Program) -> None:
+    """simulate, energy and verify, integer and Lava, with the bundled weights, clip and box."""
+    run, report, rows = tmp_path / "run", tmp_path / "energy.json", tmp_path / "energy.csv"
+    options = ["--frames", 2, "--out", run]
+    assert "2 frames on integer" in program("simulate", nano, "--backend", "integer", *options)
+    assert sorted(p.name for p in run.iterdir()) == ["boxes.csv", "counts.h5", "run.json"]
+    check_boxes(run / "boxes.csv")
+    assert program("energy", run, "--json", report, "--csv", rows)
+    check_energy(json.loads(report.read_text()), rows)
+    about = read_run_json(run)
+    assert (about["backend"], about["frames"], about["updates"]) == ("integer", 2, [])
+    program("simulate", nano, *options, "--force")
+    lava = read_run_json(run)
+    assert lava["backend"] == "lava"
+    assert lava["placement"]["search"]
+    verdict = tmp_path / "verify.json"
+    options = ["--checkpoint", "nano", "--frames", 2, "--json", verdict]
+    assert "yes" in program("verify", nano, *options)
+    check_verdict(json.loads(verdict.read_text()))
+
+
+def check_boxes(path: Path) -> None:
+    lines = path.read_text().splitlines()
+    assert lines[0] == "frame,x,y,w,h,score"
+    assert [int(row[0]) for row in csv.reader(lines[1:])] == [0, 1, 2]
+    assert tuple(float(v) for v in lines[1].split(",")[1:5]) == BUNDLED_BOX.as_tuple()
+    for row in csv.DictReader(lines):
+        assert 0 <= float(row["score"]) <= 1
+        assert float(row["w"]) > 0
+
+
+def check_energy(document: dict[str, Any], table: Path) -> None:
+    keys = {
+        "name", "kind", "events", "spikes", "ac_graded", "ac_spike", "mac", "dense_mac",
+        "neuron_updates", "energy_pj",
+    }  # fmt: skip
+    assert document["total"]["energy_pj"] > 0
+    assert all(keys <= row.keys() for row in document["layers"])
+    assert sum(row["ac_graded"] for row in document["layers"]) > 0
+    with table.open() as file:
+        assert len(list(csv.DictReader(file))) > len(document["layers"])
+
+
+def check_verdict(document: dict[str, Any]) -> None:
+    assert document["exact"] is True
+    assert document["mismatches"] == 0
+    assert document["frames"] == 2
+    assert document["counts_compared"] > 1e6
+    assert document["populations"] == len(document["by_population"]) > 100
+    assert document["first_divergence"] is None
+    assert len(document["float"]["teacher_forced"]) == document["populations"]
+    assert len(document["float"]["free_running"]["iou"]) == 2
+
+
+def test_counts_are_arrays_in_python(home: Path, tmp_path: Path, program: Program) -> None:
+    run, network = tmp_path / "run", read_export(home / "export3")
+    options = ["--video", home / "clip.avi", "--box", BOX, "--backend", "integer", "--out", run]
+    program("simulate", home / "export3", *options, "--update-every", 2, "--update-threshold", 0)
+    assert read_run_json(run)["updates"] == [2, 4]
+    for branch, inferences in (("search", 5), ("template", 3)):
+        with open_counts(run, branch) as counts:
+            assert set(counts) == {node.name for node in network.graphs[branch].populations}
+            for node in network.graphs[branch].populations:
+                found = counts[node.name]
+                assert found.shape == (inferences, *node.shape)
+                assert found.dtype == np.int8
+                assert 0 <= found.min() <= found.max() <= 4
+            with pytest.raises(KeyError):
+                counts["no such population"]
+
+
+def test_frames_of_a_folder_give_the_same_run(home: Path, tmp_path: Path, program: Program) -> None:
+    """The folder holds the frames of the clip without its compression."""
+    boxes = []
+    for source in ("frames", "frames"):
+        out = tmp_path / f"run{len(boxes)}"
+        options = ["--box", BOX, "--frames", 3, "--backend", "integer", "--counts", "totals"]
+        program("simulate", home / "export", "--video", home / source, *options, "--out", out)
+        boxes.append((out / "boxes.csv").read_bytes())
+    assert boxes[0] == boxes[1]
+    with pytest.raises(SpikeTrackError, match="no counts of the search branch; simulate with"):
+        open_counts(out)
+
+
+def test_float_runs_beside_its_checkpoint(home: Path, tmp_path: Path, program: Program) -> None:
+    options = ["--video", home / "frames", "--box", BOX, "--frames", 2, "--out", tmp_path / "run"]
+    program(
+        "simulate", home / "export", *options, "--backend", "float", "--device", "cpu",
+        "--checkpoint", home / "tiny.safetensors",
+    )  # fmt: skip
+    assert read_run_json(tmp_path / "run")["backend"] == "float"
+
+
+def test_verify_names_what_differs(
+    home: Path, tmp_path: Path, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backend with another threshold; exit code 1 and the population, step and index."""
+    network = read_export(home / "export")
+    name = "encoder.block3.2.attn.head_spike"
+    node: Any = network.graphs["search"][name]
+    levels = (node.thresholds[0] // 2, *node.thresholds[1:])
+    nodes = tuple(
+        dataclasses.replace(n, thresholds=levels) if n is node else n  # type: ignore[call-arg]
+        for n in network.graphs["search"]
+    )
+    search = dataclasses.replace(network.graphs["search"], nodes=nodes)
+    graphs = dict(network.graphs) | {"search": search}
+    monkeypatch.setattr(
+        "spiketrack.simulators.lava.LavaSimulator",
+        lambda _, config, *record: IntegerSimulator(graphs, config, *record[:2]),
+    )
+    options = ["--video", home / "frames", "--box", BOX, "--frames", 2, "--json", tmp_path / "v"]
+    out = program("verify", home / "export", *options, "--backends", "lava", code=1)
+    assert f"lava differs from integer first in {name} (search branch): frame 1, step 0" in out
+    document = json.loads((tmp_path / "v").read_text())
+    assert document["exact"] is False
+    assert document["first_divergence"]["population"] == name
+    assert document["mismatches"] == sum(row["mismatches"] for row in document["by_population"])
+
+
+# bad input
+
+
+def cut(path: Path, target: Path, share: float = 0.5) -> Path:
+    content = path.read_bytes()
+    target.write_bytes(content[: int(len(content) * share)])
+    return target
+
+
+def simulate(home: Path, **changed: object) -> list[object]:
+    """Arguments of ``simulate`` on the integer backend with some of them changed."""
+    values: dict[str, object] = {
+        "folder": home / "export", "video": home / "frames", "box": BOX, "frames": 2,
+        "backend": "integer",
+    } | changed  # fmt: skip
+    folder = values.pop("folder")
+    return ["simulate", folder, *(w for k, v in values.items() for w in (f"--{k}", v))]
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"video": "none.mp4"}, "none.mp4: no such file or folder"),
+        ({"box": "200,20,20,16"}, "lies outside the frame of 96x72 pixels"),
+        ({"box": "10,20,0,16"}, "width and height must be greater than 0"),
+        ({"box": "10,20,16"}, "expected x,y,w,h, four numbers in pixels"),
+        ({"box": "nan,20,16,3"}, "every number must be finite"),
+        ({"frames": 9}, "--frames 9 asks for 9 frames after the first, it holds 5"),
+        ({"frames": 0}, "--frames 0: must be at least 1"),
+        ({"backend": "tpu"}, "--backend tpu: choose one of float, integer"),
+        ({"backend": "float"}, "--backend float: needs --checkpoint"),
+        ({"counts": "some"}, "--counts some: choose full or totals"),
+        ({"update-every": 0}, "--update-every 0: must be at least 1 frame"),
+        ({"update-threshold": 2}, "--update-threshold 2: must lie between 0 and 1"),
+        ({"folder": "none"}, "none: no such folder; export a checkpoint first"),
+        ({"out": "no/such/run"}, "does not exist"),
+    ],
+)
+def test_bad_options(
+    changed: dict[str, object],
+    message: str,
+    home: Path,
+    tmp_path: Path,
+    program: Program,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert message in program.refuses(*simulate(home, **changed))
+    assert list(tmp_path.iterdir()) == []
+
+
+def empty_file(home: Path, here: Path) -> dict[str, object]:
+    (here / "bad.mp4").touch()
+    return {"video": here / "bad.mp4"}
+
+
+def text_file(home: Path, here: Path) -> dict[str, object]:
+    (here / "bad.mp4").write_text("no video")
+    return {"video": here / "bad.mp4"}
+
+
+def truncated_video(home: Path, here: Path) -> dict[str, object]:
+    return {"video": cut(home / "clip.avi", here / "bad.avi")}
+
+
+def empty_folder(home: Path, here: Path) -> dict[str, object]:
+    (here / "bad").mkdir()
+    return {"video": here / "bad"}
+
+
+def truncated_nir(home: Path, here: Path) -> dict[str, object]:
+    shutil.copytree(home / "export", here / "bad")
+    cut(home / "export" / "search.nir", here / "bad" / "search.nir")
+    return {"folder": here / "bad"}
+
+
+def foreign_nir(home: Path, here: Path) -> dict[str, object]:
+    shutil.copytree(home / "export", here / "bad")
+    with h5py.File(here / "bad" / "search.nir", "w") as file:
+        file["something"] = 1
+    return {"folder": here / "bad"}
+
+
+def missing_nir(home: Path, here: Path) -> dict[str, object]:
+    shutil.copytree(home / "export", here / "bad")
+    (here / "bad" / "template.nir").unlink()
+    return {"folder": here / "bad"}
+
+
+def swapped_nir(home: Path, here: Path) -> dict[str, object]:
+    shutil.copytree(home / "export", here / "bad")
+    shutil.copy(here / "bad" / "template.nir", here / "bad" / "search.nir")
+    return {"folder": here / "bad"}
+
+
+def mixed_nir(home: Path, here: Path) -> dict[str, object]:
+    shutil.copytree(home / "export", here / "bad")
+    shutil.copy(home / "export3" / "search.nir", here / "bad" / "search.nir")
+    return {"folder": here / "bad"}
+
+
+def manifest_with(**values: object) -> Callable[[Path, Path], dict[str, object]]:
+    def make(home: Path, here: Path) -> dict[str, object]:
+        shutil.copytree(home / "export", here / "bad")
+        path = here / "bad" / "manifest.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | values))
+        return {"folder": here / "bad"}
+
+    return make
+
+
+def broken_manifest(home: Path, here: Path) -> dict[str, object]:
+    shutil.copytree(home / "export", here / "bad")
+    cut(home / "export" / "manifest.json", here / "bad" / "manifest.json")
+    return {"folder": here / "bad"}
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (empty_file, "bad.mp4: empty file, not a video"),
+        (text_file, "bad.mp4: not a video"),
+        (truncated_video, "bad.avi: "),
+        (empty_folder, "bad: no frames in this folder"),
+        (truncated_nir, "search.nir: corrupt, truncated or no .nir file"),
+        (foreign_nir, "search.nir: corrupt, truncated or no .nir file"),
+        (missing_nir, "template.nir: no such file"),
+        (swapped_nir, "search.nir: holds the template branch"),
+        (mixed_nir, "bad: search.nir reads memories"),
+        (broken_manifest, "manifest.json: unreadable"),
+        (manifest_with(version=99), "written as version 99, this program reads 1; export the"),
+        (manifest_with(format="other"), "manifest.json: format other, not spiketrack-export"),
+        (manifest_with(network={}), "manifest.json: "),
+        (manifest_with(network=None), "manifest.json: "),
+        (manifest_with(tracker={"search_factor": "wide"}), "manifest.json: "),
+        (manifest_with(tracker={"margin": -5}), "manifest.json: "),
+    ],
+)
+def test_bad_files(
+    make: Callable[[Path, Path], dict[str, object]],
+    message: str,
+    home: Path,
+    tmp_path: Path,
+    program: Program,
+) -> None:
+    changed = make(home, tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    assert message in program.refuses(*simulate(home, **changed, out=tmp_path / "run"))
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def checkpoint_with_nan(home: Path, here: Path) -> Path:
+    state = dict(read_checkpoint(home / "tiny.safetensors").state)
+    name = next(iter(state))
+    state[name] = state[name] * float("nan")
+    torch.save({"net": state}, here / "bad.pth")
+    return here / "bad.pth"
+
+
+def foreign_checkpoint(home: Path, here: Path) -> Path:
+    torch.save({"net": {"conv.weight": torch.zeros(3, 3)}}, here / "bad.pth")
+    return here / "bad.pth"
+
+
+def text_checkpoint(home: Path, here: Path) -> Path:
+    (here / "bad.pth").write_text("no checkpoint")
+    return here / "bad.pth"
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda home, here: here / "none.pth", "none.pth: no such file"),
+        (lambda home, here: cut(home / "tiny3.pth.tar", here / "bad.pth"), "bad.pth: corrupt"),
+        (lambda home, here: cut(home / "tiny.safetensors", here / "bad.pth"), "bad.pth: corrupt"),
+        (text_checkpoint, "bad.pth: corrupt"),
+        (foreign_checkpoint, "bad.pth: "),
+        (checkpoint_with_nan, "bad.pth: "),
+    ],
+)
+def test_bad_checkpoints(
+    make: Callable[[Path, Path], Path], message: str, home: Path, tmp_path: Path, program: Program
+) -> None:
+    path = make(home, tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    assert message in program.refuses("export", path, "--out", tmp_path / "out")
+    assert message in program.refuses("info", path)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--backends", "lava,tpu"), "--backends tpu: choose among"),
+        (("--backends", "float,integer"), "nothing to compare with integer; add lava"),
+        (("--backends", "float,lava"), "--backends float: needs --checkpoint"),
+        (("--checkpoint", "tiny3.pth.tar"), "not the checkpoint that was exported"),
+    ],
+)
+def test_verify_refuses(
+    arguments: tuple[str, ...],
+    message: str,
+    home: Path,
+    program: Program,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(home)
+    options = ["--video", "frames", "--box", BOX, "--frames", 1]
+    assert message in program.refuses("verify", "export", *options, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("energy", "export"), "no counts.h5 in it"),
+        (("energy", "none"), "none: no such run folder"),
+        (("simulate", "export", "--video", "frames"), "frames: give --box x,y,w,h"),
+        (("export", "tiny.safetensors", "--out", "new", "--box", BOX), "--calibrate and --box"),
+        (("export", "tiny.safetensors", "--out", "tiny3.pth.tar", "--force"), "is a file"),
+        (("info", "frames"), "frames: no manifest.json; this is no export folder"),
+    ],
+)
+def test_other_bad_input(
+    arguments: tuple[str, ...],
+    message: str,
+    home: Path,
+    program: Program,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(home)
+    before = sorted(home.iterdir())
+    assert message in program.refuses(*arguments)
+    assert sorted(home.iterdir()) == before
+
+
+def test_an_interrupted_run_leaves_nothing(
+    home: Path, tmp_path: Path, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a destructor swallows Ctrl-C: the next frame notices it."""
+
+    class Fragile:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    search = IntegerSimulator.search
+
+    def interrupted(simulator: IntegerSimulator, crop: Any) -> Any:
+        Fragile()
+        return search(simulator, crop)
+
+    monkeypatch.setattr(IntegerSimulator, "search", interrupted)
+    arguments = simulate(home, out=tmp_path / "run")
+    assert program(*arguments, code=130) == ""
+    assert program.err == "spiketrack: error: interrupted\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_leaves_nothing(
+    home: Path, tmp_path: Path, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "boxes.csv")
+
+    monkeypatch.setattr("spiketrack.runs.write_csv", full)
+    said = program.refuses(*simulate(home, out=tmp_path / "run"))
+    assert said == "boxes.csv: the disk is full; free some space and run the command again"
+    assert list(tmp_path.iterdir()) == []

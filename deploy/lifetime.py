@@ -135,5 +135,5 @@ def interrupts_wait() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    for number in pending[:1]:
-        signal.raise_signal(number)
+    if pending:
+        signal.raise_signal(signal.Signals(pending[0]))

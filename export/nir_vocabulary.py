@@ -83,7 +83,7 @@ def operation(name: str, node: nir.NIRGraph) -> str:
             f"{name}: vocabulary version {version}, this program reads {VOCABULARY_VERSION}; "
             "export the checkpoint again or use the matching program"
         )
-    op = entry(name, node, "op", text)
+    op: str = entry(name, node, "op", text)
     if op not in OPERATIONS:
         known = ", ".join(sorted(OPERATIONS))
         raise NirError(f"{name}: operation {op} (version {version}) is unknown; known are {known}")

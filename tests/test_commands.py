@@ -368,7 +368,7 @@ def test_counts_are_arrays_in_python(home: Path, tmp_path: Path, program: Progra
 
 def test_frames_of_a_folder_give_the_same_run(home: Path, tmp_path: Path, program: Program) -> None:
     """The folder holds the frames of the clip without its compression."""
-    boxes = []
+    boxes: list[bytes] = []
     for source in ("frames", "frames"):
         out = tmp_path / f"run{len(boxes)}"
         options = ["--box", BOX, "--frames", 3, "--backend", "integer", "--counts", "totals"]
@@ -397,7 +397,7 @@ def test_verify_names_what_differs(
     node: Any = network.graphs["search"][name]
     levels = (node.thresholds[0] // 2, *node.thresholds[1:])
     nodes = tuple(
-        dataclasses.replace(n, thresholds=levels) if n is node else n  # type: ignore[call-arg]
+        dataclasses.replace(n, thresholds=levels) if n is node else n
         for n in network.graphs["search"]
     )
     search = dataclasses.replace(network.graphs["search"], nodes=nodes)

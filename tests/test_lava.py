@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +93,7 @@ def crops(number: int) -> NDArray[np.float32]:
 
 
 @pytest.fixture(scope="module", params=[1, 3])
-def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
+def pair(request: pytest.FixtureRequest) -> Pair:
     """Template, two frames, new templates, two frames."""
     torch.set_num_threads(1)
     templates = request.param
@@ -232,7 +232,8 @@ def flip_weight(node: Conv) -> Node:
     """The largest weight of the first channel changes its sign."""
     weight = node.weight.copy()
     place = np.unravel_index(np.abs(weight[0, 0].astype(int)).argmax(), weight[0, 0].shape)
-    weight[(0, 0, *place)] *= -1
+    first = weight[0, 0]
+    first[place] *= -1
     return dataclasses.replace(node, weight=weight)
 
 
@@ -246,7 +247,8 @@ def raise_shift(node: Conv) -> Node:
 def lower_threshold(node: Neuron) -> Node:
     """The first threshold is lower by an eighth."""
     first, *rest = node.thresholds
-    return dataclasses.replace(node, thresholds=(first * 7 // 8, *rest))
+    levels: Any = (first * 7 // 8, *rest)
+    return dataclasses.replace(node, thresholds=levels)
 
 
 def damaged(graph: Graph, name: str, change: Callable[[Any], Node]) -> Graph:

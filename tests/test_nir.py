@@ -157,8 +157,8 @@ def operate(node: nir.NIRNode, x: torch.Tensor) -> Any:
     if isinstance(node, nir.Scale):
         return x.numpy() * node.scale
     if isinstance(node, nir.AvgPool2d):
-        kernel, stride = tuple(node.kernel_size), tuple(node.stride)
-        return torch.nn.functional.avg_pool2d(x, kernel, stride).numpy()
+        kernel, step = tuple(node.kernel_size), tuple(node.stride)
+        return torch.nn.functional.avg_pool2d(x, kernel, step).numpy()
     weight, bias = (torch.from_numpy(a.astype(np.float64)) for a in (node.weight, node.bias))
     stride, padding = int(np.ravel(node.stride)[0]), int(np.ravel(node.padding)[0])
     return torch.nn.functional.conv2d(x, weight, bias, stride, padding, 1, node.groups).numpy()
@@ -209,15 +209,8 @@ def reading(written: Path, folder: Path, change: Change) -> None:
 
 def first(loaded: nir.NIRGraph, op: str) -> str:
     """Name of the first node of ours with this operation."""
-    return next(
-        name
-        for name, node in loaded.nodes.items()
-        if isinstance(node, nir.NIRGraph) and node.metadata["op"] == op
-    )
-
-
-def first_conv(loaded: nir.NIRGraph) -> str:
-    return next(name for name, node in loaded.nodes.items() if _is_conv(node))
+    names = (name for name, node in loaded.nodes.items() if _has_op(node, op))
+    return str(next(names))
 
 
 def change_version(loaded: nir.NIRGraph) -> None:

@@ -1,28 +1,51 @@
-"""SpikeTrack on neuromorphic hardware: float reference, integer network, NIR, Lava, energy."""
+"""SpikeTrack on neuromorphic hardware: float reference, integer network, NIR, Lava, energy.
 
-from typing import TYPE_CHECKING, Any
+Public names are imported on first use, so that ``spiketrack --help`` does not wait for torch.
+"""
 
+from typing import TYPE_CHECKING
+
+from spiketrack.lazy import attributes
 from spiketrack.version import VERSION as __version__
 
 if TYPE_CHECKING:
-    from spiketrack.checkpoint import load_checkpoint
+    from spiketrack.boxes import Box
+    from spiketrack.checkpoint import Checkpoint, load_checkpoint, read_checkpoint, save_checkpoint
+    from spiketrack.clip import open_clip
     from spiketrack.config import NetworkConfig, TrackerConfig
     from spiketrack.model import SpikeTrack
+    from spiketrack.runs import open_counts
+    from spiketrack.tracker import Tracker, follow
 
-__all__ = ["NetworkConfig", "SpikeTrack", "TrackerConfig", "__version__", "load_checkpoint"]
+__all__ = [
+    "Box",
+    "Checkpoint",
+    "NetworkConfig",
+    "SpikeTrack",
+    "Tracker",
+    "TrackerConfig",
+    "__version__",
+    "follow",
+    "load_checkpoint",
+    "open_clip",
+    "open_counts",
+    "read_checkpoint",
+    "save_checkpoint",
+]
 
 _HOMES = {
-    "load_checkpoint": "spiketrack.checkpoint",
+    "Box": "spiketrack.boxes",
+    "Checkpoint": "spiketrack.checkpoint",
     "NetworkConfig": "spiketrack.config",
-    "TrackerConfig": "spiketrack.config",
     "SpikeTrack": "spiketrack.model",
+    "Tracker": "spiketrack.tracker",
+    "TrackerConfig": "spiketrack.config",
+    "follow": "spiketrack.tracker",
+    "load_checkpoint": "spiketrack.checkpoint",
+    "open_clip": "spiketrack.clip",
+    "open_counts": "spiketrack.runs",
+    "read_checkpoint": "spiketrack.checkpoint",
+    "save_checkpoint": "spiketrack.checkpoint",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import public names on first use, so that ``spiketrack --help`` does not wait for torch."""
-    if name in _HOMES:
-        import importlib
-
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'spiketrack' has no attribute {name!r}")
+__getattr__ = attributes(__name__, _HOMES)

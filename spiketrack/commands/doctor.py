@@ -34,7 +34,8 @@ def doctor(json: Annotated[Path | None, typer.Option(help="Write the findings.")
     table("this machine", ("what", "found", "ok", "remedy"), checks)
     if json is not None:
         keys = ("what", "found", "ok", "remedy")
-        write_json(json, {"checks": [dict(zip(keys, check, strict=True)) for check in checks]})
+        found = [dict(zip(keys, check, strict=True)) for check in checks]
+        write_json(json, {"schema": "spiketrack.doctor", "version": 1, "checks": found})
     if not all(ok for _, _, ok, _ in checks):
         say("something is missing; see the remedies")
         raise typer.Exit(1)

@@ -8,7 +8,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+_FILE_WIDTH = 180  # columns where no terminal says how wide it is
+
 console = Console()
+if not console.is_terminal:
+    console = Console(width=max(console.width, _FILE_WIDTH))
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

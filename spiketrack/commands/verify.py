@@ -131,7 +131,7 @@ def _box(values: list[float]) -> str:
 def _show_float(loss: dict[str, Any]) -> None:
     ordered = sorted(loss["teacher_forced"], key=lambda row: -row["mismatch_rate"])
     keys = ("branch", "population", "mismatch_rate", "mean_difference", "sqnr_db", "ties")
-    columns = ("branch", "population", "mismatch", "mean count", "SQNR dB", "ties")
+    columns = ("branch", "population", "mismatch", "mean difference", "SQNR dB", "ties")
     title = f"float against integer, teacher-forced: the {WORST} worst populations"
     table(title, columns, ([row[key] for key in keys] for row in ordered[:WORST]))
     summary, free = loss["summary"], loss["free_running"]

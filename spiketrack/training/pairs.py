@@ -44,6 +44,7 @@ class Sampler:
         self.collection = collection
         self.size = config.network.build().resolution
         self.templates = config.network.templates
+        self.search_factor = config.augment.search_factor or config.tracker.search_factor
 
     def draw(self, index: int) -> Sample:
         """Training sample ``index``."""
@@ -102,7 +103,7 @@ class Sampler:
             drift = template_drift(rng, augment, 1.0 if step == 0 else 3.0)
             crops[0].append(drift.view(box, tracker.template_factor).render(image, self.size))
         for image, box in searches:
-            view = search_drift(rng, augment).view(box, tracker.search_factor)
+            view = search_drift(rng, augment).view(box, self.search_factor)
             crops[1].append(view.render(image, self.size))
             crops[2].append(view.locate(box))
         return crops
@@ -173,7 +174,7 @@ class Sampler:
             crops[0].append(pasting.paste(self._background(rng), piece, place)[0])
         for piece in pieces[self.templates :]:
             image = self._distract(rng, self._background(rng))
-            place = self._place(piece, search_drift(rng, augment), tracker.search_factor)
+            place = self._place(piece, search_drift(rng, augment), self.search_factor)
             image, box = pasting.paste(image, piece, place)
             crops[1].append(image)
             crops[2].append(box)
@@ -184,7 +185,7 @@ class Sampler:
         while rng.random() < self.config.augment.distractors:
             wide = self.config.augment.model_copy(update={"far_share": 1.0, "far_shift": 0.5})
             piece = self._cut_outs(rng, 1)[0]
-            place = self._place(piece, search_drift(rng, wide), self.config.tracker.search_factor)
+            place = self._place(piece, search_drift(rng, wide), self.search_factor)
             image, _ = pasting.paste(image, piece, place)
         return image
 

@@ -78,9 +78,11 @@ class AugmentSection(Section):
 
     ``scale``: standard deviation of the log of the crop's scale; ``shift`` and ``far_shift``:
     largest distance of the target from the centre in crops, the far one drawn with
-    ``far_share``; the rest are probabilities and standard deviations.
+    ``far_share``; ``search_factor``: of the crops before they are off, where it is not the
+    tracker's; the rest are probabilities and standard deviations.
     """
 
+    search_factor: Positive | None = None
     scale: Annotated[float, Field(ge=0)] = 0.4
     shift: Share = 0.14
     far_shift: Share = 0.36

@@ -46,33 +46,36 @@ def frame_bar(name: str, total: int | None) -> Iterator[Callable[[], None]]:
 
 @contextmanager
 def interruptible() -> Iterator[Callable[[], None]]:
-    """Yield a function that raises ``KeyboardInterrupt`` if Ctrl-C was pressed but got lost.
+    """Yield a function that raises again what Ctrl-C or SIGTERM raised if that got lost.
 
     Python drops it with a message when it strikes inside a destructor, such as those of HDF5.
     """
-    pressed: list[int] = []
+    raised: list[BaseException] = []
     hook = sys.unraisablehook
 
     def interrupt(number: int, frame: object) -> None:
-        pressed.append(number)
-        raise KeyboardInterrupt
+        ended = SystemExit(128 + number) if number == signal.SIGTERM else KeyboardInterrupt()
+        raised.append(ended)
+        raise ended
 
     def drop(lost: sys.UnraisableHookArgs) -> None:
-        if not issubclass(lost.exc_type, KeyboardInterrupt):
+        if not issubclass(lost.exc_type, (KeyboardInterrupt, SystemExit)):
             hook(lost)
 
     def look() -> None:
-        if pressed:
-            raise KeyboardInterrupt
+        if raised:
+            raise raised[0]
 
     if threading.current_thread() is not threading.main_thread():
         yield look  # only the main thread is interrupted
         return
-    before = signal.signal(signal.SIGINT, interrupt)
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, interrupt) for number in numbers}
     sys.unraisablehook = drop
     try:
         yield look
         look()
     finally:
         sys.unraisablehook = hook
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -650,14 +650,24 @@ def test_other_bad_input(
     assert sorted(home.iterdir()) == before
 
 
+@pytest.mark.parametrize(
+    ("number", "code", "line"),
+    [(signal.SIGINT, 130, "spiketrack: error: interrupted\n"), (signal.SIGTERM, 143, "")],
+)
 def test_an_interrupted_run_leaves_nothing(
-    home: Path, tmp_path: Path, program: Program, monkeypatch: pytest.MonkeyPatch
+    number: signal.Signals,
+    code: int,
+    line: str,
+    home: Path,
+    tmp_path: Path,
+    program: Program,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Also where a destructor swallows Ctrl-C: the next frame notices it."""
+    """Also where a destructor swallows the signal: the next frame notices it."""
 
     class Fragile:
         def __del__(self) -> None:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(number)
 
     search = IntegerSimulator.search
 
@@ -667,8 +677,8 @@ def test_an_interrupted_run_leaves_nothing(
 
     monkeypatch.setattr(IntegerSimulator, "search", interrupted)
     arguments = simulate(home, out=tmp_path / "run")
-    assert program(*arguments, code=130) == ""
-    assert program.err == "spiketrack: error: interrupted\n"
+    assert program(*arguments, code=code) == ""
+    assert program.err == line
     assert list(tmp_path.iterdir()) == []
 
 

@@ -40,9 +40,7 @@ class NetworkConfig:
     @property
     def memory_shapes(self) -> tuple[tuple[int, int, int, int], ...]:
         """Shape (T, 8, d, 4d) of each memory, d = C / 8."""
-        return tuple(
-            (self.templates, HEADS, c // HEADS, c // HEADS * 4) for c in self.memory_dims
-        )
+        return tuple((self.templates, HEADS, c // HEADS, c // HEADS * 4) for c in self.memory_dims)
 
     @property
     def variant(self) -> str:

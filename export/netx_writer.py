@@ -6,6 +6,7 @@ a ``conv`` block for every layer. HDF5 attributes, which netx ignores, name the 
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ def write_netx(graph: Graph, chain: tuple[Layer, ...], path: Path) -> None:
     """Write one chain."""
     source = graph[chain[0].conv.inputs[0]]
     always = [part.lifts.shape[1] for part in chain] + [0]
-    with h5py.File(path, "w") as file:
+    content = io.BytesIO()  # HDF5 itself crashes on a full disk
+    with h5py.File(content, "w") as file:
         file.attrs["source"] = source.name
         file.attrs["always_on"] = always[0]
         channels = MAX_COUNT * source.shape[1] + always[0]
@@ -29,6 +31,7 @@ def write_netx(graph: Graph, chain: tuple[Layer, ...], path: Path) -> None:
         for index, part in enumerate(chain, 1):
             _entries(file, f"layer/{index}", _block(graph, part, always[index]))
             file[f"layer/{index}"].attrs["population"] = part.population
+    path.write_bytes(content.getbuffer())
 
 
 def _block(graph: Graph, part: Layer, always: int) -> dict[str, Any]:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import io
 import logging
-import os
 import queue
-import signal
-import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from contextlib import redirect_stdout
 from typing import Any
 
 from lava.magma.core.process.process import AbstractProcess
@@ -20,6 +17,7 @@ from lava.magma.runtime.message_infrastructure.message_infrastructure_interface 
 from lava.magma.runtime.runtime import ActorType, Runtime
 
 from spiketrack.errors import LavaError, SpikeTrackError
+from spiketrack.interrupts import interrupts_wait
 
 MEMORY_HINT = "-9 is what the kernel does when memory runs out"
 
@@ -112,28 +110,3 @@ def kill(runtime: Runtime) -> None:
         port.join()
     runtime._open_ports.clear()
     infrastructure.smm.shutdown()
-
-
-@contextmanager
-def interrupts_wait() -> Iterator[None]:
-    """Ctrl-C and SIGTERM inside take effect at the end; processes forked inside ignore Ctrl-C."""
-    home = os.getpid()
-    pending: list[int] = []
-
-    def later(number: int, frame: object) -> None:
-        if os.getpid() == home:
-            pending.append(number)
-        elif number == signal.SIGTERM:
-            os._exit(128 + number)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread is interrupted
-        return
-    before = {number: signal.signal(number, later) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    if pending:
-        signal.raise_signal(signal.Signals(pending[0]))

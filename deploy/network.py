@@ -16,7 +16,7 @@ from lava.magma.core.run_configs import Loihi2SimCfg
 from numpy.typing import NDArray
 
 from spiketrack.deploy.grouping import CHANNELS_LAST, Grouping, Part, group, message_shape
-from spiketrack.deploy.lifetime import MEMORY_HINT, interrupts_wait, kill, start
+from spiketrack.deploy.lifetime import MEMORY_HINT, kill, start
 from spiketrack.deploy.processes.blocks import (
     BUSY,
     FINISHED,
@@ -43,6 +43,7 @@ from spiketrack.deploy.processes.host import (
 from spiketrack.errors import GraphError, LavaError
 from spiketrack.export.counting import FIELDS
 from spiketrack.export.graph import IMAGE, MEMORY, Graph
+from spiketrack.interrupts import interrupts_wait
 
 CHANNEL_SLOTS = 1  # a step consumes every message, so one slot a channel is enough
 START_TIMEOUT = 120.0

@@ -27,6 +27,7 @@ from spiketrack.export.counting import layers
 from spiketrack.export.folding import SEARCH, TEMPLATE
 from spiketrack.export.graph import Graph
 from spiketrack.files import PatientFile, atomic_folder, write_json
+from spiketrack.interrupts import interrupts_wait
 from spiketrack.run_counts import COUNTS_FILE, write_operations
 from spiketrack.simulators.base import Trace
 from spiketrack.tracker import TrackResult
@@ -37,7 +38,10 @@ PACKAGES = ("lava-nc", "nir", "numpy", "torch")
 
 
 class RunWriter:
-    """Collects results frame by frame into a folder that appears complete or not at all."""
+    """Collects results frame by frame into a folder that appears complete or not at all.
+
+    Ctrl-C waits for the end of each call: HDF5 crashes when one strikes inside its file.
+    """
 
     def __init__(self, out: Path, graphs: Mapping[str, Graph], force: bool = False) -> None:
         self.out, self.force = out, force
@@ -48,11 +52,20 @@ class RunWriter:
         self.stack = ExitStack()
 
     def __enter__(self) -> Self:
+        try:
+            with interrupts_wait():
+                self._open()
+        except BaseException as error:
+            self.__exit__(type(error), error, error.__traceback__)
+            raise
+        return self
+
+    def _open(self) -> None:
         self.folder = self.stack.enter_context(atomic_folder(self.out, self.force))
         self.disk = self.stack.enter_context(PatientFile(self.folder / COUNTS_FILE))
         self.file = self.stack.enter_context(h5py.File(self.disk, "w", libver="latest"))
-        return self
 
+    @interrupts_wait()
     def __exit__(
         self,
         kind: type[BaseException] | None,
@@ -61,6 +74,7 @@ class RunWriter:
     ) -> None:
         self.stack.__exit__(kind, value, trace)
 
+    @interrupts_wait()
     def add(self, result: TrackResult) -> None:
         """One frame's box, counts and operations."""
         self.rows.append(result.row)
@@ -78,6 +92,7 @@ class RunWriter:
             _append(self.file, f"counts/{branch}/{name}", counts)
         self.disk.check()
 
+    @interrupts_wait()
     def finish(self, about: Mapping[str, Any]) -> None:
         """Write boxes, operations and ``run.json``; call it last. ``OSError`` on a full disk."""
         for branch, graph in self.graphs.items():

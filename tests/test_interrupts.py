@@ -1,0 +1,72 @@
+"""Ctrl-C at the worst moment: while HDF5 writes through Python."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from spiketrack.boxes import Box, BoxRow
+from spiketrack.files import PatientFile
+from spiketrack.interrupts import interrupts_wait
+from spiketrack.runs import RunWriter
+from spiketrack.simulators.base import Trace
+from spiketrack.tracker import TrackResult
+
+ROW = BoxRow(1, Box(1, 2, 3, 4), 0.5)
+
+
+def _result() -> TrackResult:
+    trace = Trace({"population": np.ones((1, 2, 4, 4), np.int8)}, {})
+    parts: dict[str, Any] = {"row": ROW, "updated": False, "frame": 1, "encoding": None}
+    return cast(TrackResult, SimpleNamespace(inference=SimpleNamespace(trace=trace), **parts))
+
+
+def _strike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C during the next write of a run's file."""
+    write = PatientFile.write
+
+    def struck(self: PatientFile, data: Any) -> int:
+        monkeypatch.setattr(PatientFile, "write", write)
+        signal.raise_signal(signal.SIGINT)
+        return write(self, data)
+
+    monkeypatch.setattr(PatientFile, "write", struck)
+
+
+def _write(out: Path, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
+    if moment == "open":
+        _strike(monkeypatch)
+    with RunWriter(out, {}) as writer:
+        if moment == "add":
+            _strike(monkeypatch)
+        for _ in range(100):
+            writer.add(_result())
+        _strike(monkeypatch)
+        writer.finish({})
+
+
+@pytest.mark.parametrize("moment", ["open", "add", "finish"])
+def test_ctrl_c_inside_hdf5_ends_the_run_and_leaves_nothing(
+    moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        _write(tmp_path / "run", monkeypatch, moment)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupt_waits_for_the_end_of_the_section() -> None:
+    done = []
+
+    @interrupts_wait()
+    def section() -> None:
+        signal.raise_signal(signal.SIGINT)
+        done.append(True)
+
+    with pytest.raises(KeyboardInterrupt):
+        section()
+    assert done == [True]

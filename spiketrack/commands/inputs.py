@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from spiketrack.boxes import Box
+from spiketrack.checkpoint import Checkpoint
 from spiketrack.clip import BUNDLED_BOX, Clip, bundled_clip, check_box, open_clip, parse_box
 from spiketrack.commands.tables import say
 from spiketrack.config import TrackerConfig
-from spiketrack.errors import ClipError, ConfigError
+from spiketrack.errors import CheckpointError, ClipError, ConfigError
 
 
 def choose_clip(video: Path | None, box: str | None, frames: int | None) -> tuple[Clip, Box]:
@@ -41,3 +44,12 @@ def settings_with(
     if threshold is not None:
         changes["update_threshold"] = threshold
     return dataclasses.replace(settings, **changes)  # type: ignore[arg-type]
+
+
+def same_checkpoint(manifest: Mapping[str, Any], checkpoint: Checkpoint | None) -> None:
+    """``CheckpointError`` unless ``checkpoint`` is the file that was exported, or None."""
+    if checkpoint is not None and checkpoint.sha256 != manifest["checkpoint"]["sha256"]:
+        raise CheckpointError(
+            f"{checkpoint.path}: not the checkpoint that was exported "
+            "(its SHA-256 differs from the manifest's)"
+        )

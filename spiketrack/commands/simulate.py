@@ -47,7 +47,7 @@ def simulate(
     Writes RUN/boxes.csv, RUN/counts.h5 and RUN/run.json (see spiketrack.runs).
     """
     from spiketrack.checkpoint import read_checkpoint
-    from spiketrack.commands.inputs import choose_clip, settings_with
+    from spiketrack.commands.inputs import choose_clip, same_checkpoint, settings_with
     from spiketrack.errors import ConfigError
     from spiketrack.export.network import read_export
     from spiketrack.runs import RunWriter
@@ -59,6 +59,7 @@ def simulate(
     clip, start = choose_clip(video, box, frames)
     network = read_export(folder)
     read = read_checkpoint(checkpoint) if checkpoint else None
+    same_checkpoint(network.manifest, read)
     settings = settings_with(network.tracker, update_every, update_threshold)
     options = Options(backend != "float", counts == "full", device, threads, timeout)
     seconds: list[float] = []

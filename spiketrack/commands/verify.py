@@ -46,7 +46,7 @@ def verify(
     every count and map; else 1, with the first population, step and index that differ.
     """
     from spiketrack.checkpoint import read_checkpoint
-    from spiketrack.commands.inputs import choose_clip, settings_with
+    from spiketrack.commands.inputs import choose_clip, same_checkpoint, settings_with
     from spiketrack.export.network import read_export
     from spiketrack.files import write_json
     from spiketrack.simulators.factory import Options
@@ -57,7 +57,7 @@ def verify(
     clip, start = choose_clip(video, box, frames)
     network = read_export(folder)
     read = read_checkpoint(checkpoint) if checkpoint else None
-    _same_checkpoint(network.manifest, read)
+    same_checkpoint(network.manifest, read)
     settings = settings_with(network.tracker, update_every, update_threshold)
     options = Options(threads=threads, timeout=timeout)
     with frame_bar("verify", clip.length) as tick:
@@ -91,16 +91,6 @@ def _backends(text: str) -> tuple[str, ...]:
             f"--backends {text}: nothing to compare with integer; add lava, onnx or norse"
         )
     return names
-
-
-def _same_checkpoint(manifest: Any, checkpoint: Any) -> None:
-    from spiketrack.errors import CheckpointError
-
-    if checkpoint is not None and checkpoint.sha256 != manifest["checkpoint"]["sha256"]:
-        raise CheckpointError(
-            f"{checkpoint.path}: not the checkpoint that was exported "
-            "(its SHA-256 differs from the manifest's)"
-        )
 
 
 def _show(report: dict[str, Any]) -> None:

@@ -159,7 +159,8 @@ class Spread:
         n = len(series)
         if n < 2:
             return cls(None, None)
-        deviation = float(series.std(ddof=1))
+        # the rounded mean of equal values may differ from them
+        deviation = float(series.std(ddof=1)) if np.ptp(series) else 0.0
         if deviation == 0 or n < 3:
             return cls(deviation, deviation / n**0.5)
         around = series - series.mean()

@@ -152,6 +152,7 @@ def test_standard_error_of_correlated_frames_covers_the_truth() -> None:
 def test_spread_of_few_or_equal_frames() -> None:
     assert Spread.of(np.array([5.0])) == Spread(None, None)
     assert Spread.of(np.array([5.0, 5.0, 5.0])) == Spread(0, 0)
+    assert Spread.of(np.full(30, 21568185.6 / 7)) == Spread(0, 0)  # the mean is rounded
 
 
 # the document

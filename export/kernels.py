@@ -145,7 +145,9 @@ def _one_convolution(
         return lambda x: functional.conv2d(x, weight, bias, *plain)
     library: Any = torch.ops.mkldnn  # type: ignore[attr-defined]
     steps = node.shape[0] if len(node.weight) == 1 else 1
-    size = [steps, weight.shape[1] * node.groups, *(n * node.stride for n in node.shape[2:])]
+    spans = zip(node.shape[2:], weight.shape[2:], strict=True)
+    plane = [(n - 1) * node.stride + kernel - 2 * node.padding for n, kernel in spans]
+    size = [steps, weight.shape[1] * node.groups, *plane]
     packed = library._reorder_convolution_weight(weight, *pair, size)
     behind = ("hardtanh", [0.0, float(MAX_COUNT)], "") if clip else ("none", [], "")
     run: Callable[[Tensor], Tensor] = lambda x: library._convolution_pointwise(  # noqa: E731

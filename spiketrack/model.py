@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from spiketrack.blocks import ConvBlock, Downsample, TransformerBlock
 from spiketrack.config import NetworkConfig
+from spiketrack.errors import SpikeTrackError
 from spiketrack.neuron import Neuron, Steps
 from spiketrack.retrieval import MemoryRetrieval
 
@@ -162,14 +163,31 @@ class SpikeTrack(nn.Module):
         """Templates (T, 3, S, S) or (T, B, 3, S, S) → six memories (T, B, 8, d, 4d)."""
         if z.dim() == 4:
             z = z[:, None]
+        self._check("templates", z, (self.config.templates, *z.shape[1:2], 3, *self._plane()))
         _, memory = self.encoder(z.contiguous(), None)
         return tuple(memory)
 
     def forward(self, x: Tensor, memory: Sequence[Tensor]) -> dict[str, Tensor]:
         """Search crop (B, 3, S, S) and six memories → the three maps."""
+        self._check("search crop", x, (*x.shape[:1], 3, *self._plane()))
+        shapes = self.config.memory_shapes
+        if len(memory) != len(shapes):
+            raise SpikeTrackError(f"memory: {len(memory)} tensors given, {len(shapes)} needed")
+        for index, (kv, (steps, *rest)) in enumerate(zip(memory, shapes, strict=True)):
+            self._check(f"memory {index}", kv, (steps, *kv.shape[1:2], *rest))
         features, _ = self.encoder(None, x.contiguous(), memory)
         maps: dict[str, Tensor] = self.decoder(features)
         return maps
+
+    def _plane(self) -> tuple[int, int]:
+        return self.config.resolution, self.config.resolution
+
+    @staticmethod
+    def _check(name: str, x: Tensor, shape: tuple[int, ...]) -> None:
+        if tuple(x.shape) != shape or not x.is_floating_point():
+            raise SpikeTrackError(
+                f"{name}: {x.dtype} of shape {tuple(x.shape)} given, float of {shape} needed"
+            )
 
     def joint(self, z: Tensor, x: Tensor) -> dict[str, Tensor]:
         """Templates (T, B, 3, S, S) and search crops (B, 3, S, S) in one batch, for training."""

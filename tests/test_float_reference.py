@@ -22,6 +22,7 @@ from torch import Tensor
 
 from spiketrack.blocks import key_value, read_out
 from spiketrack.config import NetworkConfig
+from spiketrack.errors import SpikeTrackError
 from spiketrack.model import SpikeTrack
 from spiketrack.neuron import Neuron, Steps, spike
 
@@ -256,3 +257,19 @@ def test_gradients_reach_every_parameter_that_is_used() -> None:
 def _before_batch_norm(names: set[str]) -> set[str]:
     """Biases that batch normalisation takes away again."""
     return {name for name in names if name.endswith(("conv.bias", ".0.bias"))}
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda m: m.encode_template(torch.zeros(2, 3, 64, 64)), "templates: .* needed"),
+        (lambda m: m.encode_template(torch.zeros(3)), "templates: .* needed"),
+        (lambda m: m.encode_template(torch.zeros(3, 3, 64, 64).byte()), "torch.uint8 of shape"),
+        (lambda m: m(torch.zeros(1, 3, 32, 32), []), "search crop: .* needed"),
+        (lambda m: m(torch.zeros(1, 3, 64, 64), []), "memory: 0 tensors given, 6 needed"),
+        (lambda m: m(torch.zeros(1, 3, 64, 64), [torch.zeros(3)] * 6), "memory 0: .* needed"),
+    ],
+)
+def test_wrong_shapes_are_named(call: Callable[[SpikeTrack], object], message: str) -> None:
+    with pytest.raises(SpikeTrackError, match=message):
+        call(tiny_model(3))

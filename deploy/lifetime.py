@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import logging
 import queue
+import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from typing import Any
 
 from lava.magma.core.process.process import AbstractProcess
@@ -92,6 +93,24 @@ class _Answer:
             )
         if time.monotonic() > self.deadline:
             raise LavaError(f"Lava process {name}: no start within {self.answers.timeout:g} s")
+
+
+def stops(process: AbstractProcess, timeout: float) -> bool:
+    """Ask a run to stop; False when it failed to, or did not within ``timeout`` seconds.
+
+    Lava waits for ever for a process that ends while it stops, so a thread does the waiting.
+    """
+    done: list[bool] = []
+
+    def ask() -> None:
+        with suppress(Exception):  # whatever Lava found broken: the caller kills the processes
+            process.stop()
+            done.append(True)
+
+    asking = threading.Thread(target=ask, name="lava stop", daemon=True)
+    asking.start()
+    asking.join(timeout)
+    return bool(done)
 
 
 def kill(runtime: Runtime) -> None:

@@ -16,7 +16,7 @@ from lava.magma.core.run_configs import Loihi2SimCfg
 from numpy.typing import NDArray
 
 from spiketrack.deploy.grouping import CHANNELS_LAST, Grouping, Part, group, message_shape
-from spiketrack.deploy.lifetime import MEMORY_HINT, kill, start
+from spiketrack.deploy.lifetime import MEMORY_HINT, kill, start, stops
 from spiketrack.deploy.processes.blocks import (
     BUSY,
     FINISHED,
@@ -47,6 +47,7 @@ from spiketrack.interrupts import interrupts_wait
 
 CHANNEL_SLOTS = 1  # a step consumes every message, so one slot a channel is enough
 START_TIMEOUT = 120.0
+STOP_TIMEOUT = 20.0
 STEP_TIMEOUT = 120.0
 
 
@@ -303,11 +304,7 @@ class LavaNetwork:
         actors = runtime._messaging_infrastructure.actors
         if not runtime._is_started or any(actor.exitcode is not None for actor in actors):
             return False
-        try:
-            self.image.stop()
-        except Exception:  # whatever Lava found broken: they are killed instead
-            return False
-        return True
+        return stops(self.image, STOP_TIMEOUT)
 
 
 def _split(vector: NDArray[Any], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:

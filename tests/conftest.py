@@ -35,7 +35,7 @@ def shared_data() -> Path:
     """The folder with golden results and sequences; the test is skipped where it is absent."""
     folder = Path(os.environ.get("SPIKETRACK_SHARED", ROOT.parent / "shared"))
     if not (folder / "golden").is_dir():
-        pytest.skip(f"no shared data at {folder}; set SPIKETRACK_SHARED")
+        pytest.skip(reason=f"no shared data at {folder}; set SPIKETRACK_SHARED")
     return folder
 
 

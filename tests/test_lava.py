@@ -384,6 +384,17 @@ def test_a_process_that_does_not_start_is_named(
     assert capsys.readouterr().out == ""
 
 
+def test_a_stop_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spiketrack.deploy.network.STOP_TIMEOUT", 0.5)
+    before = descendants()
+    network = LavaNetwork(random_graph(3, ("plain",)))
+    network.start()
+    network.runtime._is_started = True
+    monkeypatch.setattr(network.image, "stop", lambda: time.sleep(600))
+    network.close()
+    assert not alive(descendants() - before - helpers())
+
+
 # the files alone; signals
 
 

@@ -31,9 +31,8 @@ CHANNELS_LAST = (COUNT, MEMBRANE)  # signals whose messages are (steps, H, W, C)
 _BLOCKS: tuple[tuple[str, str], ...] = (
     (r"(encoder\.downsample\w+)\.", "downsampling"),
     (r"(encoder\.ConvBlock\w+\.\d+)\.", "conv_block"),
-    (r"(encoder\.block\d\.\d+\.conv)\.", "sep_conv"),
-    (r"(encoder\.block\d\.\d+\.attn)\.", "attention"),
-    (r"(encoder\.block\d\.\d+\.mlp)\.", "mlp"),
+    (r"(encoder\.block\d\.\d+\.conv)\.", "sep_conv"),  # attention and MLP share the other
+    (r"(encoder\.block\d\.\d+)\.(?:attn|mlp)\.", "attention"),
     (r"(encoder\.mrm\.\d+\.retriever)\.", "retriever"),
     (r"(encoder\.mrm\.\d+\.mlp)\.", "mlp"),
     (r"decoder\.(?:conv\d_)?(ctr|offset|size)", "head"),

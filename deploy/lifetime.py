@@ -7,7 +7,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import redirect_stdout, suppress
 from typing import Any
 
@@ -20,6 +20,7 @@ from lava.magma.runtime.runtime import ActorType, Runtime
 from spiketrack.errors import LavaError, SpikeTrackError
 from spiketrack.interrupts import interrupts_wait
 
+NUDGE_EVERY = 0.1
 MEMORY_HINT = "-9 is what the kernel does when memory runs out"
 
 
@@ -95,10 +96,11 @@ class _Answer:
             raise LavaError(f"Lava process {name}: no start within {self.answers.timeout:g} s")
 
 
-def stops(process: AbstractProcess, timeout: float) -> bool:
+def stops(process: AbstractProcess, timeout: float, nudge: Callable[[], None]) -> bool:
     """Ask a run to stop; False when it failed to, or did not within ``timeout`` seconds.
 
-    Lava waits for ever for a process that ends while it stops, so a thread does the waiting.
+    ``nudge`` is called until it has stopped. Lava waits for ever for a process that ends while
+    it stops, so a thread does the waiting.
     """
     done: list[bool] = []
 
@@ -109,7 +111,11 @@ def stops(process: AbstractProcess, timeout: float) -> bool:
 
     asking = threading.Thread(target=ask, name="lava stop", daemon=True)
     asking.start()
-    asking.join(timeout)
+    deadline = time.monotonic() + timeout
+    while asking.is_alive() and time.monotonic() < deadline:
+        asking.join(NUDGE_EVERY)
+        if asking.is_alive():
+            nudge()
     return bool(done)
 
 

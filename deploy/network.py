@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import queue
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from lava.magma.core.process.process import AbstractProcess
-from lava.magma.core.run_conditions import RunSteps
+from lava.magma.core.run_conditions import RunContinuous
 from lava.magma.core.run_configs import Loihi2SimCfg
 from numpy.typing import NDArray
 
@@ -49,6 +50,7 @@ CHANNEL_SLOTS = 1  # a step consumes every message, so one slot a channel is eno
 START_TIMEOUT = 120.0
 STOP_TIMEOUT = 20.0
 STEP_TIMEOUT = 120.0
+LOOK_EVERY = 0.25
 
 
 @dataclass(frozen=True)
@@ -174,6 +176,9 @@ class LavaNetwork:
         config = Loihi2SimCfg(exception_proc_model_map=self.models)
         names = {block: name for name, block in self.blocks.items()}
         self.runtime = start(self.image, config, CHANNEL_SLOTS, names, START_TIMEOUT)
+        # Each time step waits for its frame, so the next one is announced to all processes
+        # between two frames, not within the next.
+        self.image.run(condition=RunContinuous())
 
     def run(
         self, image: NDArray[Any], memory: Mapping[str, NDArray[Any]] | None = None
@@ -192,15 +197,16 @@ class LavaNetwork:
             raise GraphError(f"{self.graph.name}: the first step needs a memory")
         deadline = time.monotonic() + self.timeout
         self.steps += 1
-        self.image.run(condition=RunSteps(num_steps=1, blocking=False))
-        if self.writer is not None:
-            self._send_memory(self.writer, memory)
-        self.image.host.external_pipe_csp_send_port.send(image.astype(np.int16))
+        self._feed(image, memory)
         outputs = self._split_outputs(self._receive(self.outputs, deadline))
         operations = self._split_operations(deadline)
         counts = self._split_counts(deadline)
-        self._wait(deadline)
         return StepResult(outputs, operations, counts)
+
+    def _feed(self, image: NDArray[Any], memory: Mapping[str, NDArray[Any]] | None) -> None:
+        if self.writer is not None:
+            self._send_memory(self.writer, memory)
+        self.image.host.external_pipe_csp_send_port.send(image.astype(np.int16))
 
     def _send_memory(self, writer: MemoryWriter, memory: Mapping[str, NDArray[Any]] | None) -> None:
         command = KEPT if memory is None else REWRITTEN
@@ -211,26 +217,19 @@ class LavaNetwork:
 
     def _receive(self, collector: Collector, deadline: float) -> NDArray[Any]:
         port = collector.host.external_pipe_csp_recv_port
-        self._until(port.probe, deadline)
+        self._until_message(port, deadline)
         result: NDArray[Any] = port.recv()
         return result
 
-    def _wait(self, deadline: float) -> None:
-        ports = list(self.runtime.service_to_runtime)
-        self._until(lambda: all(port.probe() for port in ports), deadline)
-        self.image.wait()
-
-    def _until(self, ready: Any, deadline: float) -> None:
-        """Poll, briefly at first, looking for failed processes and the deadline."""
-        pause, checked = 2e-4, time.monotonic()
-        while not ready():
-            time.sleep(pause)
-            now = time.monotonic()
-            pause = min(pause * 1.05, 2e-3)
-            if now - checked > 0.25:
+    def _until_message(self, port: Any, deadline: float) -> None:
+        """Wait for a message, now and then looking for failed processes and the deadline."""
+        while True:
+            try:
+                port._queue.get(timeout=LOOK_EVERY, peek=True)
+                return
+            except queue.Empty:
                 self._raise_failures()
-                checked = now
-            if now > deadline:
+            if time.monotonic() > deadline:
                 raise LavaError(
                     f"Lava process {self._late()}: no answer within {self.timeout:g} s; "
                     "the run was ended (a larger --timeout waits longer)"
@@ -302,9 +301,14 @@ class LavaNetwork:
     def _stopped(self, runtime: Any) -> bool:
         """Whether the processes ended when asked to, which broken ones do not."""
         actors = runtime._messaging_infrastructure.actors
-        if not runtime._is_started or any(actor.exitcode is not None for actor in actors):
+        if self.steps == 0 or any(actor.exitcode is not None for actor in actors):
             return False
-        return stops(self.image, STOP_TIMEOUT)
+        return stops(self.image, STOP_TIMEOUT, self._end_step)
+
+    def _end_step(self) -> None:
+        """Let the time step that waits for a frame end: Lava stops between steps alone."""
+        if self.image.host.external_pipe_csp_send_port.probe():
+            self._feed(np.zeros(self.image.host.shape, np.int16), None)
 
 
 def _split(vector: NDArray[Any], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:

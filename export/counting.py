@@ -252,8 +252,7 @@ def _key_value(node: KeyValue, graph: Graph) -> Counter:
     """
 
     def count(inputs: Sequence[Messages], output: Messages) -> Row:
-        k, v = (x.by_head() for x in inputs)
-        graded, spiking = (int(a.mul(b).sum()) for a, b in zip(k, v, strict=True))
+        graded, spiking = inputs[0].coincidences(inputs[1])
         events, spikes = (a + b for a, b in zip(*(x.totals for x in inputs), strict=True))
         return _received((events, spikes), graded, spiking)
 

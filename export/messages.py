@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -10,7 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spiketrack.export.graph import Conv, Node
-from spiketrack.limits import FLOAT32_EXACT, HEADS, MAX_COUNT
+from spiketrack.export.loops import coincidences, tally
+from spiketrack.limits import HEADS
+
+Bytes = NDArray[np.uint8]
+NOWHERE = np.zeros(0, np.int32)
 
 
 def fan_out(size: int, out: int, kernel: int, stride: int, padding: int) -> NDArray[np.int64]:
@@ -30,67 +35,61 @@ def fan_out_map(node: Conv, source: Node) -> NDArray[np.int64]:
     return np.outer(axes[0], axes[1])
 
 
+def in_memory(tensor: Tensor) -> Bytes:
+    """All counts, row by row, in the order in which they happen to lie."""
+    x = tensor.to(torch.uint8)
+    flat = x if x.is_contiguous() else x.permute(0, 2, 3, 1).contiguous()
+    found: Bytes = flat.view(-1, flat.shape[-1]).numpy()
+    return found
+
+
 class Messages:
-    """The counts of one tensor (steps, C, H, W), float32 or int8, each sum taken only once."""
+    """The counts of one tensor (steps, C, H, W), each sum taken only once."""
 
     def __init__(self, tensor: Tensor) -> None:
         self.tensor = tensor
         self.known: dict[object, tuple[int, int]] = {}
 
+    @cached_property
+    def rows(self) -> Bytes:
+        """(steps · H · W, C), a view where the tensor is uint8 and channels last."""
+        x = self.tensor.to(torch.uint8).permute(0, 2, 3, 1).flatten(0, 2)
+        rows: Bytes = x.contiguous().numpy()
+        return rows
+
     @property
     def totals(self) -> tuple[int, int]:
         """Number of non-zero counts and sum of counts."""
         if None not in self.known:
-            self.known[None] = self._totals()
+            self.known[None] = tally(in_memory(self.tensor), NOWHERE)[:2]
         return self.known[None]
-
-    def _totals(self) -> tuple[int, int]:
-        x = self.tensor
-        events = int(np.count_nonzero(x.to(torch.int8).numpy()))
-        if x.dtype == torch.float32 and x.numel() * MAX_COUNT > FLOAT32_EXACT:
-            return events, int(x.sum(dtype=torch.float64))
-        return events, int(x.sum())
 
     def synapses(self, reach: Reach) -> tuple[int, int]:
         """Σ fan-out over non-zero counts, and Σ fan-out · count."""
+        if reach.everywhere is not None:
+            events, spikes = self.totals
+            return events * reach.everywhere, spikes * reach.everywhere
         if reach.key not in self.known:
-            events, spikes = (reach.usual * total for total in self.totals)
-            more = self._elsewhere(reach) if len(reach.where) else (0, 0)
-            self.known[reach.key] = events + more[0], spikes + more[1]
+            sums = tally(self.rows, reach.fan_out)
+            self.known[None], self.known[reach.key] = sums[:2], sums[2:]
         return self.known[reach.key]
 
-    def _elsewhere(self, reach: Reach) -> tuple[int, int]:
-        x = self.tensor.reshape(-1, self.tensor.shape[2] * self.tensor.shape[3])
-        some = x.index_select(1, reach.where).to(torch.float32)
-        ones = torch.ones(1, len(some))
-        spikes = torch.mm(ones, some).numpy()[0] @ reach.difference
-        events = torch.mm(ones, some.clamp_(max=1)).numpy()[0] @ reach.difference
-        return int(events), int(spikes)
-
-    def by_head(self) -> tuple[Tensor, Tensor]:
-        """Non-zero counts and sums over the channels of each head, float64 (steps, 8, H·W)."""
-        steps, channels = self.tensor.shape[:2]
-        x = self.tensor.reshape(steps, HEADS, channels // HEADS, -1).to(torch.float32)
-        return x.clamp(max=1).sum(2).double(), x.sum(2).double()
+    def coincidences(self, other: Messages) -> tuple[int, int]:
+        """Σ nnz · nnz and Σ sum · sum over the channels of each head at each position and step."""
+        return coincidences(*(x.rows.reshape(len(x.rows) * HEADS, -1) for x in (self, other)))
 
 
 @dataclass(frozen=True, eq=False)
 class Reach:
-    """Output positions that each input position reaches: ``usual``, but for some positions.
-
-    ``where``: the other positions (row by row); ``difference``: fan-out - usual there.
-    """
+    """Output positions that each input position reaches, (H·W), or one number ``everywhere``."""
 
     key: tuple[int, ...]
-    usual: int
-    where: Tensor
-    difference: NDArray[np.float64]
+    fan_out: NDArray[np.int32]
+    everywhere: int | None
 
     @classmethod
     def of(cls, node: Conv, source: Node) -> Reach:
         """Borders and strides of one convolution."""
-        flat = fan_out_map(node, source).reshape(-1)
-        usual = int(np.bincount(flat).argmax())
-        where = np.flatnonzero(flat != usual)
-        key = (*node.weight.shape[-2:], node.stride, node.padding)
-        return cls(key, usual, torch.from_numpy(where), (flat[where] - usual).astype(np.float64))
+        flat = fan_out_map(node, source).reshape(-1).astype(np.int32)
+        same = int(flat[0]) if (flat == flat[0]).all() else None
+        return cls((*node.weight.shape[-2:], node.stride, node.padding), flat, same)

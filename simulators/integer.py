@@ -36,7 +36,7 @@ class Observation:
         if self.counter is not None:
             self.counter.observe(node, inputs, output)
         if self.keep_counts and isinstance(node, POPULATIONS):
-            self.counts[node.name] = output.to(torch.int8).numpy()
+            self.counts[node.name] = output.numpy().view(np.int8)
 
     def take(self) -> Trace:
         """What was recorded since the last call."""

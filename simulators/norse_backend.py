@@ -14,7 +14,7 @@ from torch import Tensor
 from spiketrack.config import NetworkConfig
 from spiketrack.errors import GraphError
 from spiketrack.export.graph import Graph
-from spiketrack.export.kernels import KERNELS
+from spiketrack.export.kernels import KERNELS, as_signal
 from spiketrack.export.optional import load
 from spiketrack.export.readout import quantise_image, to_maps
 from spiketrack.export.standard_nir_parts import Glue, Part, partition
@@ -41,7 +41,7 @@ class NorseBranch:
             )
             for part in self.plan.parts
         }
-        self.kernels = {g.node: KERNELS[graph[g.node]](graph[g.node]) for g in self.plan.glue}
+        self.kernels = {g.node: KERNELS[graph[g.node]](graph[g.node], graph) for g in self.plan.glue}
 
     @torch.no_grad()
     def run(self, inputs: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -58,7 +58,8 @@ class NorseBranch:
         return {n.name: values[n.name] for n in self.graph.outputs}, counts
 
     def _operate(self, name: str, values: dict[str, Tensor]) -> None:
-        values[name] = self.kernels[name]([values[x] for x in self.graph[name].inputs])
+        inputs = [as_signal(self.graph, x, values[x]) for x in self.graph[name].inputs]
+        values[name] = self.kernels[name](inputs)
 
     def _part(self, part: Part, values: dict[str, Tensor]) -> dict[str, Tensor]:
         given = {name: values[name] * self._unit(name) for name in part.inputs}

@@ -15,18 +15,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from lava.magma.core.model.py.model import PyLoihiProcessModel
 from lava.magma.core.model.py.ports import PyInPort, PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
 from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
-from lava.magma.core.resources import CPU
-from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from numpy.typing import NDArray
 from torch import Tensor
 
 from spiketrack.deploy.grouping import CHANNELS_LAST, Part, message_dtype, message_shape
-from spiketrack.deploy.processes.host import REWRITTEN, bind
+from spiketrack.deploy.processes.host import REWRITTEN
+from spiketrack.deploy.processes.ports import DirectModel
 from spiketrack.errors import LavaError
 from spiketrack.export.counting import FIELDS, OperationCounter, counted
 from spiketrack.export.graph import COUNT, MEMORY, POPULATIONS, Graph, Input, Node
@@ -89,7 +87,7 @@ class SepConvBlock(Block):
 
 
 class AttentionBlock(Block):
-    """q, k, v, the products kᵀv and q·kv, projection and residual sum.
+    """q, k, v, the products kᵀv and q·kv, projection and residual sum, then the block's MLP.
 
     On Loihi 2: convolutions are stock synapses, populations microcode counting neurons. The
     products of two signals need microcode that writes kᵀv into synaptic weights each step.
@@ -158,17 +156,13 @@ def count_sizes(part: Part, graph: Graph) -> dict[str, int]:
     }
 
 
-class BlockModel(PyLoihiProcessModel):
-    """Executes a part's nodes in torch, float32 integers, in one time step."""
+class BlockModel(DirectModel):
+    """Executes a part's nodes in torch, exactly, in one time step."""
 
     implements_process = Block
-    implements_protocol = LoihiProtocol
-    required_resources = [CPU]  # noqa: RUF012  (Lava's own convention)
-    tags: list[str] = []  # noqa: RUF012
 
     def __init__(self, proc_params: Any) -> None:
         super().__init__(proc_params=proc_params)
-        bind(proc_params["parent"])
         self.part: Part = proc_params["part"]
         try:
             self.build(proc_params)
@@ -190,70 +184,64 @@ class BlockModel(PyLoihiProcessModel):
             self.counter = OperationCounter(self.graph, set(self.part.nodes))
 
     def run_spk(self) -> None:
-        """One frame: receive, execute, send. An error names the process."""
+        """One frame: receive, execute, send, record. An error names the process."""
         try:
             self.step()
         except Exception as error:
             raise LavaError(f"Lava process {self.part.name}: {error}") from error
 
     def step(self) -> None:
-        """Receive all messages, run the program, send what others read."""
+        """Receive all messages, run the program, send what others read, then what is recorded."""
         begin = time.perf_counter()
         self.progress[STARTED] += 1
-        values = self.receive()
+        values = self.messages()
         received = time.perf_counter()
-        recorded: dict[str, NDArray[np.int8]] = {}
+        recorded: dict[str, Tensor] = {}
 
         def observe(node: Node, inputs: Sequence[Tensor], output: Tensor) -> None:
             if self.counter is not None:
                 self.counter.observe(node, inputs, output)
             if self.recording.counts and isinstance(node, POPULATIONS):
-                recorded[node.name] = self.outgoing(node.name, output).ravel()
+                recorded[node.name] = output
 
         watched = self.recording.operations or self.recording.counts
         found = self.program.run(values, self.part.sends, observe if watched else None)
         done = time.perf_counter()
-        self.send(found)
+        for index, name in enumerate(self.part.sends):
+            self.send(f"out_{index}", outgoing(self.graph, name, found[name]))
         if self.counter is not None:
-            self.__dict__["operations"].send(self.counter.take())
-        if self.recording.counts and "counts" in self.__dict__:
-            sizes = count_sizes(self.part, self.graph)
-            self.__dict__["counts"].send(np.concatenate([recorded[name] for name in sizes]))
+            self.send("operations", self.counter.take())
+        if recorded:
+            counts = [outgoing(self.graph, name, x).flatten() for name, x in recorded.items()]
+            self.send("counts", torch.cat(counts))
+        self.give_back()
         self.progress[BUSY] += done - received
         self.progress[WAITING] += received - begin
         self.progress[FINISHED] += 1
 
-    def receive(self) -> dict[str, Tensor]:
+    def messages(self) -> dict[str, Tensor]:
         """Messages by node name; memories stay until they are rewritten."""
-        rewritten = bool(self.memory_names) and self.__dict__["rewritten"].recv()[0] == REWRITTEN
+        rewritten = bool(self.memory_names) and self.receive("rewritten")[0] == REWRITTEN
         values: dict[str, Tensor] = {}
         for index, name in enumerate(self.part.receives):
             if name not in self.memory_names:
-                message = torch.from_numpy(self.take(index)).float()
-                last = self.graph.signal(name) in CHANNELS_LAST
-                values[name] = message.permute(0, 3, 1, 2) if last else message
+                values[name] = incoming(self.graph, name, self.receive(f"in_{index}"))
             elif rewritten:
-                self.kept[name] = torch.from_numpy(self.take(index)).float()
+                self.kept[name] = torch.from_numpy(self.receive(f"in_{index}")).float()
         return values | self.kept
 
-    def take(self, index: int) -> NDArray[Any]:
-        """Receive from the one channel of an InPort; its own recv would add it to zeros."""
-        message: NDArray[Any] = self.__dict__[f"in_{index}"].csp_ports[0].recv()
-        return message
 
-    def send(self, found: Mapping[str, Tensor]) -> None:
-        """Counts as int8, membranes and memories as int32."""
-        for index, name in enumerate(self.part.sends):
-            self.__dict__[f"out_{index}"].send(self.outgoing(name, found[name]))
+def outgoing(graph: Graph, name: str, value: Tensor) -> Tensor:
+    """Axes of a message: channels last for counts and membranes."""
+    return value.permute(0, 2, 3, 1) if graph.signal(name) in CHANNELS_LAST else value
 
-    def outgoing(self, name: str, value: Tensor) -> NDArray[Any]:
-        """A message: smallest type, channels last for counts and membranes."""
-        signal = self.graph.signal(name)
-        if signal in CHANNELS_LAST:
-            value = value.permute(0, 2, 3, 1)
-        kind = torch.int8 if signal == COUNT else torch.int32
-        message: NDArray[Any] = value.to(kind).contiguous().numpy()
-        return message
+
+def incoming(graph: Graph, name: str, message: NDArray[Any]) -> Tensor:
+    """A message as a tensor (steps, C, H, W), counts as uint8, without a copy."""
+    value = torch.from_numpy(message)
+    if graph.signal(name) == COUNT:
+        value = value.view(torch.uint8)
+    return value.permute(0, 3, 1, 2) if graph.signal(name) in CHANNELS_LAST else value
 
 
 def model_for(process: Block) -> type[BlockModel]:

@@ -5,36 +5,20 @@ On Loihi 2 these are the host's input and output channels.
 
 from __future__ import annotations
 
-import ctypes
-import os
-import signal
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from lava.magma.core.model.py.model import PyLoihiProcessModel
 from lava.magma.core.model.py.ports import PyInPort, PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
 from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
-from lava.magma.core.resources import CPU
-from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
+
+from spiketrack.deploy.processes.ports import DirectModel
 
 KEPT, REWRITTEN = 0, 1
-_PR_SET_PDEATHSIG = 1
 _SLOTS = 2
-
-
-def bind(parent: int) -> None:
-    """In a child process: leave Ctrl-C to the parent, and end with it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "prctl"):
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
 
 
 class ImageInput(AbstractProcess):
@@ -80,21 +64,7 @@ class Collector(AbstractProcess):
         self.host.flag_external_pipe(buffer_size=_SLOTS)
 
 
-class _HostModel(PyLoihiProcessModel):
-    """What the models of this file share."""
-
-    implements_protocol = LoihiProtocol
-    required_resources = [CPU]  # noqa: RUF012
-    tags: list[str] = []  # noqa: RUF012
-    implements_process: Any = None
-
-    def __init__(self, proc_params: Any) -> None:
-        super().__init__(proc_params=proc_params)
-        bind(proc_params["parent"])
-        self.params = proc_params
-
-
-class ImageInputModel(_HostModel):
+class ImageInputModel(DirectModel):
     """Waits for the host's crop and passes it on."""
 
     host: Any = LavaPyType(PyInPort.VEC_DENSE, np.int16)
@@ -103,38 +73,46 @@ class ImageInputModel(_HostModel):
 
     def run_spk(self) -> None:
         """One crop a step."""
-        self.out.send(self.host.recv())
+        self.send("out", self.receive("host"))
+        self.give_back()
 
 
-class MemoryWriterModel(_HostModel):
+class MemoryWriterModel(DirectModel):
     """Passes the command on, and the memories when they are rewritten."""
 
     implements_process = MemoryWriter
 
     def run_spk(self) -> None:
         """Announce, then send the memories if there are new ones."""
-        command = self.__dict__["command"].recv()
-        self.__dict__["rewritten"].send(command)
-        if command[0] != REWRITTEN:
-            return
-        values = self.__dict__["host"].recv()
+        command = self.receive("command")
+        self.send("rewritten", command)
+        if command[0] == REWRITTEN:
+            self._rewrite(self.receive("host"))
+        self.give_back()
+
+    def _rewrite(self, values: NDArray[np.int32]) -> None:
         start = 0
         for index, shape in enumerate(self.params["shapes"]):
             size = int(np.prod(shape))
             part = values[start : start + size].reshape(shape)
-            self.__dict__[f"out_{index}"].send(part)
+            self.send(f"out_{index}", part)
             start += size
 
 
-class CollectorModel(_HostModel):
-    """Receives every port and sends one vector."""
+class CollectorModel(DirectModel):
+    """Receives every port and sends one vector.
+
+    The last sender is waited for first: by then most others have sent, and waiting for each in
+    turn would wake this process as often as there are ports.
+    """
 
     implements_process = Collector
 
     def run_spk(self) -> None:
         """Gather one step."""
-        messages = [self.__dict__[f"in_{i}"].recv() for i in range(self.params["count"])]
-        self.__dict__["host"].send(np.concatenate([m.ravel() for m in messages]))
+        messages = [self.receive(f"in_{i}") for i in reversed(range(self.params["count"]))]
+        self.send("host", np.concatenate([m.ravel() for m in reversed(messages)]))
+        self.give_back()
 
 
 def memory_writer_model(process: MemoryWriter) -> type[MemoryWriterModel]:

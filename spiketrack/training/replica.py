@@ -81,7 +81,10 @@ class Replica:
         """Leave the gradients of this share in the parameters; returns ``FIGURES``."""
         z, x, boxes = self.prepare(step)
         self.model.zero_grad()
-        maps = self.model.joint(z, x)
+        half = self.config.optimiser.precision == "bfloat16"
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            maps = self.model.joint(z, x)
+        maps = {name: value.float() for name, value in maps.items()}
         losses = total_loss(maps, boxes, self.config.optimiser)
         losses.total.backward()  # type: ignore[no-untyped-call]
         parts = (losses.total, losses.focal, losses.giou, losses.l1, losses.size)

@@ -112,6 +112,7 @@ class OptimiserSection(Section):
     warmup: Annotated[int, Field(ge=0)] = 150
     clip: Positive = 1.0
     average: Share = 0.998
+    precision: Literal["float32", "bfloat16"] = "float32"  # of products; weights stay float32
     giou_weight: Positive = 2.0
     l1_weight: Positive = 5.0
     size_weight: Annotated[float, Field(ge=0)] = 2.0

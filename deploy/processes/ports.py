@@ -1,0 +1,182 @@
+"""Lava's channels without their helper threads.
+
+Both ends of a Lava channel start a thread that turns the channel's semaphores into a queue, so
+that a port can be polled. Our processes never poll: they wait for one message after the other. So
+they wait for the semaphore itself, which saves two thread switches a message, and read a message
+where it lies in shared memory: its slot is given back when the time step is over.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+from typing import Any
+
+import numpy as np
+import torch
+from lava.magma.compiler.channels.pypychannel import CspRecvPort, CspSendPort
+from lava.magma.core.model.py.model import PyLoihiProcessModel
+from lava.magma.core.resources import CPU
+from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
+from lava.magma.runtime.mgmt_token_enums import MGMT_COMMAND, MGMT_RESPONSE
+from numpy.typing import NDArray
+from torch import Tensor
+
+LAVA_INT32 = 4  # how Lava's C types name it
+_PR_SET_PDEATHSIG = 1
+# M_MMAP_THRESHOLD, M_TRIM_THRESHOLD: without them glibc gives every large tensor back to the
+# kernel and takes it anew, page by page, in the next frame
+_KEEP_FREED = ((-3, 2**30), (-1, 2**31 - 1))
+_MADV_HUGEPAGE, _HUGE_PAGE, _HEAP = 14, 2**21, 2**26  # address space, not memory in use
+
+
+def bind(parent: int) -> None:
+    """In a child process: leave Ctrl-C to the parent, end with it, and keep freed memory."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        for option, value in _KEEP_FREED:
+            libc.mallopt(option, value)
+        _huge_pages(libc)
+    if hasattr(libc, "prctl"):
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def _huge_pages(libc: ctypes.CDLL) -> None:
+    """Ask for large pages for what this process will allocate: tensors and weights.
+
+    Each process has page tables of its own, and none of them is warm when its turn comes.
+    """
+    if not hasattr(libc, "madvise"):
+        return
+    libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+    libc.free.argtypes = [ctypes.c_void_p]
+    libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    start = libc.malloc(_HEAP)
+    if start:
+        first = -(-start // _HUGE_PAGE) * _HUGE_PAGE
+        libc.madvise(first, start + _HEAP - first, _MADV_HUGEPAGE)
+        libc.free(start)
+
+
+def _slots(port: Any) -> list[NDArray[Any]]:
+    size = port._nbytes
+    dtype = np.int32 if port._dtype == LAVA_INT32 else port._dtype
+    return [
+        np.ndarray(port._shape, dtype, port._shm.buf[size * i : size * (i + 1)])
+        for i in range(port._size)
+    ]
+
+
+class Receiver:
+    """The receiving end of one channel: ``take`` a message, ``give_back`` its slot."""
+
+    def __init__(self, port: CspRecvPort) -> None:
+        self.port = port
+        self.slots = _slots(port)
+        self.index = 0
+        self.taken = 0
+
+    def take(self) -> NDArray[Any]:
+        """Wait for the next message; it is valid until ``give_back``."""
+        self.port._req.acquire()
+        message = self.slots[self.index]
+        self.index = (self.index + 1) % len(self.slots)
+        self.taken += 1
+        return message
+
+    def give_back(self) -> None:
+        """Let the sender use the slots of all messages taken so far."""
+        for _ in range(self.taken):
+            self.port._ack.release()
+        self.taken = 0
+
+
+class Sender:
+    """The sending end of one channel."""
+
+    def __init__(self, port: CspSendPort) -> None:
+        self.port = port
+        self.slots = [torch.from_numpy(slot) for slot in _slots(port)]
+        self.index = 0
+        self.free = len(self.slots)
+
+    def send(self, message: Tensor | NDArray[Any]) -> None:
+        """Wait for a free slot and write the message, converted to the channel's type."""
+        values = torch.as_tensor(message)
+        if self.free:
+            self.free -= 1
+        else:
+            self.port._ack.acquire()
+        slot = self.slots[self.index]
+        counts = values.dtype == torch.uint8 and slot.dtype == torch.int8
+        (slot.view(torch.uint8) if counts else slot).copy_(values)
+        self.index = (self.index + 1) % len(self.slots)
+        self.port._req.release()
+
+    def join(self) -> None:
+        """Close the channel, as Lava asks for at the end."""
+        self.port.join()
+
+
+class DirectModel(PyLoihiProcessModel):
+    """A process model that waits for its channels without helper threads.
+
+    ``receive(name)`` and ``send(name, message)`` name ports; ``run_spk`` is the subclass's.
+    """
+
+    implements_protocol = LoihiProtocol
+    required_resources = [CPU]  # noqa: RUF012  (Lava's own convention)
+    tags: list[str] = []  # noqa: RUF012
+    implements_process: Any = None
+
+    def __init__(self, proc_params: Any) -> None:
+        super().__init__(proc_params=proc_params)
+        bind(proc_params["parent"])
+        self.params = proc_params
+        self.receivers: dict[str, Receiver] = {}
+        self.senders: dict[str, list[Sender]] = {}
+
+    def start(self) -> None:
+        """Open the ports and follow the runtime service's commands until it says stop."""
+        self._commands = Receiver(self.service_to_process)
+        self.process_to_service = Sender(self.process_to_service)
+        for name, port in vars(self).items():
+            for end in getattr(port, "csp_ports", ()):
+                if isinstance(end, CspRecvPort):
+                    self.receivers[name] = Receiver(end)
+                else:
+                    self.senders.setdefault(name, []).append(Sender(end))
+        self.run()
+
+    def run(self) -> None:
+        """Lava's own command loop without its selector, as there is one port to wait for."""
+        while not self._stopped:
+            command = self._commands.take()[0]
+            self._commands.give_back()
+            try:
+                self._cmd_handlers[command]()
+            except Exception:
+                self.process_to_service.send(MGMT_RESPONSE.ERROR)
+                self.join()
+                raise
+            if command == MGMT_COMMAND.STOP[0]:
+                return
+
+    def receive(self, name: str) -> NDArray[Any]:
+        """The next message of an InPort with one channel, where it lies in shared memory."""
+        return self.receivers[name].take()
+
+    def send(self, name: str, message: Tensor | NDArray[Any]) -> None:
+        """Send values to every channel of an OutPort."""
+        for sender in self.senders.get(name, ()):
+            sender.send(message)
+
+    def give_back(self) -> None:
+        """Free all slots of this step's messages."""
+        for receiver in self.receivers.values():
+            receiver.give_back()

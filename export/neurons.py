@@ -1,0 +1,79 @@
+"""Populations on a CPU, exactly: membranes in float32, counts in uint8, channels last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from spiketrack.export.graph import Gate, Neuron
+from spiketrack.export.loops import count_once, count_steps, vote
+
+Kernel = Callable[[Sequence[Tensor]], Tensor]
+
+
+def power_of_two_unit(node: Neuron) -> int | None:
+    """The unit when it is a power of two and ties go to even: rounding then counts as exactly."""
+    unit = 4 * node.reset
+    power = unit > 0 and unit & (unit - 1) == 0
+    ties = (unit // 2 + 1, 3 * unit // 2, 5 * unit // 2 + 1, 7 * unit // 2)
+    return unit if power and node.thresholds == ties else None
+
+
+def rows(x: Tensor) -> Tensor:
+    """(steps, C, H, W) → (steps, H·W·C) as it lies in memory where channels are last."""
+    return x.permute(0, 2, 3, 1).flatten(1).contiguous()
+
+
+def maps(flat: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """The inverse of ``rows``."""
+    steps, channels, height, width = shape
+    return flat.view(steps, height, width, channels).permute(0, 3, 1, 2)
+
+
+def population(node: Neuron) -> Kernel:
+    """The kernel of a population of one time step, or of several with leak and soft reset."""
+    thresholds = np.array(node.thresholds, np.int32)
+    decay = np.array(node.decay, np.int32)
+
+    def one_step(inputs: Sequence[Tensor]) -> Tensor:
+        return count(inputs[0], thresholds)
+
+    def with_state(inputs: Sequence[Tensor]) -> Tensor:
+        x = inputs[0]
+        x = rows(x[:1] if x.stride(0) == 0 else x)  # a step that feeds every step
+        found = torch.empty(node.shape[0], x.shape[1], dtype=torch.uint8)
+        count_steps(x.numpy(), thresholds, node.reset, decay, found.numpy())
+        return maps(found, node.shape)
+
+    return one_step if node.shape[0] == 1 else with_state
+
+
+def count(membrane: Tensor, thresholds: NDArray[np.int32]) -> Tensor:
+    """How many of four thresholds each membrane (1, C, H, W) reaches."""
+    x = rows(membrane)
+    found = torch.empty(x.shape, dtype=torch.uint8)
+    count_once(x.numpy()[0], thresholds.astype(np.float32), found.numpy()[0])
+    return maps(found, tuple(membrane.shape))
+
+
+def gate(node: Gate) -> Kernel:
+    """The kernel of the temporal gate and its population."""
+    table = torch.from_numpy(node.table.astype(np.int32))
+    half = float(2**node.shift // 2)
+
+    def run(inputs: Sequence[Tensor]) -> Tensor:
+        counts, logits = inputs
+        behind = logits[:, 0, :, 0]
+        behind = behind.amax(0) - behind
+        index = ((behind + half) * 2.0**-node.shift).floor_().clamp_(max=len(table) - 1)
+        weights = table[index.long()].contiguous().numpy()
+        seen = counts.to(torch.uint8).permute(0, 2, 3, 1).flatten(1, 2).contiguous()
+        found = torch.empty(seen.shape[1:], dtype=torch.uint8)
+        vote(seen.numpy(), weights, found.numpy())
+        return maps(found.flatten()[None], node.shape)
+
+    return run

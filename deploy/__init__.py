@@ -10,15 +10,18 @@ from spiketrack.lazy import attributes
 if TYPE_CHECKING:
     from spiketrack.deploy.board import Board, load_board
     from spiketrack.deploy.grouping import Grouping, Part, group
+    from spiketrack.deploy.inline import InlineNetwork
     from spiketrack.deploy.mapping import map_network
-    from spiketrack.deploy.network import LavaNetwork, StepResult
+    from spiketrack.deploy.network import LavaNetwork
     from spiketrack.deploy.placement import Placement
     from spiketrack.deploy.processes.blocks import Recording
+    from spiketrack.deploy.results import StepResult
     from spiketrack.deploy.smoke import smoke_run
 
 __all__ = [
     "Board",
     "Grouping",
+    "InlineNetwork",
     "LavaNetwork",
     "Part",
     "Placement",
@@ -33,11 +36,12 @@ __all__ = [
 _HOMES = {
     "Board": "spiketrack.deploy.board",
     "Grouping": "spiketrack.deploy.grouping",
+    "InlineNetwork": "spiketrack.deploy.inline",
     "LavaNetwork": "spiketrack.deploy.network",
     "Part": "spiketrack.deploy.grouping",
     "Placement": "spiketrack.deploy.placement",
     "Recording": "spiketrack.deploy.processes.blocks",
-    "StepResult": "spiketrack.deploy.network",
+    "StepResult": "spiketrack.deploy.results",
     "group": "spiketrack.deploy.grouping",
     "load_board": "spiketrack.deploy.board",
     "map_network": "spiketrack.deploy.mapping",

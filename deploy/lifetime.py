@@ -15,12 +15,12 @@ from lava.magma.core.process.process import AbstractProcess
 from lava.magma.runtime.message_infrastructure.message_infrastructure_interface import (
     MessageInfrastructureInterface,
 )
+from lava.magma.runtime.mgmt_token_enums import MGMT_COMMAND
 from lava.magma.runtime.runtime import ActorType, Runtime
 
 from spiketrack.errors import LavaError, SpikeTrackError
 from spiketrack.interrupts import interrupts_wait
 
-NUDGE_EVERY = 0.1
 MEMORY_HINT = "-9 is what the kernel does when memory runs out"
 
 
@@ -96,11 +96,37 @@ class _Answer:
             raise LavaError(f"Lava process {name}: no start within {self.answers.timeout:g} s")
 
 
-def stops(process: AbstractProcess, timeout: float, nudge: Callable[[], None]) -> bool:
+def pauses(runtime: Runtime, timeout: float, end_step: Callable[[], None]) -> bool:
+    """Ask a run without end to pause; False when it did not within ``timeout`` seconds.
+
+    Lava looks for commands between two time steps alone: ``end_step`` lets the one that waits
+    for a frame end, again where that came before the command.
+    """
+    for port in runtime.runtime_to_service:
+        port.send(MGMT_COMMAND.PAUSE)
+    deadline = time.monotonic() + timeout
+    for port in runtime.service_to_runtime:
+        while not arrives(port, 0.0):
+            end_step()
+            if not arrives(port, 1.0) and time.monotonic() > deadline:
+                return False
+        port.recv()
+    return True
+
+
+def arrives(port: Any, timeout: float) -> bool:
+    """Whether a message comes within ``timeout`` seconds; it stays there."""
+    try:
+        port._queue.get(block=timeout > 0, timeout=timeout, peek=True)
+    except queue.Empty:
+        return False
+    return True
+
+
+def stops(process: AbstractProcess, timeout: float) -> bool:
     """Ask a run to stop; False when it failed to, or did not within ``timeout`` seconds.
 
-    ``nudge`` is called until it has stopped. Lava waits for ever for a process that ends while
-    it stops, so a thread does the waiting.
+    Lava waits for ever for a process that ends while it stops, so a thread does the waiting.
     """
     done: list[bool] = []
 
@@ -111,11 +137,7 @@ def stops(process: AbstractProcess, timeout: float, nudge: Callable[[], None]) -
 
     asking = threading.Thread(target=ask, name="lava stop", daemon=True)
     asking.start()
-    deadline = time.monotonic() + timeout
-    while asking.is_alive() and time.monotonic() < deadline:
-        asking.join(NUDGE_EVERY)
-        if asking.is_alive():
-            nudge()
+    asking.join(timeout)
     return bool(done)
 
 

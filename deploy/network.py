@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import mmap
 import os
-import queue
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,8 +14,8 @@ from lava.magma.core.run_conditions import RunContinuous
 from lava.magma.core.run_configs import Loihi2SimCfg
 from numpy.typing import NDArray
 
-from spiketrack.deploy.grouping import CHANNELS_LAST, Grouping, Part, group, message_shape
-from spiketrack.deploy.lifetime import MEMORY_HINT, kill, start, stops
+from spiketrack.deploy.grouping import Grouping, Part, group, message_shape
+from spiketrack.deploy.lifetime import MEMORY_HINT, arrives, kill, pauses, start, stops
 from spiketrack.deploy.processes.blocks import (
     BUSY,
     FINISHED,
@@ -26,10 +24,10 @@ from spiketrack.deploy.processes.blocks import (
     WAITING,
     Block,
     Recording,
-    count_sizes,
     counted_nodes,
     memories,
     model_for,
+    recorded_size,
 )
 from spiketrack.deploy.processes.host import (
     KEPT,
@@ -41,6 +39,7 @@ from spiketrack.deploy.processes.host import (
     collector_model,
     memory_writer_model,
 )
+from spiketrack.deploy.results import StepResult, counts_of, operations_of, outputs_of
 from spiketrack.errors import GraphError, LavaError
 from spiketrack.export.counting import FIELDS
 from spiketrack.export.graph import IMAGE, MEMORY, Graph
@@ -51,15 +50,6 @@ START_TIMEOUT = 120.0
 STOP_TIMEOUT = 20.0
 STEP_TIMEOUT = 120.0
 LOOK_EVERY = 0.25
-
-
-@dataclass(frozen=True)
-class StepResult:
-    """One step: outputs by name (int32), operations (nodes, fields), counts by population."""
-
-    outputs: Mapping[str, NDArray[np.int32]]
-    operations: Mapping[str, NDArray[np.int64]]
-    counts: Mapping[str, NDArray[np.int8]]
 
 
 class LavaNetwork:
@@ -143,8 +133,8 @@ class LavaNetwork:
     def _collect(self, shared: Mapping[str, Any]) -> None:
         outputs = self.graph.outputs
         ports = [self.source[node.inputs[0]] for node in outputs]
-        self.layout = {n.name: message_shape(self.graph, n.name) for n in outputs}
-        self.outputs = self._collector(ports, list(self.layout.values()), np.int32, shared)
+        layout = [message_shape(self.graph, node.name) for node in outputs]
+        self.outputs = self._collector(ports, layout, np.int32, shared)
         parts = self.grouping.parts
         self.operations: Collector | None = None
         self.counts: Collector | None = None
@@ -153,11 +143,9 @@ class LavaNetwork:
             shapes = [(len(counted_nodes(part, self.graph)), len(FIELDS)) for part in parts]
             self.operations = self._collector(ports, shapes, np.int64, shared)
         if self.recording.counts:
-            sizes = {part.name: count_sizes(part, self.graph) for part in parts}
-            self.count_layout = {n: s for found in sizes.values() for n, s in found.items()}
-            senders = [part.name for part in parts if sizes[part.name]]
-            ports = [self.blocks[name].counts for name in senders]
-            vectors = [(sum(sizes[name].values()),) for name in senders]
+            sizes = {part.name: recorded_size(part, self.graph) for part in parts}
+            ports = [self.blocks[name].counts for name, size in sizes.items() if size]
+            vectors = [(size,) for size in sizes.values() if size]
             self.counts = self._collector(ports, vectors, np.int8, shared)
 
     def _collector(
@@ -198,9 +186,12 @@ class LavaNetwork:
         deadline = time.monotonic() + self.timeout
         self.steps += 1
         self._feed(image, memory)
-        outputs = self._split_outputs(self._receive(self.outputs, deadline))
-        operations = self._split_operations(deadline)
-        counts = self._split_counts(deadline)
+        outputs = outputs_of(self.graph, self._receive(self.outputs, deadline))
+        operations, counts, parts = {}, {}, self.grouping.parts
+        if self.operations is not None:
+            operations = operations_of(self.graph, parts, self._receive(self.operations, deadline))
+        if self.counts is not None:
+            counts = counts_of(self.graph, parts, self._receive(self.counts, deadline))
         return StepResult(outputs, operations, counts)
 
     def _feed(self, image: NDArray[Any], memory: Mapping[str, NDArray[Any]] | None) -> None:
@@ -223,12 +214,8 @@ class LavaNetwork:
 
     def _until_message(self, port: Any, deadline: float) -> None:
         """Wait for a message, now and then looking for failed processes and the deadline."""
-        while True:
-            try:
-                port._queue.get(timeout=LOOK_EVERY, peek=True)
-                return
-            except queue.Empty:
-                self._raise_failures()
+        while not arrives(port, LOOK_EVERY):
+            self._raise_failures()
             if time.monotonic() > deadline:
                 raise LavaError(
                     f"Lava process {self._late()}: no answer within {self.timeout:g} s; "
@@ -254,34 +241,6 @@ class LavaNetwork:
                 return f"{part.name} ({state} step {self.steps})"
         return "of input or output"
 
-    # results
-
-    def _split_outputs(self, vector: NDArray[Any]) -> dict[str, NDArray[np.int32]]:
-        found = _split(vector, self.layout)
-        return {name: self._logical(name, value) for name, value in found.items()}
-
-    def _logical(self, name: str, value: NDArray[Any]) -> NDArray[Any]:
-        """(steps, C, H, W) of a message that travelled channels last."""
-        last = self.graph.signal(name) in CHANNELS_LAST
-        return value.transpose(0, 3, 1, 2) if last else value
-
-    def _split_operations(self, deadline: float) -> dict[str, NDArray[np.int64]]:
-        if self.operations is None:
-            return {}
-        rows = self._receive(self.operations, deadline).reshape(-1, len(FIELDS))
-        parts = self.grouping.parts
-        names = [name for part in parts for name in counted_nodes(part, self.graph)]
-        found = dict(zip(names, rows, strict=True))
-        return {node.name: found[node.name] for node in self.graph if node.name in found}
-
-    def _split_counts(self, deadline: float) -> dict[str, NDArray[np.int8]]:
-        if self.counts is None:
-            return {}
-        vector = self._receive(self.counts, deadline)
-        shapes = {name: message_shape(self.graph, name) for name in self.count_layout}
-        found = _split(vector, shapes)
-        return {n.name: self._logical(n.name, found[n.name]) for n in self.graph.populations}
-
     def seconds(self) -> dict[str, tuple[float, float]]:
         """Part → (seconds of arithmetic, seconds of waiting for messages) so far."""
         return {
@@ -303,18 +262,11 @@ class LavaNetwork:
         actors = runtime._messaging_infrastructure.actors
         if self.steps == 0 or any(actor.exitcode is not None for actor in actors):
             return False
-        return stops(self.image, STOP_TIMEOUT, self._end_step)
+        if not pauses(runtime, STOP_TIMEOUT, self._end_step):
+            return False
+        return stops(self.image, STOP_TIMEOUT)
 
     def _end_step(self) -> None:
         """Let the time step that waits for a frame end: Lava stops between steps alone."""
         if self.image.host.external_pipe_csp_send_port.probe():
             self._feed(np.zeros(self.image.host.shape, np.int16), None)
-
-
-def _split(vector: NDArray[Any], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
-    found, start = {}, 0
-    for name, shape in shapes.items():
-        size = int(np.prod(shape))
-        found[name] = vector[start : start + size].reshape(shape)
-        start += size
-    return found

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from spiketrack.simulators.factory import BACKENDS, INTEGER_BACKENDS, Options, open_simulator
     from spiketrack.simulators.float_reference import FloatSimulator
     from spiketrack.simulators.integer import IntegerSimulator
-    from spiketrack.simulators.lava import LavaSimulator
+    from spiketrack.simulators.lava import InlineSimulator, LavaSimulator
     from spiketrack.simulators.norse_backend import NorseSimulator
     from spiketrack.simulators.onnx_backend import OnnxFloatSimulator, OnnxSimulator
 
@@ -18,6 +18,7 @@ __all__ = [
     "INTEGER_BACKENDS",
     "FloatSimulator",
     "Inference",
+    "InlineSimulator",
     "IntegerSimulator",
     "LavaSimulator",
     "Maps",
@@ -35,6 +36,7 @@ _HOMES = {
     "INTEGER_BACKENDS": "spiketrack.simulators.factory",
     "FloatSimulator": "spiketrack.simulators.float_reference",
     "Inference": "spiketrack.simulators.base",
+    "InlineSimulator": "spiketrack.simulators.lava",
     "IntegerSimulator": "spiketrack.simulators.integer",
     "LavaSimulator": "spiketrack.simulators.lava",
     "Maps": "spiketrack.simulators.base",

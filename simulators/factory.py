@@ -10,7 +10,7 @@ from spiketrack.export.network import ExportedNetwork
 from spiketrack.simulators.base import Simulator
 
 FLOAT = "float"
-INTEGER_BACKENDS = ("integer", "lava", "onnx", "norse")  # agree to the last bit
+INTEGER_BACKENDS = ("integer", "lava", "inline", "onnx", "norse")  # agree to the last bit
 BACKENDS = (FLOAT, *INTEGER_BACKENDS)
 STEP_TIMEOUT = 120.0
 
@@ -69,6 +69,10 @@ def _open_integer(backend: str, network: ExportedNetwork, options: Options) -> S
         return LavaSimulator(
             network.graphs, network.config, *record, options.threads, options.timeout
         )
+    if backend == "inline":
+        from spiketrack.simulators.lava import InlineSimulator
+
+        return InlineSimulator(network.graphs, network.config, *record)
     if backend == "onnx":
         from spiketrack.simulators.onnx_backend import OnnxSimulator
 

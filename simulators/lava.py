@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketrack.config import NetworkConfig
-from spiketrack.deploy.network import STEP_TIMEOUT, LavaNetwork, StepResult
+from spiketrack.deploy.inline import InlineNetwork
+from spiketrack.deploy.network import STEP_TIMEOUT, LavaNetwork
 from spiketrack.deploy.processes.blocks import Recording
+from spiketrack.deploy.results import StepResult
 from spiketrack.export.graph import Graph
 from spiketrack.export.readout import quantise_image, to_maps
 from spiketrack.simulators.base import Crop, Inference, SimulatorBase, Trace
@@ -33,11 +35,16 @@ class LavaSimulator(SimulatorBase):
         self.config = config
         self.graphs = network
         recording = Recording(operations, counts)
-        self.networks = {
-            name: LavaNetwork(graph, None, recording, threads, timeout)
-            for name, graph in network.items()
+        self.networks: Mapping[str, LavaNetwork | InlineNetwork] = {
+            name: self.build(graph, recording, threads, timeout) for name, graph in network.items()
         }
         self.pending: Mapping[str, NDArray[np.int32]] | None = None
+
+    def build(
+        self, graph: Graph, recording: Recording, threads: int, timeout: float
+    ) -> LavaNetwork | InlineNetwork:
+        """The network of one branch."""
+        return LavaNetwork(graph, None, recording, threads, timeout)
 
     def encode_template(self, crops: Crop) -> Inference:
         """Run the template graph; its memory goes to the search graph with the next crop."""
@@ -59,6 +66,18 @@ class LavaSimulator(SimulatorBase):
         with ExitStack() as stack:
             for network in self.networks.values():
                 stack.callback(network.close)
+
+
+class InlineSimulator(LavaSimulator):
+    """The models of the Lava processes one after the other in this process, without Lava's run."""
+
+    name = "inline"
+
+    def build(
+        self, graph: Graph, recording: Recording, threads: int, timeout: float
+    ) -> LavaNetwork | InlineNetwork:
+        """The network of one branch; nothing is forked, so neither threads nor time matter."""
+        return InlineNetwork(graph, None, recording)
 
 
 def _trace(found: StepResult) -> Trace:

@@ -41,7 +41,9 @@ class NorseBranch:
             )
             for part in self.plan.parts
         }
-        self.kernels = {g.node: KERNELS[graph[g.node]](graph[g.node], graph) for g in self.plan.glue}
+        self.kernels = {
+            g.node: KERNELS[graph[g.node]](graph[g.node], graph) for g in self.plan.glue
+        }
 
     @torch.no_grad()
     def run(self, inputs: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

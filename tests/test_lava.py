@@ -35,13 +35,13 @@ from spiketrack.pipeline import export_checkpoint
 from spiketrack.simulators.base import Inference, Simulator
 from spiketrack.simulators.factory import Options
 from spiketrack.simulators.integer import IntegerSimulator
-from spiketrack.simulators.lava import LavaSimulator
+from spiketrack.simulators.lava import InlineSimulator, LavaSimulator
 from spiketrack.verification import Verification, verify
 
 # networkx, which Lava's compiler imports, looks for pandas
 pytestmark = pytest.mark.filterwarnings("ignore::ImportWarning")
 PROGRAM = "from spiketrack.cli import main; main()"
-VICTIM = "encoder.block3.1.attn"
+VICTIM = "encoder.block3.1"
 
 
 def networks(templates: int) -> dict[str, Graph]:
@@ -117,16 +117,34 @@ def pair(request: pytest.FixtureRequest) -> Pair:
 
 def test_lava_equals_the_integer_backend(pair: Pair) -> None:
     for expected, found in pair.inferences:
-        assert list(expected.trace.counts) == list(found.trace.counts)
-        for name, counts in expected.trace.counts.items():
-            assert np.array_equal(counts, found.trace.counts[name]), name
-        assert list(expected.trace.operations) == list(found.trace.operations)
-        for name, row in expected.trace.operations.items():
-            assert np.array_equal(row, found.trace.operations[name]), name
-        assert (expected.maps is None) == (found.maps is None)
-        if expected.maps is not None and found.maps is not None:
-            for key in ("score", "size", "offset"):
-                assert np.array_equal(getattr(expected.maps, key), getattr(found.maps, key)), key
+        assert_same(expected, found)
+
+
+@pytest.mark.parametrize("templates", [1, 3])
+def test_the_same_models_in_one_process_give_the_same(templates: int) -> None:
+    config = tiny_model(templates).config
+    integer = IntegerSimulator(networks(templates), config, True, True)
+    inline = InlineSimulator(networks(templates), config, True, True)
+    images = crops(templates + 2)
+    for index in (0, 1):
+        stack = images[index : index + templates]
+        assert_same(integer.encode_template(stack), inline.encode_template(stack))
+        for image in images[-2:]:
+            assert_same(integer.search(image), inline.search(image))
+    inline.close()
+
+
+def assert_same(expected: Inference, found: Inference) -> None:
+    assert list(expected.trace.counts) == list(found.trace.counts)
+    for name, counts in expected.trace.counts.items():
+        assert np.array_equal(counts, found.trace.counts[name]), name
+    assert list(expected.trace.operations) == list(found.trace.operations)
+    for name, row in expected.trace.operations.items():
+        assert np.array_equal(row, found.trace.operations[name]), name
+    assert (expected.maps is None) == (found.maps is None)
+    if expected.maps is not None and found.maps is not None:
+        for key in ("score", "size", "offset"):
+            assert np.array_equal(getattr(expected.maps, key), getattr(found.maps, key)), key
 
 
 def test_every_population_spikes_and_templates_matter(pair: Pair) -> None:
@@ -285,7 +303,7 @@ def verified(exported: ExportedNetwork, branch: str, name: str, change: Any) -> 
 def conv_and_population(graph: Graph) -> tuple[str, str]:
     """A convolution of the victim's block and the population that it feeds."""
     for node in graph:
-        if isinstance(node, Conv) and node.name.startswith(VICTIM):
+        if isinstance(node, Conv) and node.name.startswith(f"{VICTIM}.attn"):
             (reader,) = graph.consumers[node.name]
             if isinstance(reader, Neuron):
                 return node.name, reader.name
@@ -316,14 +334,14 @@ class Trouble:
     def __init__(self, kind: str) -> None:
         self.kind, self.send = kind, BlockModel.send
 
-    def __call__(self, model: BlockModel, found: Any) -> None:
+    def __call__(self, model: BlockModel, *message: Any) -> None:
         if model.part.name == VICTIM and model.progress[blocks.STARTED] == 2:
             if self.kind == "hang":
                 time.sleep(600)
             if self.kind == "die":
                 os.kill(os.getpid(), signal.SIGKILL)
             raise ValueError("the weights are gone")
-        self.send(model, found)
+        self.send(model, *message)
 
 
 @pytest.mark.parametrize(
@@ -338,7 +356,7 @@ def test_trouble_is_reported_by_name_and_ends_everything(
     kind: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trouble = Trouble(kind)
-    monkeypatch.setattr(BlockModel, "send", lambda model, found: trouble(model, found))
+    monkeypatch.setattr(BlockModel, "send", lambda model, *message: trouble(model, *message))
     network = LavaNetwork(tiny_graph(1, "template"), recording=Recording(), timeout=60)
     image = np.zeros(network.graph["image"].shape, np.int16)
     network.run(image)
@@ -387,9 +405,9 @@ def test_a_process_that_does_not_start_is_named(
 def test_a_stop_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("spiketrack.deploy.network.STOP_TIMEOUT", 0.5)
     before = descendants()
-    network = LavaNetwork(random_graph(3, ("plain",)))
-    network.start()
-    network.runtime._is_started = True
+    graph = random_graph(3, ("plain",))
+    network = LavaNetwork(graph)
+    network.run(random_inputs(graph, 4)["image"])
     monkeypatch.setattr(network.image, "stop", lambda: time.sleep(600))
     network.close()
     assert not alive(descendants() - before - helpers())

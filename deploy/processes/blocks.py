@@ -59,8 +59,8 @@ class Block(AbstractProcess):
             self.rewritten = InPort(shape=(1,))
         if recording.operations:
             self.operations = OutPort(shape=(len(counted_nodes(part, graph)), len(FIELDS)))
-        if recording.counts and (sizes := count_sizes(part, graph)):
-            self.counts = OutPort(shape=(sum(sizes.values()),))
+        if recording.counts and (size := recorded_size(part, graph)):
+            self.counts = OutPort(shape=(size,))
 
 
 class DownsamplingBlock(Block):
@@ -149,11 +149,14 @@ def counted_nodes(part: Part, graph: Graph) -> tuple[str, ...]:
     return tuple(node.name for node in counted(graph) if node.name in part.nodes)
 
 
-def count_sizes(part: Part, graph: Graph) -> dict[str, int]:
-    """Population → number of counts, in the order in which they are recorded."""
-    return {
-        node.name: int(np.prod(node.shape)) for node in graph.populations if node.name in part.nodes
-    }
+def recorded_populations(part: Part, graph: Graph) -> tuple[str, ...]:
+    """Populations of a part in the order in which their counts are recorded."""
+    return tuple(node.name for node in graph.populations if node.name in part.nodes)
+
+
+def recorded_size(part: Part, graph: Graph) -> int:
+    """Number of counts that a part records in each step."""
+    return sum(int(np.prod(graph[name].shape)) for name in recorded_populations(part, graph))
 
 
 class BlockModel(DirectModel):
@@ -171,8 +174,9 @@ class BlockModel(DirectModel):
 
     def build(self, proc_params: Any) -> None:
         """What is needed for every step."""
-        torch.set_num_threads(proc_params["threads"])
-        torch.set_grad_enabled(False)
+        if self.forked:
+            torch.set_num_threads(proc_params["threads"])
+            torch.set_grad_enabled(False)
         self.graph: Graph = proc_params["graph"]
         self.recording: Recording = proc_params["recording"]
         self.progress: NDArray[np.float64] = proc_params["progress"][proc_params["index"]]

@@ -136,7 +136,9 @@ class DirectModel(PyLoihiProcessModel):
 
     def __init__(self, proc_params: Any) -> None:
         super().__init__(proc_params=proc_params)
-        bind(proc_params["parent"])
+        self.forked = os.getpid() != proc_params["parent"]  # else its parent executes it itself
+        if self.forked:
+            bind(proc_params["parent"])
         self.params = proc_params
         self.receivers: dict[str, Receiver] = {}
         self.senders: dict[str, list[Sender]] = {}

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spiketrack.deploy.grouping import Grouping, Part, group, message_dtype
-from spiketrack.deploy.processes.blocks import BlockModel, Recording
+from spiketrack.deploy.processes.blocks import COLUMNS, BlockModel, Recording
 from spiketrack.deploy.processes.host import KEPT, REWRITTEN
-from spiketrack.deploy.results import StepResult, counts_of, operations_of, outputs_of
+from spiketrack.deploy.results import Assembly, StepResult
 from spiketrack.errors import GraphError
 from spiketrack.export.graph import IMAGE, MEMORY, Graph
 
@@ -52,10 +52,11 @@ class InlineNetwork:
     ) -> None:
         self.graph = graph
         self.parts = (grouping or group(graph)).parts
+        self.assembly = Assembly(graph, self.parts)
         self.recording = recording
         self.image = next(n.name for n in graph.inputs if n.signal == IMAGE)
         self.memories = [n.name for n in graph.inputs if n.signal == MEMORY]
-        progress = np.zeros((len(self.parts), 4))
+        progress = np.zeros((len(self.parts), COLUMNS))
         self.models = [
             InlineBlock(
                 {
@@ -102,10 +103,10 @@ class InlineNetwork:
         ends = [messages[node.inputs[0]].ravel() for node in self.graph.outputs]
         operations, counts = {}, {}
         if self.recording.operations:
-            operations = operations_of(self.graph, self.parts, self._recorded("operations"))
+            operations = self.assembly.operations(self._recorded("operations"))
         if self.recording.counts:
-            counts = counts_of(self.graph, self.parts, self._recorded("counts"))
-        return StepResult(outputs_of(self.graph, np.concatenate(ends)), operations, counts)
+            counts = self.assembly.counts(self._recorded("counts"))
+        return StepResult(self.assembly.outputs(np.concatenate(ends)), operations, counts)
 
     def _recorded(self, port: str) -> NDArray[Any]:
         found = [model.sent[port].numpy().ravel() for model in self.models if port in model.sent]

@@ -18,8 +18,10 @@ from spiketrack.deploy.grouping import Grouping, Part, group, message_shape
 from spiketrack.deploy.lifetime import MEMORY_HINT, arrives, kill, pauses, start, stops
 from spiketrack.deploy.processes.blocks import (
     BUSY,
+    COLUMNS,
     FINISHED,
     PROCESSES,
+    SENDING,
     STARTED,
     WAITING,
     Block,
@@ -39,7 +41,7 @@ from spiketrack.deploy.processes.host import (
     collector_model,
     memory_writer_model,
 )
-from spiketrack.deploy.results import StepResult, counts_of, operations_of, outputs_of
+from spiketrack.deploy.results import Assembly, StepResult
 from spiketrack.errors import GraphError, LavaError
 from spiketrack.export.counting import FIELDS
 from spiketrack.export.graph import IMAGE, MEMORY, Graph
@@ -70,15 +72,16 @@ class LavaNetwork:
     ) -> None:
         self.graph = graph
         self.grouping = grouping or group(graph)
+        self.assembly = Assembly(graph, self.grouping.parts)
         self.recording = recording
         self.threads = threads
         self.timeout = timeout
         self.runtime: Any = None
         self.models: dict[AbstractProcess, type] = {}
         # anonymous shared memory: the children inherit it, nothing to unlink
-        self.memory = mmap.mmap(-1, 8 * 4 * max(len(self.grouping.parts), 1))
+        self.memory = mmap.mmap(-1, 8 * COLUMNS * max(len(self.grouping.parts), 1))
         table = np.frombuffer(self.memory, np.float64)
-        self.progress = table.reshape(len(self.grouping.parts), 4)
+        self.progress = table.reshape(len(self.grouping.parts), COLUMNS)
         self.steps = 0
         self._build()
 
@@ -186,12 +189,12 @@ class LavaNetwork:
         deadline = time.monotonic() + self.timeout
         self.steps += 1
         self._feed(image, memory)
-        outputs = outputs_of(self.graph, self._receive(self.outputs, deadline))
-        operations, counts, parts = {}, {}, self.grouping.parts
+        outputs = self.assembly.outputs(self._receive(self.outputs, deadline))
+        operations, counts = {}, {}
         if self.operations is not None:
-            operations = operations_of(self.graph, parts, self._receive(self.operations, deadline))
+            operations = self.assembly.operations(self._receive(self.operations, deadline))
         if self.counts is not None:
-            counts = counts_of(self.graph, parts, self._receive(self.counts, deadline))
+            counts = self.assembly.counts(self._receive(self.counts, deadline))
         return StepResult(outputs, operations, counts)
 
     def _feed(self, image: NDArray[Any], memory: Mapping[str, NDArray[Any]] | None) -> None:
@@ -241,10 +244,10 @@ class LavaNetwork:
                 return f"{part.name} ({state} step {self.steps})"
         return "of input or output"
 
-    def seconds(self) -> dict[str, tuple[float, float]]:
-        """Part → (seconds of arithmetic, seconds of waiting for messages) so far."""
+    def seconds(self) -> dict[str, tuple[float, float, float]]:
+        """Part → seconds of arithmetic, of sending, and of waiting for messages so far."""
         return {
-            part.name: (float(row[BUSY]), float(row[WAITING]))
+            part.name: (float(row[BUSY]), float(row[SENDING]), float(row[WAITING]))
             for part, row in zip(self.grouping.parts, self.progress, strict=True)
         }
 

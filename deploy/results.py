@@ -24,36 +24,47 @@ class StepResult:
     counts: Mapping[str, NDArray[np.int8]]
 
 
-def outputs_of(graph: Graph, vector: NDArray[Any]) -> dict[str, NDArray[np.int32]]:
-    """The outputs' messages, one behind the other, by name."""
-    return _split(graph, [node.name for node in graph.outputs], vector)
+class Assembly:
+    """Puts vectors that the processes of a graph sent, one behind the other, together by name."""
 
+    def __init__(self, graph: Graph, parts: Sequence[Part]) -> None:
+        self.graph = graph
+        self._outputs = self._layout([node.name for node in graph.outputs])
+        rows = [name for part in parts for name in counted_nodes(part, graph)]
+        self._rows = {name: index for index, name in enumerate(rows)}
+        self._counted = [node.name for node in graph if node.name in self._rows]
+        sent = self._layout([name for part in parts for name in recorded_populations(part, graph)])
+        self._counts = {node.name: sent[node.name] for node in graph.populations}
 
-def operations_of(
-    graph: Graph, parts: Sequence[Part], vector: NDArray[Any]
-) -> dict[str, NDArray[np.int64]]:
-    """Rows of all parts, one behind the other, by node in the graph's order."""
-    names = [name for part in parts for name in counted_nodes(part, graph)]
-    found = dict(zip(names, vector.reshape(-1, len(FIELDS)), strict=True))
-    return {node.name: found[node.name] for node in graph if node.name in found}
+    def _layout(self, names: Sequence[str]) -> dict[str, tuple[int, int, tuple[int, ...], bool]]:
+        """Name → first and last element, shape, and whether channels are last."""
+        found, start = {}, 0
+        for name in names:
+            shape = message_shape(self.graph, name)
+            end = start + int(np.prod(shape))
+            found[name] = start, end, shape, self.graph.signal(name) in CHANNELS_LAST
+            start = end
+        return found
 
+    def outputs(self, vector: NDArray[Any]) -> dict[str, NDArray[np.int32]]:
+        """Outputs by name."""
+        return self._split(self._outputs, vector)
 
-def counts_of(
-    graph: Graph, parts: Sequence[Part], vector: NDArray[Any]
-) -> dict[str, NDArray[np.int8]]:
-    """Counts of all parts, one behind the other, by population in the graph's order."""
-    names = [name for part in parts for name in recorded_populations(part, graph)]
-    found = _split(graph, names, vector)
-    return {node.name: found[node.name] for node in graph.populations}
+    def operations(self, vector: NDArray[Any]) -> dict[str, NDArray[np.int64]]:
+        """Rows by node, in the graph's order."""
+        rows = vector.reshape(-1, len(FIELDS))
+        return {name: rows[self._rows[name]] for name in self._counted}
 
+    def counts(self, vector: NDArray[Any]) -> dict[str, NDArray[np.int8]]:
+        """Counts by population, in the graph's order."""
+        return self._split(self._counts, vector)
 
-def _split(graph: Graph, names: Sequence[str], vector: NDArray[Any]) -> dict[str, NDArray[Any]]:
-    found, start = {}, 0
-    for name in names:
-        shape = message_shape(graph, name)
-        size = int(np.prod(shape))
-        value = vector[start : start + size].reshape(shape)
-        last = graph.signal(name) in CHANNELS_LAST
-        found[name] = value.transpose(0, 3, 1, 2) if last else value
-        start += size
-    return found
+    @staticmethod
+    def _split(
+        layout: Mapping[str, tuple[int, int, tuple[int, ...], bool]], vector: NDArray[Any]
+    ) -> dict[str, NDArray[Any]]:
+        found = {}
+        for name, (start, end, shape, last) in layout.items():
+            value = vector[start:end].reshape(shape)
+            found[name] = value.transpose(0, 3, 1, 2) if last else value
+        return found

@@ -22,7 +22,7 @@ from spiketrack.version import VERSION
 # name → module in spiketrack.commands, in the order of --help
 COMMANDS = (
     "info", "export", "simulate", "verify", "energy", "map", "report", "track", "evaluate",
-    "train", "outlets", "doctor",
+    "train", "outlets", "bench", "doctor",
 )  # fmt: skip
 
 UsageError: Any = typer.BadParameter.__base__  # Typer has no public name for it

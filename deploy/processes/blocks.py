@@ -27,10 +27,13 @@ from spiketrack.deploy.processes.host import REWRITTEN
 from spiketrack.deploy.processes.ports import DirectModel
 from spiketrack.errors import LavaError
 from spiketrack.export.counting import FIELDS, OperationCounter, counted
-from spiketrack.export.graph import COUNT, MEMORY, POPULATIONS, Graph, Input, Node
+from spiketrack.export.graph import COUNT, MEMORY, POPULATIONS, Conv, Graph, Input, Node
 from spiketrack.export.kernels import Program
 
-STARTED, FINISHED, BUSY, WAITING = range(4)  # columns of the progress table
+STARTED, FINISHED, BUSY, SENDING, WAITING = range(5)  # columns of the progress table
+COLUMNS = 5
+Seen = tuple[Node, Sequence[Tensor], Tensor]
+NOTHING = torch.empty(0)
 
 
 @dataclass(frozen=True)
@@ -146,12 +149,14 @@ def memories(part: Part, graph: Graph) -> tuple[str, ...]:
 
 def counted_nodes(part: Part, graph: Graph) -> tuple[str, ...]:
     """Nodes of a part that operations are counted for, in the order of the rows."""
-    return tuple(node.name for node in counted(graph) if node.name in part.nodes)
+    inside = set(part.nodes)
+    return tuple(node.name for node in counted(graph) if node.name in inside)
 
 
 def recorded_populations(part: Part, graph: Graph) -> tuple[str, ...]:
     """Populations of a part in the order in which their counts are recorded."""
-    return tuple(node.name for node in graph.populations if node.name in part.nodes)
+    inside = set(part.nodes)
+    return tuple(node.name for node in graph.populations if node.name in inside)
 
 
 def recorded_size(part: Part, graph: Graph) -> int:
@@ -195,30 +200,28 @@ class BlockModel(DirectModel):
             raise LavaError(f"Lava process {self.part.name}: {error}") from error
 
     def step(self) -> None:
-        """Receive all messages, run the program, send what others read, then what is recorded."""
+        """Receive all messages, run the program, send what others read, then record.
+
+        What is recorded is counted behind the messages, while the next process computes.
+        """
         begin = time.perf_counter()
         self.progress[STARTED] += 1
         values = self.messages()
         received = time.perf_counter()
-        recorded: dict[str, Tensor] = {}
+        seen: list[Seen] = []
 
         def observe(node: Node, inputs: Sequence[Tensor], output: Tensor) -> None:
-            if self.counter is not None:
-                self.counter.observe(node, inputs, output)
-            if self.recording.counts and isinstance(node, POPULATIONS):
-                recorded[node.name] = output
+            kept = [x if isinstance(node, Conv) else needed(x) for x in inputs]
+            seen.append((node, kept, needed(output)))
 
         watched = self.recording.operations or self.recording.counts
         found = self.program.run(values, self.part.sends, observe if watched else None)
         done = time.perf_counter()
         for index, name in enumerate(self.part.sends):
             self.send(f"out_{index}", outgoing(self.graph, name, found[name]))
-        if self.counter is not None:
-            self.send("operations", self.counter.take())
-        if recorded:
-            counts = [outgoing(self.graph, name, x).flatten() for name, x in recorded.items()]
-            self.send("counts", torch.cat(counts))
+        self.record(seen)
         self.give_back()
+        self.progress[SENDING] += time.perf_counter() - done
         self.progress[BUSY] += done - received
         self.progress[WAITING] += received - begin
         self.progress[FINISHED] += 1
@@ -233,6 +236,23 @@ class BlockModel(DirectModel):
             elif rewritten:
                 self.kept[name] = torch.from_numpy(self.receive(f"in_{index}")).float()
         return values | self.kept
+
+    def record(self, seen: Sequence[Seen]) -> None:
+        """Send operation counts and the counts of all populations, as asked for."""
+        if self.counter is not None:
+            for node, inputs, output in seen:
+                self.counter.observe(node, inputs, output)
+            self.send("operations", self.counter.take())
+        if self.recording.counts:
+            counts = [(n.name, x) for n, _, x in seen if isinstance(n, POPULATIONS)]
+            if counts:
+                flat = [outgoing(self.graph, name, x).flatten() for name, x in counts]
+                self.send("counts", torch.cat(flat))
+
+
+def needed(value: Tensor) -> Tensor:
+    """Counts, which the records need; no membrane is kept for them."""
+    return value if value.dtype == torch.uint8 else NOTHING
 
 
 def outgoing(graph: Graph, name: str, value: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ where it lies in shared memory: its slot is given back when the time step is ove
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import signal
 from typing import Any
@@ -33,6 +34,7 @@ _MADV_HUGEPAGE, _HUGE_PAGE, _HEAP = 14, 2**21, 2**26  # address space, not memor
 
 def bind(parent: int) -> None:
     """In a child process: leave Ctrl-C to the parent, end with it, and keep freed memory."""
+    gc.freeze()  # what the parent made is not looked through again, nor copied for that
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     libc = ctypes.CDLL(None)

@@ -1,0 +1,1 @@
+"""Times of the backends, measured in one run and compared as ratios."""

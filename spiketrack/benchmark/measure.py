@@ -1,0 +1,186 @@
+"""One variant after the other: export, Lava in closed loop, then the same crops elsewhere."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from spiketrack.benchmark.results import (
+    Detail,
+    Document,
+    Findings,
+    Result,
+    line_fit,
+    quartiles,
+    timed,
+)
+from spiketrack.benchmark.tasks import NETWORK
+from spiketrack.benchmark.worker import run
+from spiketrack.boxes import Box
+from spiketrack.checkpoint import Checkpoint, read_checkpoint
+from spiketrack.export.counting import dense_mac
+from spiketrack.export.folding import SEARCH, TEMPLATE
+from spiketrack.export.graph import Conv
+from spiketrack.export.network import ExportedNetwork
+from spiketrack.pipeline import export_checkpoint
+
+BRANCHES = (SEARCH, TEMPLATE)
+SMALL = 1.0  # GMAC a frame: networks below it are also run for many frames
+THREADS = (1, 2)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all variants share: clip, first box, frames, threads of Lava's processes, soak."""
+
+    clip: Path
+    box: Box
+    frames: int
+    threads: int
+    soak: int
+
+
+def measure(
+    checkpoints: Sequence[str], folder: Path, setting: Setting, tell: Callable[[str], None]
+) -> Findings:
+    """Measure every checkpoint below ``folder``; ``tell`` hears what is under way."""
+    findings = Findings()
+    for index, checkpoint in enumerate(checkpoints):
+        place = folder / str(index)
+        place.mkdir()
+        _Variant(checkpoint, place, setting, tell, findings).run()
+    if len(findings.details) >= 3:
+        findings.results += list(_line(findings))
+    return findings
+
+
+def _line(findings: Findings) -> Iterator[Result]:
+    """How straight time a frame is against dense MACs over the variants."""
+    lava = {r.variant: r.value for r in findings.results if _is(r, SEARCH, "lava")}
+    points = [(d.giga_macs, lava[d.variant] or 0.0) for d in findings.details]
+    slope, r_squared = line_fit(points)
+    yield Result("all", SEARCH, "time_against_macs", value=slope, unit="ms/GMAC")
+    yield Result("all", SEARCH, "time_against_macs_r_squared", ratio=r_squared)
+
+
+def _is(result: Result, branch: str, measure: str) -> bool:
+    return result.branch == branch and result.measure == measure
+
+
+class _Variant:
+    """All measurements of one checkpoint."""
+
+    def __init__(
+        self,
+        checkpoint: str,
+        folder: Path,
+        setting: Setting,
+        tell: Callable[[str], None],
+        findings: Findings,
+    ) -> None:
+        self.checkpoint, self.folder, self.setting = checkpoint, folder, setting
+        self.findings = findings
+        self.read: Checkpoint = read_checkpoint(checkpoint)
+        published = self.read.network.variant
+        self.name = published if published != "custom" else Path(checkpoint).name.split(".")[0]
+        self.tell = lambda what: tell(f"{self.name}: {what}")
+
+    def run(self) -> None:
+        """Export, Lava, then everything that repeats Lava's crops."""
+        network = self._export()
+        macs = sum(dense_mac(n, network.graphs[SEARCH]) for n in network.graphs[SEARCH]) / 1e9
+        self.tell("Lava, closed loop")
+        lava = self._lava(self.setting.soak if macs < SMALL else 0)
+        floats = {t: self._repeat("float", t) for t in THREADS}
+        integers = {t: self._repeat("integer", t) for t in THREADS}
+        inlines = {t: self._repeat("inline", t) for t in THREADS}
+        times = {
+            "float": _better(floats),
+            "integer": _better(integers),
+            "inline": _better(inlines),
+            "lava": {b: lava[b] for b in BRANCHES},
+        }
+        for branch in BRANCHES:
+            self._ratios(branch, {name: found[branch] for name, found in times.items()})
+        best = min(THREADS, key=lambda t: statistics.median(floats[t][SEARCH]))
+        self._one("float_over_convolutions", _ratio(floats[best], SEARCH, "convolutions"))
+        self._rest(lava)
+        self.findings.details.append(
+            Detail(
+                self.name,
+                macs,
+                lava["processes"],
+                lava["shares"],
+                [(name, 1e3 * s) for name, s in lava["slowest"]],
+                [(name, 1e3 * s) for name, s in integers[1]["layers"]],
+            )
+        )
+
+    def _export(self) -> ExportedNetwork:
+        self.tell("export")
+        begin = time.perf_counter()
+        network = export_checkpoint(self.checkpoint, self.folder / NETWORK)
+        self._value("export", time.perf_counter() - begin, "s", "both")
+        size = sum((self.folder / NETWORK / f"{b}.nir").stat().st_size for b in BRANCHES)
+        convolutions = [n for g in network.graphs.values() for n in g if isinstance(n, Conv)]
+        weights = sum(node.weight.size for node in convolutions)
+        self._value("stored_bytes_per_weight", size / weights, "byte", "both")
+        return network
+
+    def _lava(self, soak: int) -> Document:
+        setting = self.setting
+        options = {
+            "clip": str(setting.clip),
+            "box": setting.box.as_tuple(),
+            "frames": setting.frames,
+            "threads": setting.threads,
+            "soak": soak,
+        }
+        return run("lava", self.folder, options)
+
+    def _repeat(self, backend: str, threads: int) -> Document:
+        self.tell(f"{backend}, {threads} threads" if threads > 1 else f"{backend}, 1 thread")
+        options = {"backend": backend, "threads": threads, "checkpoint": self.checkpoint}
+        options["layers"] = backend == "integer" and threads == 1
+        return run("repeat", self.folder, options, spin=True)
+
+    def _ratios(self, branch: str, times: dict[str, list[float]]) -> None:
+        middle = {name: statistics.median(values) for name, values in times.items()}
+        for name in ("lava", "inline", "integer"):
+            low, _, high = quartiles([v / middle["float"] for v in times[name]])
+            ratio = middle[name] / middle["float"]
+            self.findings.results.append(
+                Result(self.name, branch, f"{name}_over_float", ratio=ratio, low=low, high=high)
+            )
+        for name, values in times.items():
+            self.findings.results.append(timed(self.name, branch, name, values))
+
+    def _rest(self, lava: Document) -> None:
+        self._one("recording_over_plain", _ratio(lava, "recorded", "plain"))
+        self._value("start", lava["start"], "s", "both")
+        self._value("peak_memory", lava["memory"] / 1e9, "GB", "both")
+        self._value("frames_per_second", lava["frames_per_second"], "1/s", SEARCH)
+        if "growth" in lava:
+            growth, frames = 100 * lava["growth"], self.setting.soak
+            self._value(f"memory_growth_over_{frames}_frames", growth, "%", SEARCH)
+
+    def _one(self, measure: str, ratio: float) -> None:
+        self.findings.results.append(Result(self.name, SEARCH, measure, ratio=ratio))
+
+    def _value(self, measure: str, value: float, unit: str, branch: str) -> None:
+        self.findings.results.append(Result(self.name, branch, measure, value=value, unit=unit))
+
+
+def _better(found: dict[int, Document]) -> Document:
+    """Of the numbers of threads the one with the smaller median, for each branch."""
+    return {
+        branch: min((f[branch] for f in found.values()), key=statistics.median)
+        for branch in BRANCHES
+    }
+
+
+def _ratio(found: Document, above: str, below: str) -> float:
+    return statistics.median(found[above]) / statistics.median(found[below])

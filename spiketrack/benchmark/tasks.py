@@ -1,0 +1,235 @@
+"""The measurements, each in a fresh process: how torch was used before decides its speed after.
+
+A task takes a folder that holds an export (``network``) and, after ``lava`` has run, the crops of
+its closed loop (``crops.npz``); it returns plain values.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import torch
+from torch import Tensor, nn
+
+from spiketrack.benchmark.results import Document
+from spiketrack.boxes import Box
+from spiketrack.clip import open_clip
+from spiketrack.export.network import read_export
+from spiketrack.simulators.base import Crop, Inference, Simulator
+from spiketrack.simulators.factory import Options, open_simulator
+from spiketrack.tracker import Tracker, follow
+
+CROPS = "crops.npz"
+NETWORK = "network"
+TEMPLATES = 6  # encodings that are timed
+
+
+class Stopwatch:
+    """A backend whose inferences are timed and whose crops are kept."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self.simulator, self.config, self.name = simulator, simulator.config, simulator.name
+        self.times: dict[str, list[float]] = defaultdict(list)
+        self.crops: list[Crop] = []
+        self.templates: Crop | None = None
+
+    def encode_template(self, crops: Crop) -> Inference:
+        """The backend's, timed."""
+        self.templates = crops
+        return self._time("template", lambda: self.simulator.encode_template(crops))
+
+    def search(self, crop: Crop) -> Inference:
+        """The backend's, timed."""
+        self.crops.append(crop)
+        return self._time("search", lambda: self.simulator.search(crop))
+
+    def _time(self, branch: str, run: Callable[[], Inference]) -> Inference:
+        begin = time.perf_counter()
+        found = run()
+        self.times[branch].append(time.perf_counter() - begin)
+        return found
+
+
+def memory_in_use() -> int:
+    """Bytes of this process and all below it, shared pages divided (proportional set size)."""
+    processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    total = 0
+    for process in processes:
+        try:
+            total += process.memory_full_info().pss
+        except psutil.NoSuchProcess:
+            continue
+    return total
+
+
+def lava(folder: Path, options: Document) -> Document:
+    """Closed loop on Lava: start, frames, templates, memory, shares, the cost of recording."""
+    network = read_export(folder / NETWORK)
+    frames, threads = int(options["frames"]), int(options["threads"])
+    clip = open_clip(Path(options["clip"]), frames)
+    with ExitStack() as stack:
+        begin = time.perf_counter()
+        plain = _open(stack, "lava", network, Options(threads=threads))
+        watch = Stopwatch(plain)
+        loop = follow(Tracker(watch, network.tracker), clip, Box(*options["box"]))
+        next(loop)
+        next(loop)
+        found: Document = {"start": time.perf_counter() - begin}
+        memory = [memory_in_use()]
+        before, begin = _seconds(plain), time.perf_counter()
+        for _ in loop:
+            pass
+        wall = time.perf_counter() - begin
+        count = len(watch.crops) - 1
+        found |= {"frames_per_second": count / wall} | _shares(
+            before, _seconds(plain), watch.times["search"][1:]
+        )
+        found["search"] = watch.times["search"][1:]
+        found["template"] = _templates(plain, watch)
+        plain.search(watch.crops[0])
+        memory.append(memory_in_use())
+        np.savez(folder / CROPS, templates=watch.templates, crops=np.stack(watch.crops))
+        if options["soak"]:
+            memory += _soak(plain, watch.crops, int(options["soak"]))
+            found["growth"] = memory[-1] / memory[-2] - 1
+        found["memory"] = max(memory)
+        found |= _recording(stack, network, plain, watch, threads)
+    return found
+
+
+def _open(stack: ExitStack, backend: str, network: Any, options: Options) -> Any:
+    return stack.enter_context(open_simulator(backend, network, None, options))
+
+
+def _templates(simulator: Simulator, watch: Stopwatch) -> list[float]:
+    if watch.templates is None:
+        raise AssertionError("the loop encodes a template first")
+    again = Stopwatch(simulator)
+    for _ in range(TEMPLATES + 1):
+        again.encode_template(watch.templates)
+    return again.times["template"][1:]
+
+
+def _soak(simulator: Simulator, crops: Sequence[Crop], frames: int) -> list[int]:
+    """Memory before and after so many further frames."""
+    begin = memory_in_use()
+    for index in range(frames):
+        simulator.search(crops[index % len(crops)])
+    return [begin, memory_in_use()]
+
+
+def _recording(
+    stack: ExitStack, network: Any, plain: Any, watch: Stopwatch, threads: int
+) -> Document:
+    """The same crops in turn without recording and with operations counted."""
+    recorder = _open(stack, "lava", network, Options(operations=True, threads=threads))
+    if watch.templates is not None:
+        recorder.encode_template(watch.templates)
+    pair = Stopwatch(plain), Stopwatch(recorder)
+    for crop in watch.crops:
+        for each in pair:
+            each.search(crop)
+    without, with_operations = (each.times["search"][2:] for each in pair)
+    return {"plain": without, "recorded": with_operations}
+
+
+def _seconds(simulator: Any) -> dict[str, tuple[float, float, float]]:
+    found: dict[str, tuple[float, float, float]] = simulator.networks["search"].seconds()
+    return found
+
+
+def _shares(
+    before: dict[str, tuple[float, ...]],
+    after: dict[str, tuple[float, ...]],
+    times: Sequence[float],
+) -> Document:
+    """Where a frame's time goes: arithmetic and sending of all processes, the rest is waiting."""
+    total = sum(times)
+    spent = {n: [a - b for a, b in zip(after[n], before[n], strict=True)] for n in after}
+    busy, sending = (sum(row[i] for row in spent.values()) / total for i in (0, 1))
+    slowest = sorted(((n, row[0] / len(times)) for n, row in spent.items()), key=lambda r: -r[1])
+    shares = {"arithmetic": busy, "messages": sending, "waiting": max(0.0, 1 - busy - sending)}
+    return {"shares": shares, "processes": len(after), "slowest": slowest[:6]}
+
+
+def repeat(folder: Path, options: Document) -> Document:
+    """The kept crops again through the backend ``options`` names, on so many threads."""
+    torch.set_num_threads(int(options["threads"]))
+    kept = np.load(folder / CROPS)
+    backend, checkpoint, network = options["backend"], None, None
+    if backend == "float":
+        from spiketrack.checkpoint import read_checkpoint
+
+        checkpoint = read_checkpoint(options["checkpoint"])
+    else:
+        network = read_export(folder / NETWORK)
+    with open_simulator(backend, network, checkpoint) as simulator:
+        watch = Stopwatch(simulator)
+        for _ in range(TEMPLATES + 1):
+            watch.encode_template(kept["templates"])
+        for crop in (kept["crops"][0], *kept["crops"]):
+            watch.search(crop)
+        found: Document = {name: values[1:] for name, values in watch.times.items()}
+        if options.get("layers"):
+            found["layers"] = _layer_times(simulator, kept["crops"])
+    if backend == "float" and checkpoint is not None:
+        found["convolutions"] = _bare_convolutions(checkpoint.build().eval(), kept)
+    return found
+
+
+def _layer_times(simulator: Any, crops: Sequence[Crop]) -> list[tuple[str, float]]:
+    """Median seconds of every node of the search graph, in one process."""
+    times: dict[str, list[float]] = defaultdict(list)
+    last = [0.0]
+
+    def observe(node: Any, inputs: Any, output: Any) -> None:
+        now = time.perf_counter()
+        times[node.name].append(now - last[0])
+        last[0] = now
+
+    from spiketrack.export.readout import quantise_image
+
+    graph, program = simulator.graphs["search"], simulator.programs["search"]
+    with torch.no_grad():
+        for crop in crops[:10]:
+            image = torch.from_numpy(quantise_image(crop[None], graph).astype(np.float32))
+            last[0] = time.perf_counter()
+            program.run({"image": image} | simulator.memory, (), observe)
+    found = [(name, float(np.median(values))) for name, values in times.items()]
+    return sorted(found, key=lambda row: -row[1])[:10]
+
+
+@torch.no_grad()
+def _bare_convolutions(model: nn.Module, kept: Any) -> list[float]:
+    """All convolutions of a search frame alone, on tensors of the shapes that they see."""
+    calls: list[tuple[nn.Module, Tensor]] = []
+
+    def keep(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        calls.append((module, inputs[0].clone(memory_format=torch.preserve_format)))
+
+    memory = model.encode_template(torch.from_numpy(kept["templates"]))  # type: ignore[operator]
+    handles = [
+        module.register_forward_pre_hook(keep)
+        for module in model.modules()
+        if isinstance(module, (nn.Conv1d, nn.Conv2d))
+    ]
+    model(torch.from_numpy(kept["crops"][0])[None], memory)
+    for handle in handles:
+        handle.remove()
+    times = []
+    for _ in range(11):
+        begin = time.perf_counter()
+        for module, x in calls:
+            module(x)
+        times.append(time.perf_counter() - begin)
+    return times[1:]
+
+
+TASKS: dict[str, Callable[[Path, Document], Document]] = {"lava": lava, "repeat": repeat}

@@ -51,7 +51,8 @@ class InlineNetwork:
         recording: Recording = Recording(),  # noqa: B008  (frozen)
     ) -> None:
         self.graph = graph
-        self.parts = (grouping or group(graph)).parts
+        self.grouping = grouping or group(graph)
+        self.parts = self.grouping.parts
         self.assembly = Assembly(graph, self.parts)
         self.recording = recording
         self.image = next(n.name for n in graph.inputs if n.signal == IMAGE)

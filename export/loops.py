@@ -7,7 +7,8 @@ exactly; the leak's product has up to 36 bits and is taken in int64.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numba
 import numpy as np
@@ -21,10 +22,16 @@ TILE = 1024  # neurons that go through all steps together; their state stays in 
 
 HALF = MAX_COUNT // 2
 
-_compiled: Any = numba.njit  # numba carries no types
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-@_compiled("void(f4[::1], f4[::1], u1[::1])", cache=True)
+def compiled(signature: str) -> Callable[[Function], Function]:
+    """Compile a loop for one signature, with numba's result kept on disk."""
+    decorate: Callable[[Function], Function] = numba.njit(signature, cache=True)
+    return decorate
+
+
+@compiled("void(f4[::1], f4[::1], u1[::1])")
 def count_once(u: Reals, thresholds: Reals, out: Bytes) -> None:
     """k = number of the four thresholds that u reaches, for every neuron."""
     a, b, c, d = thresholds[0], thresholds[1], thresholds[2], thresholds[3]
@@ -33,7 +40,7 @@ def count_once(u: Reals, thresholds: Reals, out: Bytes) -> None:
         out[i] = np.uint8(x >= a) + np.uint8(x >= b) + np.uint8(x >= c) + np.uint8(x >= d)
 
 
-@_compiled("void(f4[:, ::1], i4[::1], i4, i4[::1], u1[:, ::1])", cache=True)
+@compiled("void(f4[:, ::1], i4[::1], i4, i4[::1], u1[:, ::1])")
 def count_steps(
     x: Reals, thresholds: NDArray[np.int32], reset: int, decay: NDArray[np.int32], out: Bytes
 ) -> None:
@@ -64,7 +71,7 @@ def count_steps(
                 now[i] = np.uint8(u >= a) + np.uint8(u >= b) + np.uint8(u >= c) + np.uint8(u >= d)
 
 
-@_compiled("UniTuple(i8, 4)(u1[:, ::1], i4[::1])", cache=True)
+@compiled("UniTuple(i8, 4)(u1[:, ::1], i4[::1])")
 def tally(rows: Bytes, fan_out: NDArray[np.int32]) -> tuple[int, int, int, int]:
     """Σ [k > 0], Σ k, Σ fan-out · [k > 0] and Σ fan-out · k over rows (positions, channels).
 
@@ -83,10 +90,10 @@ def tally(rows: Bytes, fan_out: NDArray[np.int32]) -> tuple[int, int, int, int]:
             weight = np.int64(fan_out[p % fan_out.size])
             graded += weight * some
             spiking += weight * total
-    return events, spikes, graded, spiking
+    return int(events), int(spikes), int(graded), int(spiking)
 
 
-@_compiled("UniTuple(i8, 2)(u1[:, ::1], u1[:, ::1])", cache=True)
+@compiled("UniTuple(i8, 2)(u1[:, ::1], u1[:, ::1])")
 def coincidences(k: Bytes, v: Bytes) -> tuple[int, int]:
     """Σ nnz(k) · nnz(v) and Σ (Σ k) · (Σ v) over rows of one head at one position."""
     graded = spiking = np.int64(0)
@@ -100,10 +107,10 @@ def coincidences(k: Bytes, v: Bytes) -> tuple[int, int]:
             v_some += np.int32(v[p, c] > 0)
         graded += np.int64(k_some) * v_some
         spiking += np.int64(k_total) * v_total
-    return graded, spiking
+    return int(graded), int(spiking)
 
 
-@_compiled("void(u1[:, :, ::1], i4[:, ::1], u1[:, ::1])", cache=True)
+@compiled("void(u1[:, :, ::1], i4[:, ::1], u1[:, ::1])")
 def vote(counts: Bytes, weights: NDArray[np.int32], out: Bytes) -> None:
     """Σ weights[t, c] · (counts[t, p, c] - 2) > 0, for every position p and channel c."""
     steps, positions, channels = counts.shape

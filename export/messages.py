@@ -76,7 +76,8 @@ class Messages:
 
     def coincidences(self, other: Messages) -> tuple[int, int]:
         """Σ nnz · nnz and Σ sum · sum over the channels of each head at each position and step."""
-        return coincidences(*(x.rows.reshape(len(x.rows) * HEADS, -1) for x in (self, other)))
+        k, v = (x.rows.reshape(len(x.rows) * HEADS, -1) for x in (self, other))
+        return coincidences(k, v)
 
 
 @dataclass(frozen=True, eq=False)

@@ -277,6 +277,7 @@ def damaged(graph: Graph, name: str, change: Callable[[Any], Node]) -> Graph:
 def damage_process(simulator: LavaSimulator, branch: str, name: str, change: Any) -> None:
     """Give one process of one network, the one that holds node ``name``, another number."""
     network = simulator.networks[branch]
+    assert isinstance(network, LavaNetwork)
     part = next(part for part in network.grouping.parts if name in part.nodes)
     graph = damaged(network.graph, name, change)
     network.blocks[part.name].proc_params.overwrite("graph", graph)

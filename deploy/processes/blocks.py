@@ -179,9 +179,6 @@ class BlockModel(DirectModel):
 
     def build(self, proc_params: Any) -> None:
         """What is needed for every step."""
-        if self.forked:
-            torch.set_num_threads(proc_params["threads"])
-            torch.set_grad_enabled(False)
         self.graph: Graph = proc_params["graph"]
         self.recording: Recording = proc_params["recording"]
         self.progress: NDArray[np.float64] = proc_params["progress"][proc_params["index"]]

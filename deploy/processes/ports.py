@@ -38,7 +38,7 @@ def bind(parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     libc = ctypes.CDLL(None)
-    if hasattr(libc, "mallopt"):
+    if hasattr(libc, "mallopt") and hasattr(libc, "madvise"):  # glibc on Linux
         for option, value in _KEEP_FREED:
             libc.mallopt(option, value)
         _huge_pages(libc)
@@ -53,8 +53,6 @@ def _huge_pages(libc: ctypes.CDLL) -> None:
 
     Each process has page tables of its own, and none of them is warm when its turn comes.
     """
-    if not hasattr(libc, "madvise"):
-        return
     libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
     libc.free.argtypes = [ctypes.c_void_p]
     libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
@@ -141,6 +139,9 @@ class DirectModel(PyLoihiProcessModel):
         self.forked = os.getpid() != proc_params["parent"]  # else its parent executes it itself
         if self.forked:
             bind(proc_params["parent"])
+            # before the first operator: the parent's threads are not in this process
+            torch.set_num_threads(proc_params.get("threads", 1))
+            torch.set_grad_enabled(False)
         self.params = proc_params
         self.receivers: dict[str, Receiver] = {}
         self.senders: dict[str, list[Sender]] = {}
@@ -148,7 +149,7 @@ class DirectModel(PyLoihiProcessModel):
     def start(self) -> None:
         """Open the ports and follow the runtime service's commands until it says stop."""
         self._commands = Receiver(self.service_to_process)
-        self.process_to_service = Sender(self.process_to_service)
+        self.process_to_service: Any = Sender(self.process_to_service)
         for name, port in vars(self).items():
             for end in getattr(port, "csp_ports", ()):
                 if isinstance(end, CspRecvPort):

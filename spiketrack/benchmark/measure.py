@@ -86,7 +86,11 @@ class _Variant:
         self.read: Checkpoint = read_checkpoint(checkpoint)
         published = self.read.network.variant
         self.name = published if published != "custom" else Path(checkpoint).name.split(".")[0]
-        self.tell = lambda what: tell(f"{self.name}: {what}")
+        self.tell_all = tell
+
+    def tell(self, what: str) -> None:
+        """Say what is measured of this variant."""
+        self.tell_all(f"{self.name}: {what}")
 
     def run(self) -> None:
         """Export, Lava, then everything that repeats Lava's crops."""
@@ -183,4 +187,4 @@ def _better(found: dict[int, Document]) -> Document:
 
 
 def _ratio(found: Document, above: str, below: str) -> float:
-    return statistics.median(found[above]) / statistics.median(found[below])
+    return float(statistics.median(found[above]) / statistics.median(found[below]))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -22,16 +22,18 @@ from spiketrack.benchmark.results import Document
 from spiketrack.boxes import Box
 from spiketrack.clip import open_clip
 from spiketrack.export.network import read_export
-from spiketrack.simulators.base import Crop, Inference, Simulator
+from spiketrack.model import SpikeTrack
+from spiketrack.simulators.base import Crop, Inference, Simulator, SimulatorBase
 from spiketrack.simulators.factory import Options, open_simulator
 from spiketrack.tracker import Tracker, follow
 
 CROPS = "crops.npz"
 NETWORK = "network"
 TEMPLATES = 6  # encodings that are timed
+SETTLED = 200  # frames after which allocators have seen every size they will see
 
 
-class Stopwatch:
+class Stopwatch(SimulatorBase):
     """A backend whose inferences are timed and whose crops are kept."""
 
     def __init__(self, simulator: Simulator) -> None:
@@ -95,7 +97,8 @@ def lava(folder: Path, options: Document) -> Document:
         found["template"] = _templates(plain, watch)
         plain.search(watch.crops[0])
         memory.append(memory_in_use())
-        np.savez(folder / CROPS, templates=watch.templates, crops=np.stack(watch.crops))
+        templates = np.asarray(watch.templates)
+        np.savez(folder / CROPS, templates=templates, crops=np.stack(watch.crops))
         if options["soak"]:
             memory += _soak(plain, watch.crops, int(options["soak"]))
             found["growth"] = memory[-1] / memory[-2] - 1
@@ -118,11 +121,13 @@ def _templates(simulator: Simulator, watch: Stopwatch) -> list[float]:
 
 
 def _soak(simulator: Simulator, crops: Sequence[Crop], frames: int) -> list[int]:
-    """Memory before and after so many further frames."""
-    begin = memory_in_use()
-    for index in range(frames):
-        simulator.search(crops[index % len(crops)])
-    return [begin, memory_in_use()]
+    """Memory before and after so many further frames, once it has settled."""
+    found = []
+    for count in (SETTLED, frames):
+        for index in range(count):
+            simulator.search(crops[index % len(crops)])
+        found.append(memory_in_use())
+    return found
 
 
 def _recording(
@@ -146,8 +151,8 @@ def _seconds(simulator: Any) -> dict[str, tuple[float, float, float]]:
 
 
 def _shares(
-    before: dict[str, tuple[float, ...]],
-    after: dict[str, tuple[float, ...]],
+    before: Mapping[str, tuple[float, ...]],
+    after: Mapping[str, tuple[float, ...]],
     times: Sequence[float],
 ) -> Document:
     """Where a frame's time goes: arithmetic and sending of all processes, the rest is waiting."""
@@ -207,14 +212,14 @@ def _layer_times(simulator: Any, crops: Sequence[Crop]) -> list[tuple[str, float
 
 
 @torch.no_grad()
-def _bare_convolutions(model: nn.Module, kept: Any) -> list[float]:
+def _bare_convolutions(model: SpikeTrack, kept: Any) -> list[float]:
     """All convolutions of a search frame alone, on tensors of the shapes that they see."""
     calls: list[tuple[nn.Module, Tensor]] = []
 
     def keep(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         calls.append((module, inputs[0].clone(memory_format=torch.preserve_format)))
 
-    memory = model.encode_template(torch.from_numpy(kept["templates"]))  # type: ignore[operator]
+    memory = model.encode_template(torch.from_numpy(kept["templates"]))
     handles = [
         module.register_forward_pre_hook(keep)
         for module in model.modules()
@@ -232,4 +237,15 @@ def _bare_convolutions(model: nn.Module, kept: Any) -> list[float]:
     return times[1:]
 
 
-TASKS: dict[str, Callable[[Path, Document], Document]] = {"lava": lava, "repeat": repeat}
+def stock(folder: Path, options: Document) -> Document:
+    """Lava's own Conv model on every shape of convolution of the search graph."""
+    from spiketrack.benchmark.stock import measure_stock
+
+    return {"rows": measure_stock(read_export(folder / NETWORK).graphs["search"])}
+
+
+TASKS: dict[str, Callable[[Path, Document], Document]] = {
+    "lava": lava,
+    "repeat": repeat,
+    "stock": stock,
+}

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 
 from spiketrack.commands.tables import say, table
 
 if TYPE_CHECKING:
     from spiketrack.benchmark.results import Findings
+    from spiketrack.benchmark.stock import StockRow
 
 
 def bench(
@@ -60,7 +63,7 @@ def bench(
     _, start = choose_clip(video, box, frames)
     setting = Setting((video or bundled_clip()).absolute(), start, frames, threads, soak)
     machine = describe()
-    stock = []
+    stock: list[list[StockRow]] = []
     with tempfile.TemporaryDirectory() as folder, _status() as tell:
         findings = measure(names, Path(folder), setting, tell)
         if against:
@@ -86,19 +89,11 @@ def bench(
         )
 
 
-def _status() -> Any:
+@contextmanager
+def _status() -> Iterator[Callable[[str], None]]:
     """A line that says what is being measured."""
-    from contextlib import contextmanager
-
-    from rich.console import Console
-
-    @contextmanager
-    def show() -> Any:
-        with Console(stderr=True).status("starting") as status:
-            told: Callable[[str], None] = lambda what: status.update(what)  # noqa: E731
-            yield told
-
-    return show()
+    with Console(stderr=True).status("starting") as status:
+        yield lambda what: status.update(what)
 
 
 def _show(findings: Findings) -> None:
@@ -116,7 +111,9 @@ def _show(findings: Findings) -> None:
     table("results", ("variant", "branch", "measure", "median", "unit", "quartiles"), rows)
     for detail in findings.details:
         shares = ", ".join(f"{name} {share:.0%}" for name, share in detail.shares.items())
-        say(f"{detail.variant}: {detail.giga_macs:.2f} GMAC, {detail.processes} processes: {shares}")
+        say(
+            f"{detail.variant}: {detail.giga_macs:.2f} GMAC, {detail.processes} processes: {shares}"
+        )
         for title, found in (
             ("slowest processes on Lava", detail.slowest_processes),
             ("slowest layers in one process", detail.slowest_layers),
@@ -124,10 +121,13 @@ def _show(findings: Findings) -> None:
             say(f"  {title}: " + ", ".join(f"{n} {ms:.2f} ms" for n, ms in found[:5]))
 
 
-def _show_stock(rows: Any) -> None:
+def _show_stock(rows: Sequence[StockRow]) -> None:
+    """The slowest shapes and all that the stock model gets wrong; JSON has every one."""
+    right = [row for row in rows if row.ratio is not None]
+    wrong = [row for row in rows if row.ratio is None]
+    slowest = sorted(right, key=lambda row: -(row.stock_ms or 0.0))[:8]
     shown = [
         (
-            row.variant,
             row.layer,
             row.shape,
             "" if row.stock_ms is None else f"{row.stock_ms:.4g}",
@@ -135,7 +135,11 @@ def _show_stock(rows: Any) -> None:
             "" if row.ratio is None else f"{row.ratio:.4g} ×",
             row.verdict,
         )
-        for row in rows
+        for row in (*slowest, *wrong)
     ]
-    columns = ("variant", "layer", "shape", "stock, ms", "here, ms", "ratio", "stock model")
-    table("Lava's own Conv model", columns, shown)
+    columns = ("layer", "shape", "stock, ms", "here, ms", "ratio", "stock model")
+    name = rows[0].variant if rows else ""
+    table(f"{name}: Lava's own Conv model, slowest shapes and wrong ones", columns, shown)
+    total = sum(row.stock_ms or 0.0 for row in right), sum(row.ours_ms for row in right)
+    say(f"{name}: right on {len(right)} of {len(rows)} shapes, one layer each:")
+    say(f"  {total[0]:.4g} ms there, {total[1]:.3g} ms here: {total[0] / total[1]:.4g} ×")

@@ -13,7 +13,7 @@ import pytest
 import torch
 from random_graphs import tiny_graph, tiny_model
 
-from spiketrack.commands.outlets import BEGIN, END, markdown, outlets
+from spiketrack.commands.outlets import markdown, outlets
 from spiketrack.errors import ConfigError, UnsupportedError
 from spiketrack.export.folding import fold
 from spiketrack.export.outlets import OUTLETS, ExportContext, template_memories, write_outlets
@@ -22,6 +22,7 @@ from spiketrack.outlet_readers import Reading, try_readers
 
 Entries = dict[str, list[dict[str, Any]]]
 BRANCHES = ("template", "search")
+BEGIN, END = "<!-- outlets: begin -->", "<!-- outlets: end -->"
 EXACT = Measured("onnx, integer", "onnxruntime", {"onnxruntime": "9.9"}, {"search": (3, 4, 0.5)},
                  1000, 0, 0.0, 0.25)  # fmt: skip
 

@@ -15,12 +15,15 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from spiketrack.benchmark.worker import run
+from spiketrack.deploy.lifetime import arrives, kill, start
+from spiketrack.errors import LavaError
 from spiketrack.export.convolutions import convolution
 from spiketrack.export.graph import COUNT, Conv, Graph
 from spiketrack.export.kernels import as_signal
 from spiketrack.limits import MAX_COUNT
 
 STEPS = 3
+PATIENCE = 120.0  # seconds for one step
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,8 @@ def _row(graph: Graph, node: Conv) -> dict[str, Any]:
         wrong = int((found != expected).sum())
         verdict = "right" if not wrong else f"wrong: {wrong:,} of {expected.size:,} differ"
     except Exception as error:
-        verdict = f"fails: {type(error).__name__}: {str(error).splitlines()[0][:80]}"
+        what = (str(error).splitlines() or [""])[0][:80]
+        verdict = f"fails: {type(error).__name__} {what}".rstrip()
     ours = _ours(graph, node, counts)
     kernel = "×".join(str(n) for n in node.weight.shape[-2:])
     inputs, outputs = "×".join(map(str, source.shape[1:])), node.shape[1]
@@ -105,16 +109,32 @@ def _lava(node: Conv, counts: NDArray[np.int32]) -> tuple[NDArray[Any], float]:
     sink = Sink(shape=stock.a_out.shape, buffer=STEPS)
     source.s_out.connect(stock.s_in)
     stock.a_out.connect(sink.a_in)
+    runtime = start(stock, Loihi2SimCfg(select_tag="fixed_pt"), 2, {}, PATIENCE)
     times = []
     try:
         for _ in range(STEPS):
             begin = time.perf_counter()
-            stock.run(condition=RunSteps(1), run_cfg=Loihi2SimCfg(select_tag="fixed_pt"))
+            stock.run(condition=RunSteps(1, blocking=False))
+            _await(runtime)
+            stock.wait()
             times.append(time.perf_counter() - begin)
         found = _read(sink)
     finally:
-        stock.stop()
+        kill(runtime)
     return found, statistics.median(times[1:])
+
+
+def _await(runtime: Any) -> None:
+    """Until the step is over; Lava itself would wait for ever for a process that failed."""
+    deadline = time.monotonic() + PATIENCE
+    while not all(arrives(port, 0.25) for port in runtime.service_to_runtime):
+        for actor in runtime._messaging_infrastructure.actors:
+            if actor.exception is not None:
+                raise actor.exception[0]
+            if actor.exitcode is not None:
+                raise LavaError(f"a process ended with exit code {actor.exitcode}")
+        if time.monotonic() > deadline:
+            raise LavaError(f"no answer within {PATIENCE:g} s")
 
 
 def _read(sink: Any) -> NDArray[Any]:

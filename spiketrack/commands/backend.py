@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from spiketrack.simulators.factory import Options
 
 BACKEND_HELP = (
-    "float, integer, lava, onnx or norse; default: float for a checkpoint, integer for an "
+    "float, integer, lava, inline, onnx or norse; default: float for a checkpoint, integer for an "
     "export folder."
 )
 

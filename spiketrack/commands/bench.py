@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from spiketrack.commands.markdown import Slot
+from spiketrack.commands.markdown import table as tabular
 from spiketrack.commands.tables import say, table
 
 if TYPE_CHECKING:
@@ -38,6 +40,9 @@ def bench(
     against: Annotated[
         str | None, typer.Option(help="stock: also time Lava's own Conv model, layer by layer.")
     ] = None,
+    into: Annotated[
+        Path | None, typer.Option(help="Markdown file whose bench table is to be replaced.")
+    ] = None,
     json: Annotated[Path | None, typer.Option(help="Write everything as JSON.")] = None,
 ) -> None:
     """Measure Lava, the float reference and the other backends in one run, as ratios.
@@ -59,6 +64,7 @@ def bench(
         raise ConfigError(f"--frames {frames}: a median needs at least 10")
     if against not in (None, "stock"):
         raise ConfigError(f"--against {against}: choose stock")
+    slot = Slot(into, "bench") if into else None
     names = checkpoint or ["nano"]
     _, start = choose_clip(video, box, frames)
     setting = Setting((video or bundled_clip()).absolute(), start, frames, threads, soak)
@@ -74,6 +80,8 @@ def bench(
     _show(findings)
     for rows in stock:
         _show_stock(rows)
+    if slot:
+        slot.fill(markdown(findings, stock, machine))
     if json is not None:
         write_json(
             json,
@@ -96,8 +104,11 @@ def _status() -> Iterator[Callable[[str], None]]:
         yield lambda what: status.update(what)
 
 
-def _show(findings: Findings) -> None:
-    rows = [
+COLUMNS = ("variant", "branch", "measure", "median", "unit", "quartiles")
+
+
+def _rows(findings: Findings) -> list[tuple[str, ...]]:
+    return [
         (
             result.variant,
             result.branch,
@@ -108,25 +119,34 @@ def _show(findings: Findings) -> None:
         )
         for result in findings.results
     ]
-    table("results", ("variant", "branch", "measure", "median", "unit", "quartiles"), rows)
+
+
+def _explained(findings: Findings) -> Iterator[str]:
+    """Where the time of each variant goes."""
     for detail in findings.details:
         shares = ", ".join(f"{name} {share:.0%}" for name, share in detail.shares.items())
-        say(
-            f"{detail.variant}: {detail.giga_macs:.2f} GMAC, {detail.processes} processes: {shares}"
-        )
+        size = f"{detail.giga_macs:.2f} GMAC, {detail.processes} processes"
+        yield f"{detail.variant}: {size}: {shares}"
         for title, found in (
             ("slowest processes on Lava", detail.slowest_processes),
             ("slowest layers in one process", detail.slowest_layers),
         ):
-            say(f"  {title}: " + ", ".join(f"{n} {ms:.2f} ms" for n, ms in found[:5]))
+            yield f"  {title}: " + ", ".join(f"{n} {ms:.2f} ms" for n, ms in found[:5])
 
 
-def _show_stock(rows: Sequence[StockRow]) -> None:
+def _show(findings: Findings) -> None:
+    table("results", COLUMNS, _rows(findings))
+    for line in _explained(findings):
+        say(line)
+
+
+STOCK_COLUMNS = ("layer", "shape", "stock, ms", "here, ms", "ratio", "stock model")
+
+
+def _stock_rows(rows: Sequence[StockRow]) -> list[tuple[str, ...]]:
     """The slowest shapes and all that the stock model gets wrong; JSON has every one."""
-    right = [row for row in rows if row.ratio is not None]
-    wrong = [row for row in rows if row.ratio is None]
-    slowest = sorted(right, key=lambda row: -(row.stock_ms or 0.0))[:8]
-    shown = [
+    right = sorted((r for r in rows if r.ratio is not None), key=lambda r: -(r.stock_ms or 0.0))
+    return [
         (
             row.layer,
             row.shape,
@@ -135,11 +155,31 @@ def _show_stock(rows: Sequence[StockRow]) -> None:
             "" if row.ratio is None else f"{row.ratio:.4g} ×",
             row.verdict,
         )
-        for row in (*slowest, *wrong)
+        for row in (*right[:5], *(r for r in rows if r.ratio is None))
     ]
-    columns = ("layer", "shape", "stock, ms", "here, ms", "ratio", "stock model")
-    name = rows[0].variant if rows else ""
-    table(f"{name}: Lava's own Conv model, slowest shapes and wrong ones", columns, shown)
-    total = sum(row.stock_ms or 0.0 for row in right), sum(row.ours_ms for row in right)
-    say(f"{name}: right on {len(right)} of {len(rows)} shapes, one layer each:")
-    say(f"  {total[0]:.4g} ms there, {total[1]:.3g} ms here: {total[0] / total[1]:.4g} ×")
+
+
+def _stock_sum(rows: Sequence[StockRow]) -> str:
+    right = [row for row in rows if row.ratio is not None]
+    there, here = sum(row.stock_ms or 0.0 for row in right), sum(row.ours_ms for row in right)
+    return (
+        f"{rows[0].variant}: Lava's own Conv model is right on {len(right)} of {len(rows)} shapes; "
+        f"one layer of each takes it {there:.4g} ms and {here:.3g} ms here: {there / here:.4g} ×"
+    )
+
+
+def _show_stock(rows: Sequence[StockRow]) -> None:
+    table("Lava's own Conv model: slowest shapes and wrong ones", STOCK_COLUMNS, _stock_rows(rows))
+    say(_stock_sum(rows))
+
+
+def markdown(
+    findings: Findings, stock: Sequence[Sequence[StockRow]], machine: dict[str, str]
+) -> str:
+    """Everything that is printed, for a Markdown file."""
+    about = ", ".join(f"{name} {value}" for name, value in machine.items())
+    parts = [f"Measured on: {about}.\n", tabular(COLUMNS, _rows(findings))]
+    parts.append("```text\n" + "".join(f"{line}\n" for line in _explained(findings)) + "```\n")
+    for rows in stock:
+        parts += [f"{_stock_sum(rows)}.\n", tabular(STOCK_COLUMNS, _stock_rows(rows))]
+    return "\n".join(parts)

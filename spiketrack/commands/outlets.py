@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from spiketrack.commands.markdown import Slot, table
 from spiketrack.commands.tables import console, say
 from spiketrack.errors import ConfigError, UnsupportedError
 
 if TYPE_CHECKING:
     from spiketrack.outlet_measurement import Measured
     from spiketrack.outlet_readers import Reading
-
-BEGIN, END = "<!-- outlets: begin -->", "<!-- outlets: end -->"
 
 
 def outlets(
@@ -46,9 +45,7 @@ def outlets(
     names = _chosen(only, tuple(MEASUREMENTS))
     if not 1 <= frames <= 8:
         raise ConfigError(f"--frames {frames}: choose 1 to 8, as many as calibration crops")
-    target = into.read_text(encoding="utf-8") if into else ""
-    if into and not (BEGIN in target and END in target):
-        raise ConfigError(f"{into}: has no lines {BEGIN} and {END} to put the table between")
+    slot = Slot(into, "outlets") if into else None
     with tempfile.TemporaryDirectory() as folder, console.status("compiling") as status:
         needed = list(dict.fromkeys(MEASUREMENTS[name].outlet for name in names))
         bench = Bench(read_checkpoint(checkpoint), frames, Path(folder), needed)
@@ -61,9 +58,8 @@ def outlets(
     if json is not None:
         everything: dict[str, Sequence[Any]] = {"outlets": measured, "readers": readings}
         write_json(json, {k: [dataclasses.asdict(row) for row in v] for k, v in everything.items()})
-    if into:
-        before, after = target.split(BEGIN)[0], target.split(END)[1]
-        into.write_text(f"{before}{BEGIN}\n{text}{END}{after}", encoding="utf-8")
+    if slot:
+        slot.fill(text)
     say(text)
     if any(row.different for row in measured if row.least_iou is None):
         raise typer.Exit(1)
@@ -93,8 +89,8 @@ def markdown(measured: Sequence[Measured], readings: Sequence[Reading], about: s
     ]
     columns = ("reader", "version", "parts read", "why not the others")
     read = [(f"`{r.reader}`", r.version, f"{r.taken} of {r.parts}", _why(r)) for r in readings]
-    parts = [f"Measured with {about}.\n", _table(head, rows)]
-    return "\n".join([*parts, _table(columns, read)] if readings else parts)
+    parts = [f"Measured with {about}.\n", table(head, rows)]
+    return "\n".join([*parts, table(columns, read)] if readings else parts)
 
 
 def _each(row: Measured, show: Any) -> str:
@@ -114,8 +110,3 @@ def difference(row: Measured) -> str:
 
 def _why(reading: Reading) -> str:
     return "; ".join(f"{number} parts: {why}" for why, number in reading.reasons.items())
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join("| " + " | ".join(str(v) for v in line) + " |\n" for line in lines)

@@ -24,7 +24,9 @@ def simulate(
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("run"),
     frames: Annotated[int | None, typer.Option(help="Frames after the first.")] = None,
-    backend: Annotated[str, typer.Option(help="lava, integer, float, onnx or norse.")] = "lava",
+    backend: Annotated[
+        str, typer.Option(help="lava, inline, integer, float, onnx or norse.")
+    ] = "lava",
     checkpoint: Annotated[
         str | None, typer.Option(help="Checkpoint, which the float backend needs.")
     ] = None,

@@ -88,7 +88,7 @@ def _backends(text: str) -> tuple[str, ...]:
             raise UnsupportedError(f"--backends {name}: choose among {', '.join(BACKENDS)}")
     if not set(names) & set(INTEGER_BACKENDS) - {"integer"}:
         raise UnsupportedError(
-            f"--backends {text}: nothing to compare with integer; add lava, onnx or norse"
+            f"--backends {text}: nothing to compare with integer; add lava, inline, onnx or norse"
         )
     return names
 

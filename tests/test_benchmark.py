@@ -1,0 +1,115 @@
+"""The benchmark: its arithmetic, its rows, and what Lava's own convolution gets wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from random_graphs import tiny_model
+from test_loops import conv_graph
+
+from spiketrack.benchmark.machine import describe
+from spiketrack.benchmark.results import Result, line_fit, quartiles, timed
+from spiketrack.benchmark.stock import measure_stock
+from spiketrack.benchmark.tasks import memory_in_use
+from spiketrack.benchmark.worker import run
+from spiketrack.checkpoint import save_checkpoint
+from spiketrack.cli import main
+from spiketrack.config import TrackerConfig
+from spiketrack.errors import SpikeTrackError
+from spiketrack.export.graph import Graph
+
+
+def test_quartiles_and_medians() -> None:
+    assert quartiles([3.0]) == (3.0, 3.0, 3.0)
+    assert quartiles([1.0, 2.0, 3.0, 4.0, 5.0]) == (2.0, 3.0, 4.0)
+    row = timed("nano", "search", "lava", [0.001, 0.002, 0.003])
+    assert (row.value, row.unit, row.low, row.high) == (2.0, "ms", 1.5, 2.5)
+    assert Result("nano", "search", "lava_over_float", ratio=0.5).as_dict() == {
+        "variant": "nano", "branch": "search", "measure": "lava_over_float", "ratio": 0.5,
+    }  # fmt: skip
+
+
+def test_a_straight_line_is_recognised() -> None:
+    slope, r_squared = line_fit([(1.0, 5.0), (2.0, 7.0), (4.0, 11.0)])
+    assert slope == pytest.approx(2)
+    assert r_squared == pytest.approx(1)
+    assert line_fit([(1.0, 1.0), (2.0, 8.0), (3.0, 1.0)])[1] < 0.1
+
+
+def test_the_machine_is_described() -> None:
+    found = describe()
+    assert found["cores"] == str(os.cpu_count())
+    assert {"processor", "memory", "torch", "lava-nc", "numba"} <= set(found)
+
+
+def test_memory_counts_shared_pages_once() -> None:
+    before = memory_in_use()
+    block = np.ones(2**22)
+    assert 0.5 * block.nbytes < memory_in_use() - before < 2 * block.nbytes
+
+
+def test_a_measurement_that_fails_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SpikeTrackError, match=r"bench: the measurement stock of \{\} failed: "):
+        run("stock", tmp_path, {})
+
+
+def test_stock_convolutions_are_judged() -> None:
+    graphs = [conv_graph(seed, groups, 3, 1, 1) for seed, groups in ((1, 1), (2, 130), (3, 256))]
+    rows = []
+    with warnings.catch_warnings():
+        # networkx reports an absent pandas; Lava divides by a number of groups that wrapped
+        warnings.simplefilter("ignore")
+        for graph in graphs:
+            rows += measure_stock(Graph("search", graph.nodes))
+    assert [row["verdict"].split(":")[0] for row in rows] == ["right", "fails", "wrong"]
+    assert rows[0]["ratio"] > 1
+    assert rows[1]["ratio"] is None
+
+
+def test_bench_writes_every_measure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_checkpoint(tmp_path / "tiny.safetensors", tiny_model(3), TrackerConfig())
+    out = tmp_path / "bench.json"
+    options = ["--frames", "10", "--soak", "0", "--json", str(out)]
+    with pytest.raises(SystemExit) as ended:
+        main(["bench", "--checkpoint", str(tmp_path / "tiny.safetensors"), *options])
+    assert ended.value.code == 0
+    document = json.loads(out.read_text())
+    found = {(row["branch"], row["measure"]): row for row in document["results"]}
+    for branch in ("search", "template"):
+        for name in ("lava", "inline", "integer"):
+            assert found[branch, f"{name}_over_float"]["ratio"] > 0
+            assert found[branch, name]["unit"] == "ms"
+    for name in ("float_over_convolutions", "recording_over_plain"):
+        assert found["search", name]["ratio"] > 0
+    assert found["both", "peak_memory"]["unit"] == "GB"
+    assert found["both", "start"]["value"] > 0
+    assert found["both", "stored_bytes_per_weight"]["value"] > 1
+    (detail,) = document["details"]
+    assert detail["processes"] >= 40
+    assert set(detail["shares"]) == {"arithmetic", "messages", "waiting"}
+    assert len(detail["slowest_layers"]) == 10
+    shown = capsys.readouterr().out
+    assert "lava over float" in shown
+    assert "slowest processes on Lava" in shown
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--frames", "5"], "--frames 5: a median needs at least 10"),
+        (["--against", "torch"], "--against torch: choose stock"),
+        (["--checkpoint", "absent.pth"], "absent.pth"),
+    ],
+)
+def test_wrong_options_are_named(
+    options: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["bench", *options])
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err

@@ -22,8 +22,8 @@ from spiketrack.export.readout import quantise_image
 from spiketrack.limits import HEADS, MAX_COUNT
 from spiketrack.model import SpikeTrack
 from spiketrack.neuron import Neuron as Population
-from spiketrack.simulators.base import Crop
-from spiketrack.simulators.float_reference import recording
+from spiketrack.simulators.base import Crop, Maps
+from spiketrack.simulators.float_reference import recording, to_maps
 
 
 @dataclass
@@ -86,15 +86,16 @@ class TeacherForcing:
         self._compare("template", crops, spikes, inputs, {})
 
     @torch.no_grad()
-    def search(self, crop: Crop) -> None:
-        """Search branch on one crop (3, S, S) with the float memory."""
+    def search(self, crop: Crop) -> Maps:
+        """Search branch on one crop (3, S, S) with the float memory; the float maps."""
         with recording(self.model) as spikes, membranes(self.model) as inputs:
-            self.model(torch.from_numpy(crop)[None], self.memory)
+            found = self.model(torch.from_numpy(crop)[None], self.memory)
         memory = {
             f"memory.{index}": value[:, 0] * 2**MEMORY_FRACTION
             for index, value in enumerate(self.memory)
         }
         self._compare(SEARCH, crop[None], spikes, inputs, memory)
+        return to_maps(found)
 
     def _compare(
         self,

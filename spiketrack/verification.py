@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from spiketrack.boxes import Box
+from spiketrack.boxes import Box, iou
 from spiketrack.checkpoint import Checkpoint
 from spiketrack.comparison import Agreement
 from spiketrack.config import TrackerConfig
@@ -21,7 +21,7 @@ from spiketrack.errors import SpikeTrackError
 from spiketrack.export.folding import SEARCH, TEMPLATE
 from spiketrack.export.network import ExportedNetwork
 from spiketrack.footage import Frame
-from spiketrack.simulators.base import Inference, Simulator
+from spiketrack.simulators.base import Inference, Maps, Simulator
 from spiketrack.simulators.factory import FLOAT, Options, open_simulator
 from spiketrack.teacher import Loss, TeacherForcing
 from spiketrack.tracker import Tracker, TrackResult, clip_box, decode, to_frame
@@ -42,12 +42,17 @@ class FrameBoxes:
 
 @dataclass
 class Verification:
-    """Everything that was found; ``exact`` is the verdict on the integer backends."""
+    """Everything that was found; ``exact`` is the verdict on the integer backends.
+
+    ``same_crops``: IoU of the float and the integer box, frame by frame, both from the crop round
+    the integer backend's last box.
+    """
 
     backends: tuple[str, ...]
     agreements: dict[str, Agreement] = field(default_factory=dict)
     losses: Mapping[tuple[str, str], Loss] = field(default_factory=dict)
     frames: list[FrameBoxes] = field(default_factory=list)
+    same_crops: list[float] = field(default_factory=list)
 
     @property
     def exact(self) -> bool:
@@ -117,8 +122,10 @@ class _Run:
         for name, simulator in self.followers.items():
             self._follow(name, simulator, frame, last, result, boxes, scores)
         if self.forcing is not None and self.free is not None:
-            if result.crop is not None:
-                self.forcing.search(result.crop)
+            if result.crop is not None and last is not None:
+                maps = self.forcing.search(result.crop)
+                same = self._box(maps, last, frame)[0]
+                self.verification.same_crops.append(iou(same, result.box))
             if result.templates is not None:
                 self.forcing.encode_template(result.templates)
             free = self.free.start(frame, box) if box else self.free.step(frame)
@@ -141,17 +148,17 @@ class _Run:
             agreement.add(SEARCH, result.frame, result.inference.trace, found.trace)
             agreement.maps_differ += not _same_maps(result.inference, found)
             agreement.frames += 1
-            boxes[name], scores[name] = self._box(found, last, frame)
+            if found.maps is None:
+                raise SpikeTrackError("a search without maps")
+            boxes[name], scores[name] = self._box(found.maps, last, frame)
         else:
             boxes[name], scores[name] = result.box, result.score
         if result.templates is not None and result.encoding is not None:
             found = simulator.encode_template(result.templates)
             agreement.add(TEMPLATE, result.frame, result.encoding.trace, found.trace)
 
-    def _box(self, found: Inference, last: Box, frame: Frame) -> tuple[Box, float]:
-        if found.maps is None:
-            raise SpikeTrackError("a search without maps")
-        prediction = decode(found.maps, self.settings.window)
+    def _box(self, maps: Maps, last: Box, frame: Frame) -> tuple[Box, float]:
+        prediction = decode(maps, self.settings.window)
         moved = to_frame(prediction, last, self.settings.search_factor)
         clipped = clip_box(moved, frame.shape[1], frame.shape[0], self.settings.margin)
         return clipped, prediction.score

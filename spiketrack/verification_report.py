@@ -3,7 +3,7 @@
 Top level: ``exact``, ``counts_compared``, ``mismatches``, ``populations``, ``frames`` (numbers of
 the integer backends together); ``backends``; ``by_population`` (rows: branch, population, then
 for each backend compared and mismatches); ``first_divergence``; ``float`` (teacher-forced rows and
-their summary, free-running boxes); ``boxes`` (a row a frame).
+their summary, boxes of free-running trackers and of the same crops); ``boxes`` (a row a frame).
 """
 
 from __future__ import annotations
@@ -89,6 +89,10 @@ def _float(found: Verification) -> dict[str, Any] | None:
         "teacher_forced": rows,
         "summary": summary(found),
         "free_running": free_running(found),
+        "same_crops": {
+            "iou": found.same_crops,
+            "median_iou": float(np.median(found.same_crops)) if found.same_crops else None,
+        },
     }
 
 

@@ -347,6 +347,7 @@ def check_verdict(document: dict[str, Any]) -> None:
     assert document["first_divergence"] is None
     assert len(document["float"]["teacher_forced"]) == document["populations"]
     assert len(document["float"]["free_running"]["iou"]) == 2
+    assert len(document["float"]["same_crops"]["iou"]) == 2
 
 
 def test_counts_are_arrays_in_python(home: Path, tmp_path: Path, program: Program) -> None:

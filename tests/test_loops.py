@@ -197,9 +197,14 @@ def test_whole_networks_with_counting_inside_convolutions(branch: str) -> None:
 
 
 def test_memory_is_packed_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    packed: list[int] = []
+    packed: list[Read] = []
     original = convolutions._grouped
-    monkeypatch.setattr(convolutions, "_grouped", lambda *what: packed.append(1) or original(*what))
+
+    def grouped(weight: torch.Tensor, node: Read) -> convolutions.OneStep:
+        packed.append(node)
+        return original(weight, node)
+
+    monkeypatch.setattr(convolutions, "_grouped", grouped)
     graph = read_graph(1)
     node = graph["read"]
     assert isinstance(node, Read)

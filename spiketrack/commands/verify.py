@@ -129,6 +129,8 @@ def _show_float(loss: dict[str, Any]) -> None:
         f"mismatch over {summary['populations']} populations: mean "
         f"{summary['mean_mismatch_rate']:.2%}, worst {summary['worst_mismatch_rate']:.2%}"
     )
+    if (same := loss["same_crops"]["median_iou"]) is not None:
+        say(f"same crops: median IoU of float and integer boxes {same:.3f}")
     if free["median_iou"] is not None:
         say(
             f"free-running: median box IoU {free['median_iou']:.3f}, mean score difference "

@@ -53,10 +53,10 @@ def population(node: Neuron) -> Kernel:
 
 
 def count(membrane: Tensor, thresholds: NDArray[np.int32]) -> Tensor:
-    """How many of four thresholds each membrane (1, C, H, W) reaches."""
+    """How many of four thresholds each membrane (steps, C, H, W) reaches."""
     x = rows(membrane)
     found = torch.empty(x.shape, dtype=torch.uint8)
-    count_once(x.numpy()[0], thresholds.astype(np.float32), found.numpy()[0])
+    count_once(x.numpy().ravel(), thresholds.astype(np.float32), found.numpy().ravel())
     return maps(found, tuple(membrane.shape))
 
 

@@ -2,16 +2,20 @@
 
     python golden.py CHECKPOINT GOLDEN.npz OUT.npz
 
-The conditions are torch on two threads, and threads must be chosen before torch's first
-operation; a process of its own also leaves the test process free to fork. OUT holds the
-memories, the maps, and for each branch and population [sum of counts, non-zero counts, size]
-of every call.
+The conditions are torch on two threads and oneDNN's AVX2 kernels: the order of float32 sums
+follows both, and with AVX-512 kernels one count of 15 million falls on the other side of a
+threshold on some processors. Both must be chosen before torch's first operation; a process of its
+own also leaves the test process free to fork. OUT holds the memories, the maps, and for each
+branch and population [sum of counts, non-zero counts, size] of every call.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
+
+os.environ["ONEDNN_MAX_CPU_ISA"] = "AVX2"
 
 import numpy as np
 import torch

@@ -30,7 +30,8 @@ from spiketrack.tracker import Tracker, follow
 CROPS = "crops.npz"
 NETWORK = "network"
 TEMPLATES = 6  # encodings that are timed
-SETTLED = 200  # frames after which allocators have seen every size they will see
+ROUNDS = 3
+SETTLED = 500  # frames after which allocators have seen every size they will see
 
 
 class Stopwatch(SimulatorBase):
@@ -133,16 +134,21 @@ def _soak(simulator: Simulator, crops: Sequence[Crop], frames: int) -> list[int]
 def _recording(
     stack: ExitStack, network: Any, plain: Any, watch: Stopwatch, threads: int
 ) -> Document:
-    """The same crops in turn without recording and with operations counted."""
+    """The same crops without recording and with operations counted, in rounds of all crops.
+
+    Rounds, not frames, take turns: two networks that alternate would empty each other's caches.
+    """
     recorder = _open(stack, "lava", network, Options(operations=True, threads=threads))
     if watch.templates is not None:
         recorder.encode_template(watch.templates)
-    pair = Stopwatch(plain), Stopwatch(recorder)
-    for crop in watch.crops:
-        for each in pair:
-            each.search(crop)
-    without, with_operations = (each.times["search"][2:] for each in pair)
-    return {"plain": without, "recorded": with_operations}
+    found: Document = {"plain": [], "recorded": []}
+    for _ in range(ROUNDS):
+        for name, simulator in (("plain", plain), ("recorded", recorder)):
+            each = Stopwatch(simulator)
+            for crop in watch.crops:
+                each.search(crop)
+            found[name] += each.times["search"][1:]
+    return found
 
 
 def _seconds(simulator: Any) -> dict[str, tuple[float, float, float]]:

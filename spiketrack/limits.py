@@ -12,5 +12,4 @@ MEMORY_BITS = 16  # kv is at most 16 P^2: 14 bits unsigned at P = 24; two 8-bit 
 MAX_COUNT = 4  # D = 4 virtual sub-steps, or a graded payload 0..4
 HEADS = 8  # fixed by the published architecture
 MAX_STEPS = 3  # a population has three decays
-FLOAT32_EXACT = 2**24  # integers below are exact in float32, whatever the order of summation
 IMAGE_BITS = 12  # signed payload of the normalised crop (graded spikes carry up to 24)

@@ -31,14 +31,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
-from spiketrack.errors import GraphError
+from spiketrack.export.formulas import DENSE, FORMULAS, OUTPUT, SILENT, Row
 from spiketrack.export.graph import (
     COUNT,
     IMAGE,
-    MEMORY,
     Conv,
     Gate,
     Graph,
@@ -53,57 +51,49 @@ from spiketrack.export.graph import (
     Sum,
     Upsample,
 )
-from spiketrack.export.messages import Messages, Reach, fan_out_map
-from spiketrack.export.registry import Registry
-from spiketrack.limits import HEADS, MAX_COUNT, WEIGHT_BITS
+from spiketrack.export.loops import add_terms
+from spiketrack.export.sums import Sums, rank
 from spiketrack.run_counts import FIELDS, Layers
-
-Row = NDArray[np.int64]
-
-SILENT = (Input, Output, PositionsAsChannels)  # no operation: host side or wiring
-Counter = Callable[[Sequence[Messages], Messages], Row]
-COUNTERS: Registry[Callable[..., Counter]] = Registry("operation counter")
-DENSE: Registry[Callable[..., int]] = Registry("dense MAC count")
 
 
 class OperationCounter:
-    """Counts a graph, or some of its nodes, while a ``Program`` runs.
+    """Counts a graph, or some of its nodes, after a ``Program`` ran.
 
         counter = OperationCounter(graph)
         program.run(values, observe=counter.observe)
         rows = counter.take()          # int64 (len(counter.nodes), len(FIELDS))
 
-    The messages of a population are summed once for all its readers.
+    ``observe`` only keeps tensors of counts; ``take`` sums each of them once for all its readers.
     """
 
     def __init__(self, graph: Graph, names: Collection[str] | None = None) -> None:
         self.nodes = tuple(n for n in counted(graph) if names is None or n.name in names)
-        self.counters = {node.name: COUNTERS[node](node, graph) for node in self.nodes}
-        self.last_reader = {name: n.name for n in self.nodes for name in (n.name, *n.inputs)}
-        self.messages: dict[str, Messages] = {}
-        self.rows: dict[str, Row] = {}
+        self.tensors: dict[int, Tensor] = {}
+        formulas = [FORMULAS[node](node, graph) for node in self.nodes]
+        asked = [(n, t) for n, f in zip(self.nodes, formulas, strict=True) for t in f.terms]
+        sums = Sums(graph)
+        for node, term in sorted(asked, key=lambda pair: rank(pair[1])):
+            sums.place(node, term)
+        index = {node.name: len(FIELDS) * row for row, node in enumerate(self.nodes)}
+        terms = [
+            (index[node.name] + FIELDS.index(column), sums.place(node, term) + i, term.factor)
+            for node, term in asked
+            for i, column in enumerate(term.columns)
+        ]
+        self.sums, self.watched = sums.compile(), sums.watched
+        self.terms = np.array(terms, np.int64).reshape(-1, 3)
+        self.constant = np.array([f.constant for f in formulas]).reshape(-1, len(FIELDS))
 
     def observe(self, node: Node, inputs: Sequence[Tensor], output: Tensor) -> None:
-        """Count one node of the inference that is under way."""
-        count = self.counters.get(node.name)
-        if count is None:
-            return
-        received = [self._messages(*pair) for pair in zip(node.inputs, inputs, strict=True)]
-        self.rows[node.name] = count(received, self._messages(node.name, output))
-        for name in (node.name, *node.inputs):  # lets go of tensors that nobody will read
-            if self.last_reader[name] == node.name:
-                self.messages.pop(name, None)
-
-    def _messages(self, name: str, tensor: Tensor) -> Messages:
-        known = self.messages.get(name)
-        if known is None or known.tensor is not tensor:  # teacher forcing replaces outputs
-            known = self.messages[name] = Messages(tensor)
-        return known
+        """Keep the counts that one node of the inference under way sends and receives."""
+        for slot, port in self.watched.get(node.name, ()):
+            self.tensors[slot] = output if port == OUTPUT else inputs[port]
 
     def take(self) -> Row:
         """The rows of this inference in the order of ``nodes``; ready for the next one."""
-        rows = np.stack([self.rows[node.name] for node in self.nodes])
-        self.messages, self.rows = {}, {}
+        rows: Row = self.constant.copy()
+        add_terms(self.terms, self.sums.take(self.tensors), rows.reshape(-1))
+        self.tensors = {}
         return rows
 
 
@@ -112,8 +102,14 @@ def prepare(node: Node, graph: Graph) -> Callable[[Sequence[Tensor], Tensor], Ro
 
     ``inputs`` and ``output`` hold the integers of one inference, (steps, C, H, W).
     """
-    count: Counter = COUNTERS[node](node, graph)
-    return lambda inputs, output: count([Messages(x) for x in inputs], Messages(output))
+    counter = OperationCounter(graph, {node.name})
+
+    def count(inputs: Sequence[Tensor], output: Tensor) -> Row:
+        counter.observe(node, inputs, output)
+        row: Row = counter.take()[0]
+        return row
+
+    return count
 
 
 def dense_mac(node: Node, graph: Graph) -> int:
@@ -154,201 +150,6 @@ def _inputs(node: Node, graph: Graph) -> int:
     signals = {name: graph.signal(name) for name in node.inputs}
     fed = [n for n in node.inputs if signals[n] in (IMAGE, COUNT)]
     return sum(int(np.prod(graph[name].shape)) for name in fed)
-
-
-def row(**values: int) -> Row:
-    """A row of ``FIELDS`` from named values; the others are 0."""
-    return np.array([values.get(name, 0) for name in FIELDS], np.int64)
-
-
-def _constant(**values: int) -> Counter:
-    fixed = row(**values)
-    return lambda inputs, output: fixed
-
-
-def _received(messages: tuple[int, int], graded: int, spiking: int) -> Row:
-    return np.array([0, 0, *messages, graded, spiking, 0, 0], np.int64)
-
-
-# convolutions
-
-
-@COUNTERS.register(Conv)
-def _conv(node: Conv, graph: Graph) -> Counter:
-    source = graph[node.inputs[0]]
-    signal = graph.signal(source.name)
-    width = node.shape[1] // node.groups
-    if signal == IMAGE:
-        reached = int(fan_out_map(node, source).sum())
-        return _image(reached * source.shape[1] * width * node.shape[0])
-    if signal != COUNT:
-        raise GraphError(f"{node.name}: a convolution of {signal} integers; feed it counts")
-    return _synapses(Reach.of(node, source), width)
-
-
-def _image(synapses: int) -> Counter:
-    """Every pixel is multiplied by every weight it reaches, zero or not."""
-
-    def count(inputs: Sequence[Messages], output: Messages) -> Row:
-        return row(events_in=int(np.count_nonzero(inputs[0].tensor.ne(0).numpy())), mac=synapses)
-
-    return count
-
-
-def _synapses(reach: Reach, width: int) -> Counter:
-    def count(inputs: Sequence[Messages], output: Messages) -> Row:
-        graded, spiking = inputs[0].synapses(reach)
-        return _received(inputs[0].totals, graded * width, spiking * width)
-
-    return count
-
-
-@DENSE.register(Conv)
-def _dense_conv(node: Conv, graph: Graph) -> int:
-    return int(np.prod(node.shape)) * int(np.prod(node.weight.shape[2:]))
-
-
-# populations
-
-
-@COUNTERS.register(Neuron)
-def _neuron(node: Neuron, graph: Graph) -> Counter:
-    updates = int(np.prod(node.shape))
-
-    def count(inputs: Sequence[Messages], output: Messages) -> Row:
-        return np.array([*output.totals, 0, 0, 0, 0, 0, updates], np.int64)
-
-    return count
-
-
-@COUNTERS.register(Gate)
-def _gate(node: Gate, graph: Graph) -> Counter:
-    """Softmax over T logits a channel, weighted sum and threshold at each position.
-
-    AC, a channel: T - 1 comparisons for the largest logit, T differences, T roundings where
-    the table is shifted, T table look-ups; at each position T differences c - 2.
-    MAC, at each position: T products e · (c - 2), added up.
-    """
-    steps, channels = graph[node.inputs[0]].shape[:2]
-    outputs = int(np.prod(node.shape))
-    table = steps - 1 + 2 * steps + (steps if node.shift else 0)
-    additions = channels * table + outputs * steps
-
-    def count(inputs: Sequence[Messages], output: Messages) -> Row:
-        numbers = *output.totals, *inputs[0].totals, additions, additions
-        return np.array([*numbers, outputs * steps, outputs], np.int64)
-
-    return count
-
-
-# attention
-
-
-@COUNTERS.register(KeyValue)
-def _key_value(node: KeyValue, graph: Graph) -> Counter:
-    """A coincidence of k and v at one position of one head is one operation.
-
-    graded: Σ nnz(k) · nnz(v); spike-driven: Σ (Σ k) · (Σ v), over steps, heads and positions.
-    """
-
-    def count(inputs: Sequence[Messages], output: Messages) -> Row:
-        graded, spiking = inputs[0].coincidences(inputs[1])
-        events, spikes = (a + b for a, b in zip(*(x.totals for x in inputs), strict=True))
-        return _received((events, spikes), graded, spiking)
-
-    return count
-
-
-@DENSE.register(KeyValue)
-def _dense_key_value(node: KeyValue, graph: Graph) -> int:
-    return int(np.prod(node.shape)) * node.positions
-
-
-def synapses_per_entry(node: Read, graph: Graph) -> int:
-    """8-bit synapses that hold one memory entry: 7 bits each, as weights are signed."""
-    source = graph[node.inputs[1]]
-    if isinstance(source, KeyValue):
-        high = MAX_COUNT**2 * source.positions
-    elif isinstance(source, Input) and source.signal == MEMORY:
-        high = source.high
-    else:
-        raise GraphError(f"{node.name}: reads {source.name}, which is no memory")
-    return max(1, -(-high.bit_length() // (WEIGHT_BITS - 1)))
-
-
-@COUNTERS.register(Read)
-def _read(node: Read, graph: Graph) -> Counter:
-    """Each count of q meets the 4d entries of its row of kv."""
-    synapses = node.shape[1] // HEADS * synapses_per_entry(node, graph)
-
-    def count(inputs: Sequence[Messages], output: Messages) -> Row:
-        events, spikes = inputs[0].totals
-        return _received((events, spikes), events * synapses, spikes * synapses)
-
-    return count
-
-
-@DENSE.register(Read)
-def _dense_read(node: Read, graph: Graph) -> int:
-    return int(np.prod(node.shape)) * (node.shape[1] // 4 // HEADS)
-
-
-# membranes
-
-
-@COUNTERS.register(Sum)
-def _sum(node: Sum, graph: Graph) -> Counter:
-    """One addition an element for every term after the first; the constant map is a term."""
-    terms = len(node.inputs) + (node.constant is not None)
-    return _additions((terms - 1) * int(np.prod(node.shape)))
-
-
-@COUNTERS.register(Pool)
-def _pool(node: Pool, graph: Graph) -> Counter:
-    """kernel² - 1 additions a cell."""
-    return _additions((node.kernel**2 - 1) * int(np.prod(node.shape)))
-
-
-@COUNTERS.register(Upsample)
-def _upsample(node: Upsample, graph: Graph) -> Counter:
-    """Shifted additions: a tap of weight a · b costs as many as the product has binary ones.
-
-    The half that rounds is the start value of the sum; without a shift there is none.
-    """
-    taps = [upsample_taps(n // node.factor, node.factor) for n in node.shape[2:]]
-    products = np.multiply.outer(taps[0], taps[1])
-    terms = sum(int(value).bit_count() for value in products.reshape(-1))
-    outputs = node.shape[2] * node.shape[3]
-    additions = terms - (0 if node.shift else outputs)
-    return _additions(additions * node.shape[0] * node.shape[1])
-
-
-def upsample_taps(size: int, factor: int) -> Row:
-    """Weights of each output along one axis, (size · factor, size), in multiples of 1/(2 factor).
-
-    Half-pixel centres; the border is replicated, so both taps of an outer output may coincide.
-    """
-    weights = np.zeros((size * factor, size), np.int64)
-    unit = 2 * factor
-    for out in range(size * factor):
-        below, right = divmod(2 * out + 1 - factor, unit)
-        for cell, weight in ((below, unit - right), (below + 1, right)):
-            weights[out, min(max(cell, 0), size - 1)] += weight
-    return weights
-
-
-def _additions(number: int) -> Counter:
-    return _constant(ac_graded=number, ac_spike=number)
-
-
-@COUNTERS.register(*SILENT)
-def _silent(node: Node, graph: Graph) -> Counter:
-    return _constant()
-
-
-@DENSE.register(Neuron, Gate, Sum, Pool, Upsample, *SILENT)
-def _no_products(node: Node, graph: Graph) -> int:
-    return 0
 
 
 __all__ = [

@@ -12,12 +12,15 @@ from typing import Any, TypeVar
 
 import numba
 import numpy as np
+from numba import types
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from spiketrack.limits import DECAY_BITS, MAX_COUNT
 
 Reals = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
+Longs = NDArray[np.int64]
 TILE = 1024  # neurons that go through all steps together; their state stays in the first cache
 
 HALF = MAX_COUNT // 2
@@ -71,43 +74,80 @@ def count_steps(
                 now[i] = np.uint8(u >= a) + np.uint8(u >= b) + np.uint8(u >= c) + np.uint8(u >= d)
 
 
-@compiled("UniTuple(i8, 4)(u1[:, ::1], i4[::1])")
-def tally(rows: Bytes, fan_out: NDArray[np.int32]) -> tuple[int, int, int, int]:
-    """Σ [k > 0], Σ k, Σ fan-out · [k > 0] and Σ fan-out · k over rows (positions, channels).
+@intrinsic  # type: ignore[untyped-decorator]
+def _pointer(context: Any, address: Any) -> Any:
+    """An address as a pointer to bytes."""
 
-    ``fan_out`` has an entry a position, repeated for every step; none asks for the first two.
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
+
+    return types.CPointer(types.uint8)(types.int64), generate
+
+
+@compiled("void(i8[::1], i8[:, ::1], i4[::1], i8[::1])")
+def tally_all(addresses: Longs, tallies: Longs, fans: NDArray[np.int32], values: Longs) -> None:
+    """Σ [k > 0], Σ k, Σ fan-out · [k > 0] and Σ fan-out · k over counts (positions, channels).
+
+    A row of ``tallies``: index of the address of the counts, positions, channels, first and last
+    entry of its fan-outs (one a position, repeated for every step; none asks for the first two
+    sums alone), a row whose first two sums serve if its counts lie at the same address (or -1),
+    and the place of the results among ``values``.
     """
-    events = spikes = graded = spiking = np.int64(0)
-    for p in range(rows.shape[0]):
-        row = rows[p]
-        some = total = np.int32(0)
-        for c in range(row.size):
-            total += np.int32(row[c])
-            some += np.int32(row[c] > 0)
-        events += some
-        spikes += total
-        if fan_out.size:
-            weight = np.int64(fan_out[p % fan_out.size])
-            graded += weight * some
-            spiking += weight * total
-    return int(events), int(spikes), int(graded), int(spiking)
+    for i in range(tallies.shape[0]):
+        slot, positions, channels, start, stop, twin, place = tallies[i]
+        if twin >= 0 and addresses[tallies[twin, 0]] == addresses[slot]:
+            values[place] = values[tallies[twin, 6]]
+            values[place + 1] = values[tallies[twin, 6] + 1]
+            continue
+        counts = numba.carray(_pointer(addresses[slot]), (positions, channels))
+        fan_out = fans[start:stop]
+        events = spikes = graded = spiking = np.int64(0)
+        for p in range(positions):
+            row = counts[p]
+            some = total = np.int32(0)
+            for c in range(channels):
+                total += np.int32(row[c])
+                some += np.int32(row[c] > 0)
+            events += some
+            spikes += total
+            if fan_out.size:
+                weight = np.int64(fan_out[p % fan_out.size])
+                graded += weight * some
+                spiking += weight * total
+        values[place], values[place + 1] = events, spikes
+        values[place + 2], values[place + 3] = graded, spiking
 
 
-@compiled("UniTuple(i8, 2)(u1[:, ::1], u1[:, ::1])")
-def coincidences(k: Bytes, v: Bytes) -> tuple[int, int]:
-    """Σ nnz(k) · nnz(v) and Σ (Σ k) · (Σ v) over rows of one head at one position."""
-    graded = spiking = np.int64(0)
-    for p in range(k.shape[0]):
-        k_some = k_total = v_some = v_total = np.int32(0)
-        for c in range(k.shape[1]):
-            k_total += np.int32(k[p, c])
-            k_some += np.int32(k[p, c] > 0)
-        for c in range(v.shape[1]):
-            v_total += np.int32(v[p, c])
-            v_some += np.int32(v[p, c] > 0)
-        graded += np.int64(k_some) * v_some
-        spiking += np.int64(k_total) * v_total
-    return int(graded), int(spiking)
+@compiled("void(i8[::1], i8[:, ::1], i8[::1])")
+def coincide_all(addresses: Longs, pairs: Longs, values: Longs) -> None:
+    """Σ nnz(k) · nnz(v) and Σ (Σ k) · (Σ v) over rows of one head at one position.
+
+    A row of ``pairs``: indices of the addresses of k and v, rows, the lengths of a row of k and of
+    v, and the place of the results among ``values``.
+    """
+    for i in range(pairs.shape[0]):
+        k_slot, v_slot, rows, k_width, v_width, place = pairs[i]
+        k = numba.carray(_pointer(addresses[k_slot]), (rows, k_width))
+        v = numba.carray(_pointer(addresses[v_slot]), (rows, v_width))
+        graded = spiking = np.int64(0)
+        for p in range(rows):
+            k_some = k_total = v_some = v_total = np.int32(0)
+            for c in range(k_width):
+                k_total += np.int32(k[p, c])
+                k_some += np.int32(k[p, c] > 0)
+            for c in range(v_width):
+                v_total += np.int32(v[p, c])
+                v_some += np.int32(v[p, c] > 0)
+            graded += np.int64(k_some) * v_some
+            spiking += np.int64(k_total) * v_total
+        values[place], values[place + 1] = graded, spiking
+
+
+@compiled("void(i8[:, ::1], i8[::1], i8[::1])")
+def add_terms(terms: Longs, values: Longs, out: Longs) -> None:
+    """out[target] += factor · values[source] for every row target, source, factor."""
+    for i in range(terms.shape[0]):
+        out[terms[i, 0]] += terms[i, 2] * values[terms[i, 1]]
 
 
 @compiled("void(u1[:, :, ::1], i4[:, ::1], u1[:, ::1])")

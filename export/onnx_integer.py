@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from spiketrack.errors import GraphError
-from spiketrack.export.counting import upsample_taps
+from spiketrack.export.formulas import upsample_taps
 from spiketrack.export.graph import (
     COUNT,
     IMAGE,

@@ -13,8 +13,6 @@ from torch import Tensor
 
 from spiketrack.errors import GraphError
 from spiketrack.export.counting import (
-    COUNTERS,
-    DENSE,
     FIELDS,
     OperationCounter,
     counted,
@@ -22,6 +20,7 @@ from spiketrack.export.counting import (
     layers,
     prepare,
 )
+from spiketrack.export.formulas import DENSE, FORMULAS
 from spiketrack.export.graph import (
     COUNT,
     IMAGE,
@@ -124,7 +123,7 @@ def test_whole_network_counts_each_node_alone_and_together_alike(
 
     Program(graph).run(tensors(graph), keep=(), observe=observe)  # type: ignore[arg-type]
     assert dict(zip(found, counter.take().tolist(), strict=True)) == found
-    assert not counter.messages
+    assert not counter.tensors
 
 
 def test_a_part_of_a_graph_is_counted_as_in_the_whole() -> None:
@@ -177,7 +176,7 @@ def test_sums_beyond_the_exact_range_of_float32() -> None:
 
 
 def test_every_node_type_has_a_counter() -> None:
-    assert set(COUNTERS.table) == set(DENSE.table) == set(NODE_TYPES)
+    assert set(FORMULAS.table) == set(DENSE.table) == set(NODE_TYPES)
 
 
 def test_totals_of_dense_macs_are_those_of_the_float_network() -> None:

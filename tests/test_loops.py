@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from hypothesis import given, settings
@@ -50,21 +51,46 @@ def test_populations_of_one_step(seed: int, size: int) -> None:
     assert found.tolist() == [sum(value >= limit for limit in limits) for value in u]
 
 
+Rows = npt.NDArray[np.uint8]
+
+
+def tallied(arrays: list[Rows], rows: list[list[int]], fans: list[int]) -> list[list[int]]:
+    """Four sums a row; ``rows`` as ``tally_all`` takes them, without the place."""
+    places = [[*row, 4 * i] for i, row in enumerate(rows)]
+    addresses = np.array([x.ctypes.data for x in arrays], np.int64)
+    values = np.zeros(4 * len(rows), np.int64)
+    table = np.array(places, np.int64)
+    loops.tally_all(addresses, table, np.array(fans, np.int32), values)
+    return [[int(v) for v in row] for row in values.reshape(-1, 4)]
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 3), st.integers(1, 12), st.integers(1, 70))
 def test_tally_weighs_every_position(seed: int, steps: int, positions: int, channels: int) -> None:
     rng = np.random.default_rng(seed)
-    rows = rng.integers(0, 5, (steps * positions, channels)).astype(np.uint8)
-    fan_out = rng.integers(0, 50, positions).astype(np.int32)
-    events = spikes = graded = spiking = 0
-    for p, row in enumerate(rows):
-        for value in row:
-            events += value > 0
-            spikes += int(value)
-            graded += int(fan_out[p % positions]) * (value > 0)
-            spiking += int(fan_out[p % positions]) * int(value)
-    assert loops.tally(rows, fan_out) == (events, spikes, graded, spiking)
-    assert loops.tally(rows, np.zeros(0, np.int32)) == (events, spikes, 0, 0)
+    shape = (steps * positions, channels)
+    first, second = (rng.integers(0, 5, shape).astype(np.uint8) for _ in range(2))
+    fan_out = [int(v) for v in rng.integers(0, 50, positions)]
+    expected = []
+    for rows in (first, second):
+        sums = [0, 0, 0, 0]
+        for p, row in enumerate(rows):
+            for value in row:
+                weight = fan_out[p % positions]
+                sums[0] += int(value > 0)
+                sums[1] += int(value)
+                sums[2] += weight * int(value > 0)
+                sums[3] += weight * int(value)
+        expected.append(sums)
+    tallies = [
+        [0, *shape, 0, positions, -1],
+        [1, *shape, 0, 0, -1],
+        [2, *shape, 0, 0, 0],  # the same counts as the first: its sums serve
+        [1, *shape, 0, 0, 0],  # other counts: they do not
+    ]
+    found = tallied([first, second, first], tallies, fan_out)
+    plain = [[*sums[:2], 0, 0] for sums in expected]
+    assert found == [expected[0], plain[1], plain[0], plain[1]]
 
 
 def test_coincidences_multiply_sums_of_a_head() -> None:
@@ -72,14 +98,17 @@ def test_coincidences_multiply_sums_of_a_head() -> None:
     k, v = (rng.integers(0, 5, (37, width)).astype(np.uint8) for width in (3, 12))
     graded = sum(int((a > 0).sum()) * int((b > 0).sum()) for a, b in zip(k, v, strict=True))
     spiking = sum(int(a.sum()) * int(b.sum()) for a, b in zip(k, v, strict=True))
-    assert loops.coincidences(k, v) == (graded, spiking)
+    addresses = np.array([k.ctypes.data, v.ctypes.data], np.int64)
+    values = np.zeros(3, np.int64)
+    loops.coincide_all(addresses, np.array([[0, 1, 37, 3, 12, 1]], np.int64), values)
+    assert values.tolist() == [0, graded, spiking]
 
 
 def test_sums_of_large_maps_do_not_wrap() -> None:
     rows = np.full((2**16, 256), 4, np.uint8)
-    fan_out = np.full(2**16, 49, np.int32)
     number = rows.size
-    assert loops.tally(rows, fan_out) == (number, 4 * number, 49 * number, 4 * 49 * number)
+    found = tallied([rows], [[0, *rows.shape, 0, 2**16, -1]], [49] * 2**16)
+    assert found == [[number, 4 * number, 49 * number, 4 * 49 * number]]
 
 
 # convolutions

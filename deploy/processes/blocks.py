@@ -27,13 +27,11 @@ from spiketrack.deploy.processes.host import REWRITTEN
 from spiketrack.deploy.processes.ports import DirectModel
 from spiketrack.errors import LavaError
 from spiketrack.export.counting import FIELDS, OperationCounter, counted
-from spiketrack.export.graph import COUNT, MEMORY, POPULATIONS, Conv, Graph, Input, Node
+from spiketrack.export.graph import COUNT, MEMORY, POPULATIONS, Graph, Input, Node
 from spiketrack.export.kernels import Program
 
 STARTED, FINISHED, BUSY, SENDING, WAITING = range(5)  # columns of the progress table
 COLUMNS = 5
-Seen = tuple[Node, Sequence[Tensor], Tensor]
-NOTHING = torch.empty(0)
 
 
 @dataclass(frozen=True)
@@ -185,6 +183,7 @@ class BlockModel(DirectModel):
         self.program = Program(self.graph, set(self.part.nodes), True, self.part.sends)
         self.memory_names = memories(self.part, self.graph)
         self.kept: dict[str, Tensor] = {}
+        self.populations: list[tuple[str, Tensor]] = []
         self.counter = None
         if self.recording.operations:
             self.counter = OperationCounter(self.graph, set(self.part.nodes))
@@ -205,18 +204,12 @@ class BlockModel(DirectModel):
         self.progress[STARTED] += 1
         values = self.messages()
         received = time.perf_counter()
-        seen: list[Seen] = []
-
-        def observe(node: Node, inputs: Sequence[Tensor], output: Tensor) -> None:
-            kept = [x if isinstance(node, Conv) else needed(x) for x in inputs]
-            seen.append((node, kept, needed(output)))
-
         watched = self.recording.operations or self.recording.counts
-        found = self.program.run(values, self.part.sends, observe if watched else None)
+        found = self.program.run(values, self.part.sends, self.observe if watched else None)
         done = time.perf_counter()
         for index, name in enumerate(self.part.sends):
             self.send(f"out_{index}", outgoing(self.graph, name, found[name]))
-        self.record(seen)
+        self.record()
         self.give_back()
         self.progress[SENDING] += time.perf_counter() - done
         self.progress[BUSY] += done - received
@@ -234,22 +227,21 @@ class BlockModel(DirectModel):
                 self.kept[name] = torch.from_numpy(self.receive(f"in_{index}")).float()
         return values | self.kept
 
-    def record(self, seen: Sequence[Seen]) -> None:
+    def observe(self, node: Node, inputs: Sequence[Tensor], output: Tensor) -> None:
+        """Keep what the records need: counts, and the image; no membrane is kept for them."""
+        if self.counter is not None:
+            self.counter.observe(node, inputs, output)
+        if self.recording.counts and isinstance(node, POPULATIONS):
+            self.populations.append((node.name, output))
+
+    def record(self) -> None:
         """Send operation counts and the counts of all populations, as asked for."""
         if self.counter is not None:
-            for node, inputs, output in seen:
-                self.counter.observe(node, inputs, output)
             self.send("operations", self.counter.take())
-        if self.recording.counts:
-            counts = [(n.name, x) for n, _, x in seen if isinstance(n, POPULATIONS)]
-            if counts:
-                flat = [outgoing(self.graph, name, x).flatten() for name, x in counts]
-                self.send("counts", torch.cat(flat))
-
-
-def needed(value: Tensor) -> Tensor:
-    """Counts, which the records need; no membrane is kept for them."""
-    return value if value.dtype == torch.uint8 else NOTHING
+        if self.populations:
+            flat = [outgoing(self.graph, *pair).flatten() for pair in self.populations]
+            self.send("counts", torch.cat(flat))
+            self.populations.clear()
 
 
 def outgoing(graph: Graph, name: str, value: Tensor) -> Tensor:

@@ -33,6 +33,14 @@ def train(
     init: Annotated[
         str | None, typer.Option(help="Checkpoint whose matching tensors come first.")
     ] = None,
+    quantised: Annotated[
+        bool,
+        typer.Option(
+            "--quantised",
+            help="Train with the integer network's rounding in the loop (straight-through), "
+            "so that integer and float boxes agree; twice the work a pair.",
+        ),
+    ] = False,
     resume: Annotated[bool, typer.Option(help="Go on from the state in --out.")] = False,
     max_minutes: Annotated[
         float | None, typer.Option(help="End the cosine after this time at the latest.")
@@ -40,7 +48,7 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Instead of the configuration's.")] = None,
 ) -> None:
     """Train a network and write weights.safetensors and weights.pth.tar."""
-    chosen = _with_options(load_config(config), init, max_minutes, seed)
+    chosen = _with_options(load_config(config), init, max_minutes, seed, quantised)
     folder = out or Path("runs") / chosen.name
     with console.status("Reading the pictures"):
         collection = load_collection(data_root(data), chosen.data)
@@ -54,11 +62,17 @@ def train(
 
 
 def _with_options(
-    config: TrainingConfig, init: str | None, max_minutes: float | None, seed: int | None
+    config: TrainingConfig,
+    init: str | None,
+    max_minutes: float | None,
+    seed: int | None,
+    quantised: bool,
 ) -> TrainingConfig:
     values = config.model_dump()
     if init is not None:
         values["init"] = init
+    if quantised:
+        values["quantised"] = True
     if seed is not None:
         values["seed"] = seed
     if max_minutes is not None:
@@ -92,4 +106,8 @@ def _line(progress: Progress) -> str:
 def _validation(progress: Progress) -> str:
     if "iou" not in progress.validation:
         return "no validation yet"
-    return f"validation IoU {progress.validation['iou']:.3f} hit {progress.validation['hit']:.2f}"
+    found = progress.validation
+    return (
+        f"validation IoU {found['iou']:.3f} hit {found['hit']:.2f} "
+        f"int8 agreement {found['agreement']:.2f}"
+    )

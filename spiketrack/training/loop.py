@@ -21,6 +21,7 @@ from spiketrack.training.journal import Journal
 from spiketrack.training.losses import decode, overlap
 from spiketrack.training.pairs import Sampler
 from spiketrack.training.replica import Batch, Crew, collate
+from spiketrack.training.rounding import Joint, rounded_pass
 from spiketrack.training.schema import TrainingConfig
 from spiketrack.training.state import Run
 
@@ -157,15 +158,22 @@ def validation_batches(sampler: Sampler, size: int = 32) -> list[Batch]:
 
 @torch.no_grad()
 def validate(model: SpikeTrack, batches: list[Batch]) -> dict[str, float]:
-    """Mean IoU, and the share of predicted centres inside the true box."""
-    ious, hits = [], []
+    """Mean IoU, the share of predicted centres inside the true box, and the median IoU between
+    the boxes of the network and of its rounded self (``agreement``)."""
+    ious, hits, alike = [], [], []
+    joint = Joint(model)
     for z, x, truth in batches:
-        predicted = decode(model.joint(z, x))
+        predicted = decode(joint(z, x))
         ious.append(overlap(predicted, truth)[0])
         hits.append(((predicted[:, :2] - truth[:, :2]).abs() <= truth[:, 2:] / 2).all(1))
+        alike.append(overlap(predicted, decode(rounded_pass(joint, z, x)))[0])
     if not ious:
         return {}
-    return {"iou": float(torch.cat(ious).mean()), "hit": float(torch.cat(hits).float().mean())}
+    return {
+        "iou": float(torch.cat(ious).mean()),
+        "hit": float(torch.cat(hits).float().mean()),
+        "agreement": float(torch.cat(alike).median()),
+    }
 
 
 def _check(run: Run, batches: list[Batch], journal: Journal, folder: Path) -> dict[str, float]:

@@ -6,6 +6,13 @@ heat = exp(-d² / 2σ²) round the cell of the truth, σ from the target's size;
 in CenterNet (α 2, β 4). The other terms are of boxes, taken on the 3×3 cells round the truth and
 weighted exp(-d² / 2). |Δ log size| is the mean over width and height: without it the network leans
 on the crop's scale, and in closed loop an error of size outlives many frames.
+
+Quantised training runs the rounded network beside the real one and descends
+
+    (loss + loss of the rounded) / 2 + agreement_weight · agreement
+
+where agreement is the same sum of box terms between the two networks' boxes, on the same cells,
+and Σ (p - p̂)² over the score map.
 Boxes are centre x, centre y, w, h in crops; P cells along a side.
 """
 
@@ -89,14 +96,37 @@ def total_loss(maps: dict[str, Tensor], boxes: Tensor, weights: OptimiserSection
     focal = focal_loss(maps["score_map"], distance, boxes, grid)
     predicted = cell_boxes(maps)
     truth = boxes[:, :, None, None].expand_as(predicted)
+    giou, l1, size = _box_terms(predicted, truth, _weight(distance))
+    return Losses(focal + _weighted(giou, l1, size, weights), focal, giou, l1, size)
+
+
+def _weight(distance: Tensor) -> Tensor:
+    """exp(-d² / 2) on the 3×3 cells round the truth, of sum 1 over the batch."""
     weight = torch.exp(-distance / 2) * (distance <= 2)
-    weight = weight / weight.sum()
-    giou = ((1 - overlap(predicted, truth)[1]) * weight).sum()
-    l1 = ((predicted - truth).abs().mean(1) * weight).sum()
-    ratio = predicted[:, 2:].log() - truth[:, 2:].clamp(min=SMALLEST).log()
-    size = (ratio.abs().mean(1) * weight).sum()
-    total = focal + weights.giou_weight * giou + weights.l1_weight * l1
-    return Losses(total + weights.size_weight * size, focal, giou, l1, size)
+    return weight / weight.sum()
+
+
+def _box_terms(a: Tensor, b: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """1 - GIoU, L1 and |Δ log size| of two maps of boxes (B, 4, P, P), weighted."""
+    giou = ((1 - overlap(a, b)[1]) * weight).sum()
+    l1 = ((a - b).abs().mean(1) * weight).sum()
+    ratio = a[:, 2:].clamp(min=SMALLEST).log() - b[:, 2:].clamp(min=SMALLEST).log()
+    return giou, l1, (ratio.abs().mean(1) * weight).sum()
+
+
+def _weighted(giou: Tensor, l1: Tensor, size: Tensor, weights: OptimiserSection) -> Tensor:
+    return weights.giou_weight * giou + weights.l1_weight * l1 + weights.size_weight * size
+
+
+def agreement(
+    maps: dict[str, Tensor], others: dict[str, Tensor], boxes: Tensor, weights: OptimiserSection
+) -> Tensor:
+    """How far two networks' maps of the same crops are apart; boxes (B, 4) are the truth."""
+    weight = _weight(squared_distance(boxes, maps["score_map"].shape[-1]))
+    terms = _box_terms(cell_boxes(maps), cell_boxes(others), weight)
+    score = ((maps["score_map"] - others["score_map"]) ** 2).sum() / len(boxes)
+    apart: Tensor = _weighted(*terms, weights) + score
+    return apart
 
 
 def decode(maps: dict[str, Tensor], window: bool = True) -> Tensor:

@@ -19,14 +19,15 @@ from torch import Tensor
 from spiketrack.errors import SpikeTrackError
 from spiketrack.model import SpikeTrack
 from spiketrack.training.initial import freeze_statistics
-from spiketrack.training.losses import total_loss
+from spiketrack.training.losses import agreement, total_loss
 from spiketrack.training.pairs import Sample, Sampler
+from spiketrack.training.rounding import Joint, rounded_pass
 from spiketrack.training.schema import TrainingConfig
 
 MEAN = (0.485, 0.456, 0.406)
 DEVIATION = (0.229, 0.224, 0.225)
 PATIENCE = 900.0  # seconds that one worker waits for the others
-FIGURES = ("loss", "focal", "giou", "l1", "size")
+FIGURES = ("loss", "focal", "giou", "l1", "size", "agreement")
 Batch = tuple[Tensor, Tensor, Tensor]
 
 
@@ -61,6 +62,7 @@ class Replica:
         self, model: SpikeTrack, sampler: Sampler, config: TrainingConfig, rank: int
     ) -> None:
         self.model, self.sampler, self.config, self.rank = model, sampler, config, rank
+        self.joint = Joint(model)
         self._ready: tuple[int, Batch] | None = None
         model.train()
         if config.statistics == "frozen":
@@ -81,14 +83,24 @@ class Replica:
         """Leave the gradients of this share in the parameters; returns ``FIGURES``."""
         z, x, boxes = self.prepare(step)
         self.model.zero_grad()
+        weights = self.config.optimiser
+        maps = self._maps(z, x, rounded=False)
+        losses = total_loss(maps, boxes, weights)
+        total, apart = losses.total, torch.zeros(())
+        if self.config.quantised:
+            others = self._maps(z, x, rounded=True)
+            apart = agreement(maps, others, boxes, weights)
+            total = (total + total_loss(others, boxes, weights).total) / 2
+            total = total + weights.agreement_weight * apart
+        total.backward()  # type: ignore[no-untyped-call]
+        parts = (total, losses.focal, losses.giou, losses.l1, losses.size, apart)
+        return [float(part.detach()) for part in parts]
+
+    def _maps(self, z: Tensor, x: Tensor, rounded: bool) -> dict[str, Tensor]:
         half = self.config.optimiser.precision == "bfloat16"
         with torch.autocast("cpu", torch.bfloat16, enabled=half):
-            maps = self.model.joint(z, x)
-        maps = {name: value.float() for name, value in maps.items()}
-        losses = total_loss(maps, boxes, self.config.optimiser)
-        losses.total.backward()  # type: ignore[no-untyped-call]
-        parts = (losses.total, losses.focal, losses.giou, losses.l1, losses.size)
-        return [float(part.detach()) for part in parts]
+            maps = rounded_pass(self.joint, z, x) if rounded else self.joint(z, x)
+        return {name: value.float() for name, value in maps.items()}
 
 
 class Crew:

@@ -1,0 +1,88 @@
+"""The integer network's rounding inside training, with a straight-through gradient.
+
+A convolution's weight folded with its batch normalisation, w · γ / √(σ² + ε), becomes
+
+    ŵ = clip(round(w γ / √(σ² + ε) · 2^-e), -127, 127) · 2^e · √(σ² + ε) / γ
+
+with one exponent e an output channel, chosen as the export chooses it; the image is rounded to
+2^-8. σ² is the running variance, as at export. The gradient of ŵ is handed to w unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call  # type: ignore[attr-defined]
+
+from spiketrack.limits import WEIGHT_MAX
+from spiketrack.model import SpikeTrack
+from spiketrack.training.initial import BATCH_NORMS
+
+IMAGE_STEPS = 2.0**8  # of the normalised crop in one unit
+TINY = 2.0**-60  # stands for a channel of zeros
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d)
+
+
+class Joint(nn.Module):
+    """``SpikeTrack.joint`` as a forward pass, so that its weights can be replaced for one call."""
+
+    def __init__(self, model: SpikeTrack) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, z: Tensor, x: Tensor) -> dict[str, Tensor]:
+        """Templates (T, B, 3, S, S) and search crops (B·K, 3, S, S) → the three maps."""
+        return self.model.joint(z, x)
+
+
+def rounded_pass(joint: Joint, z: Tensor, x: Tensor) -> dict[str, Tensor]:
+    """The maps of the network with rounded weights and image; gradients reach the real weights."""
+    weights = {f"model.{name}": weight for name, weight in rounded_weights(joint.model)}
+    maps: dict[str, Tensor] = functional_call(joint, weights, (round_image(z), round_image(x)))
+    return maps
+
+
+def round_image(x: Tensor) -> Tensor:
+    """A normalised crop on the integer network's grid."""
+    return (x * IMAGE_STEPS).round_().div_(IMAGE_STEPS)
+
+
+def rounded_weights(model: SpikeTrack) -> Iterator[tuple[str, Tensor]]:
+    """Parameter name and straight-through rounded weight of every convolution."""
+    for name, module in model.named_modules():
+        if isinstance(module, CONVOLUTIONS):
+            rounded = round_weight(module.weight.detach(), _gain(model, name))
+            yield f"{name}.weight", module.weight + (rounded - module.weight).detach()
+
+
+def _gain(model: SpikeTrack, name: str) -> Tensor | None:
+    """γ / √(σ² + ε) of the batch normalisation behind a convolution, if there is one."""
+    parent, _, leaf = name.rpartition(".")
+    owner = model.get_submodule(parent)
+    norm = getattr(owner, "1" if leaf == "0" else leaf.replace("conv", "bn"), None)
+    if not isinstance(norm, BATCH_NORMS):
+        return None
+    assert norm.running_var is not None
+    return norm.weight.detach() * torch.rsqrt(norm.running_var + norm.eps)
+
+
+def round_weight(weight: Tensor, gain: Tensor | None = None) -> Tensor:
+    """weight (C_out, ...) as int8 mantissa · power of two of each folded channel, unfolded again.
+
+    A channel whose gain is 0 is left as it is.
+    """
+    flat = weight.flatten(1)
+    scale = torch.ones_like(flat[:, :1]) if gain is None else gain[:, None]
+    folded = flat * scale
+    peak = folded.abs().amax(1, keepdim=True).clamp(min=TINY)
+    first = torch.exp2(torch.ceil(torch.log2(peak / WEIGHT_MAX)))
+    wide, fine = _on_grid(folded, first), _on_grid(folded, first / 2)
+    errors = [((q - folded) ** 2).sum(1, keepdim=True) for q in (wide, fine)]
+    rounded = torch.where(errors[1] < errors[0], fine, wide)
+    return torch.where(scale == 0, flat, rounded / scale).view_as(weight)
+
+
+def _on_grid(x: Tensor, step: Tensor) -> Tensor:
+    return (x / step).round_().clamp_(-WEIGHT_MAX, WEIGHT_MAX).mul_(step)

@@ -33,9 +33,11 @@ class InlineBlock(BlockModel):
         """The message that was put there."""
         return self.received[name]
 
-    def send(self, name: str, message: Tensor | NDArray[Any]) -> None:
+    def send(self, name: str, *parts: Tensor | NDArray[Any]) -> None:
         """Leave a message for who asks."""
-        self.sent[name] = torch.as_tensor(message)
+        values = [torch.as_tensor(part) for part in parts]
+        one = len(values) == 1
+        self.sent[name] = values[0] if one else torch.cat([v.flatten() for v in values])
 
 
 class InlineNetwork:

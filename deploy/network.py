@@ -149,12 +149,17 @@ class LavaNetwork:
             sizes = {part.name: recorded_size(part, self.graph) for part in parts}
             ports = [self.blocks[name].counts for name, size in sizes.items() if size]
             vectors = [(size,) for size in sizes.values() if size]
-            self.counts = self._collector(ports, vectors, np.int8, shared)
+            self.counts = self._collector(ports, vectors, np.int8, shared, large=True)
 
     def _collector(
-        self, ports: list[Any], shapes: list[Any], dtype: type, shared: Mapping[str, Any]
+        self,
+        ports: list[Any],
+        shapes: list[Any],
+        dtype: type,
+        shared: Mapping[str, Any],
+        large: bool = False,
     ) -> Collector:
-        collector = Collector(shapes=shapes, dtype=dtype, **shared)
+        collector = Collector(shapes=shapes, dtype=dtype, large=large, **shared)
         for index, port in enumerate(ports):
             port.connect(getattr(collector, f"in_{index}"))
         self.models[collector] = collector_model(collector)

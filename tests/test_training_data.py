@@ -19,7 +19,7 @@ from spiketrack.training.schema import AugmentSection, load_config
 from spiketrack.training.views import Drift, View, search_drift
 
 
-@pytest.mark.parametrize("name", ["nano", "nano-t3"])
+@pytest.mark.parametrize("name", ["nano", "nano-quantised", "nano-t3"])
 def test_packaged_configuration_is_read(name: str) -> None:
     config = load_config(name)
     assert config.name == name

@@ -239,8 +239,7 @@ class BlockModel(DirectModel):
         if self.counter is not None:
             self.send("operations", self.counter.take())
         if self.populations:
-            flat = [outgoing(self.graph, *pair).flatten() for pair in self.populations]
-            self.send("counts", torch.cat(flat))
+            self.send("counts", *(outgoing(self.graph, *pair) for pair in self.populations))
             self.populations.clear()
 
 

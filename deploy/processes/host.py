@@ -52,12 +52,15 @@ class MemoryWriter(AbstractProcess):
 
 
 class Collector(AbstractProcess):
-    """Gathers messages of many processes and hands them to the host as one vector."""
+    """Gathers messages of many processes and hands them to the host as one vector.
+
+    ``large``: whether the messages are worth copying as they come.
+    """
 
     def __init__(
-        self, *, shapes: Sequence[tuple[int, ...]], dtype: DTypeLike, **params: Any
+        self, *, shapes: Sequence[tuple[int, ...]], dtype: DTypeLike, large: bool, **params: Any
     ) -> None:
-        super().__init__(count=len(shapes), dtype=np.dtype(dtype), **params)
+        super().__init__(count=len(shapes), dtype=np.dtype(dtype), large=large, **params)
         for index, shape in enumerate(shapes):
             setattr(self, f"in_{index}", InPort(shape=shape))
         self.host = OutPort(shape=(sum(int(np.prod(s)) for s in shapes),))
@@ -102,16 +105,22 @@ class MemoryWriterModel(DirectModel):
 class CollectorModel(DirectModel):
     """Receives every port and sends one vector.
 
-    The last sender is waited for first: by then most others have sent, and waiting for each in
-    turn would wake this process as often as there are ports.
+    Small messages: the last sender is waited for first; by then most others have sent, and
+    waiting for each in turn would wake this process as often as there are ports. Large ones are
+    copied as they come, while the other processes go on.
     """
 
     implements_process = Collector
 
     def run_spk(self) -> None:
         """Gather one step."""
-        messages = [self.receive(f"in_{i}") for i in reversed(range(self.params["count"]))]
-        self.send("host", np.concatenate([m.ravel() for m in reversed(messages)]))
+        ports = [f"in_{i}" for i in range(self.params["count"])]
+        if self.params["large"]:
+            for sender in self.senders["host"]:
+                sender.send_parts(self.receive(name) for name in ports)
+        else:
+            messages = [self.receive(name) for name in reversed(ports)]
+            self.send("host", *reversed(messages))
         self.give_back()
 
 

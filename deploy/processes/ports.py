@@ -12,6 +12,7 @@ import ctypes
 import gc
 import os
 import signal
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from lava.magma.runtime.mgmt_token_enums import MGMT_COMMAND, MGMT_RESPONSE
 from numpy.typing import NDArray
 from torch import Tensor
+
+from spiketrack.errors import LavaError
 
 LAVA_INT32 = 4  # how Lava's C types name it
 _PR_SET_PDEATHSIG = 1
@@ -107,20 +110,34 @@ class Sender:
 
     def send(self, message: Tensor | NDArray[Any]) -> None:
         """Wait for a free slot and write the message, converted to the channel's type."""
-        values = torch.as_tensor(message)
+        self.send_parts((message,))
+
+    def send_parts(self, parts: Iterable[Tensor | NDArray[Any]]) -> None:
+        """Wait for a free slot and write the parts of a message, one behind the other."""
         if self.free:
             self.free -= 1
         else:
             self.port._ack.acquire()
-        slot = self.slots[self.index]
-        counts = values.dtype == torch.uint8 and slot.dtype == torch.int8
-        (slot.view(torch.uint8) if counts else slot).copy_(values)
+        slot, start = self.slots[self.index].view(-1), 0
+        for part in parts:
+            values = torch.as_tensor(part)
+            end = start + values.numel()
+            _write(slot[start:end].view(values.shape), values)
+            start = end
+        if start != len(slot):
+            raise LavaError(f"a message of {start} values for a channel of {len(slot)}")
         self.index = (self.index + 1) % len(self.slots)
         self.port._req.release()
 
     def join(self) -> None:
         """Close the channel, as Lava asks for at the end."""
         self.port.join()
+
+
+def _write(slot: Tensor, values: Tensor) -> None:
+    """Copy, converted to the slot's type; counts as the bytes that they are."""
+    counts = values.dtype == torch.uint8 and slot.dtype == torch.int8
+    (slot.view(torch.uint8) if counts else slot).copy_(values)
 
 
 class DirectModel(PyLoihiProcessModel):
@@ -176,10 +193,10 @@ class DirectModel(PyLoihiProcessModel):
         """The next message of an InPort with one channel, where it lies in shared memory."""
         return self.receivers[name].take()
 
-    def send(self, name: str, message: Tensor | NDArray[Any]) -> None:
-        """Send values to every channel of an OutPort."""
+    def send(self, name: str, *parts: Tensor | NDArray[Any]) -> None:
+        """Send a message, whole or in parts, to every channel of an OutPort."""
         for sender in self.senders.get(name, ()):
-            sender.send(message)
+            sender.send_parts(parts)
 
     def give_back(self) -> None:
         """Free all slots of this step's messages."""

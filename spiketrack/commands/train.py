@@ -21,7 +21,7 @@ console = Console(stderr=True)
 
 def train(
     config: Annotated[
-        str, typer.Argument(help="A YAML file, or a packaged configuration: nano, nano-t3.")
+        str, typer.Argument(help="A YAML file, or a packaged one: nano, nano-quantised, nano-t3.")
     ],
     out: Annotated[
         Path | None, typer.Option(help="Folder for state, weights, log and curves.")

@@ -148,7 +148,7 @@ class TrainingConfig(Section):
 
 
 def load_config(path: str | Path) -> TrainingConfig:
-    """Read a YAML file, or a packaged configuration by name (``nano``, ``nano-t3``).
+    """Read a YAML file, or a packaged one: ``nano``, ``nano-quantised``, ``nano-t3``.
 
     Raises ``ConfigError`` that names the file, the key, the value and what is allowed.
     """

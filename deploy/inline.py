@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,11 +33,13 @@ class InlineBlock(BlockModel):
         """The message that was put there."""
         return self.received[name]
 
-    def send(self, name: str, *parts: Tensor | NDArray[Any]) -> None:
+    def send(self, name: str, message: Tensor | NDArray[Any]) -> None:
         """Leave a message for who asks."""
-        values = [torch.as_tensor(part) for part in parts]
-        one = len(values) == 1
-        self.sent[name] = values[0] if one else torch.cat([v.flatten() for v in values])
+        self.sent[name] = torch.as_tensor(message)
+
+    def send_bytes(self, name: str, tensors: Sequence[Tensor]) -> None:
+        """Leave tensors of bytes as one message."""
+        self.sent[name] = torch.cat([x.flatten() for x in tensors]).view(torch.int8)
 
 
 class InlineNetwork:
@@ -106,14 +108,15 @@ class InlineNetwork:
         ends = [messages[node.inputs[0]].ravel() for node in self.graph.outputs]
         operations, counts = {}, {}
         if self.recording.operations:
-            operations = self.assembly.operations(self._recorded("operations"))
+            operations = self.assembly.operations(np.concatenate(self._recorded("operations")))
         if self.recording.counts:
-            counts = self.assembly.counts(self._recorded("counts"))
+            counts = self.assembly.counts(
+                [c.view(np.int8).copy() for c in self._recorded("counts")]
+            )
         return StepResult(self.assembly.outputs(np.concatenate(ends)), operations, counts)
 
-    def _recorded(self, port: str) -> NDArray[Any]:
-        found = [model.sent[port].numpy().ravel() for model in self.models if port in model.sent]
-        return np.concatenate(found)
+    def _recorded(self, port: str) -> list[NDArray[Any]]:
+        return [model.sent[port].numpy().ravel() for model in self.models if port in model.sent]
 
     def close(self) -> None:
         """Nothing to end."""

@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from lava.magma.core.process.ports.ports import OutPort
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.run_conditions import RunContinuous
 from lava.magma.core.run_configs import Loihi2SimCfg
 from numpy.typing import NDArray
 
 from spiketrack.deploy.grouping import Grouping, Part, group, message_shape
-from spiketrack.deploy.lifetime import MEMORY_HINT, arrives, kill, pauses, start, stops
+from spiketrack.deploy.lifetime import MEMORY_HINT, kill, pauses, start, stops
 from spiketrack.deploy.processes.blocks import (
     BUSY,
     COLUMNS,
@@ -29,7 +30,6 @@ from spiketrack.deploy.processes.blocks import (
     counted_nodes,
     memories,
     model_for,
-    recorded_size,
 )
 from spiketrack.deploy.processes.host import (
     KEPT,
@@ -41,6 +41,7 @@ from spiketrack.deploy.processes.host import (
     collector_model,
     memory_writer_model,
 )
+from spiketrack.deploy.processes.ports import Receiver, receiver
 from spiketrack.deploy.results import Assembly, StepResult
 from spiketrack.errors import GraphError, LavaError
 from spiketrack.export.counting import FIELDS
@@ -77,6 +78,7 @@ class LavaNetwork:
         self.threads = threads
         self.timeout = timeout
         self.runtime: Any = None
+        self.receivers: dict[OutPort, Receiver] = {}
         self.models: dict[AbstractProcess, type] = {}
         # anonymous shared memory: the children inherit it, nothing to unlink
         self.memory = mmap.mmap(-1, 8 * COLUMNS * max(len(self.grouping.parts), 1))
@@ -140,26 +142,15 @@ class LavaNetwork:
         self.outputs = self._collector(ports, layout, np.int32, shared)
         parts = self.grouping.parts
         self.operations: Collector | None = None
-        self.counts: Collector | None = None
         if self.recording.operations:
             ports = [self.blocks[part.name].operations for part in parts]
             shapes = [(len(counted_nodes(part, self.graph)), len(FIELDS)) for part in parts]
             self.operations = self._collector(ports, shapes, np.int64, shared)
-        if self.recording.counts:
-            sizes = {part.name: recorded_size(part, self.graph) for part in parts}
-            ports = [self.blocks[name].counts for name, size in sizes.items() if size]
-            vectors = [(size,) for size in sizes.values() if size]
-            self.counts = self._collector(ports, vectors, np.int8, shared, large=True)
 
     def _collector(
-        self,
-        ports: list[Any],
-        shapes: list[Any],
-        dtype: type,
-        shared: Mapping[str, Any],
-        large: bool = False,
+        self, ports: list[Any], shapes: list[Any], dtype: type, shared: Mapping[str, Any]
     ) -> Collector:
-        collector = Collector(shapes=shapes, dtype=dtype, large=large, **shared)
+        collector = Collector(shapes=shapes, dtype=dtype, **shared)
         for index, port in enumerate(ports):
             port.connect(getattr(collector, f"in_{index}"))
         self.models[collector] = collector_model(collector)
@@ -174,7 +165,14 @@ class LavaNetwork:
         self.runtime = start(self.image, config, CHANNEL_SLOTS, names, START_TIMEOUT)
         # Each time step waits for its frame, so the next one is announced to all processes
         # between two frames, not within the next.
+        self.receivers = {port: receiver(port.external_pipe_csp_recv_port) for port in self._ends()}
         self.image.run(condition=RunContinuous())
+
+    def _ends(self) -> list[OutPort]:
+        """Where the host receives: outputs, operations, then counts in the order of the parts."""
+        collectors = [c for c in (self.outputs, self.operations) if c is not None]
+        counts = [b.counts for b in self.blocks.values() if hasattr(b, "counts")]
+        return [collector.host for collector in collectors] + counts
 
     def run(
         self, image: NDArray[Any], memory: Mapping[str, NDArray[Any]] | None = None
@@ -194,13 +192,17 @@ class LavaNetwork:
         deadline = time.monotonic() + self.timeout
         self.steps += 1
         self._feed(image, memory)
-        outputs = self.assembly.outputs(self._receive(self.outputs, deadline))
-        operations, counts = {}, {}
+        outputs = self.assembly.outputs(self._receive(self.outputs.host, deadline))
+        operations = {}
         if self.operations is not None:
-            operations = self.assembly.operations(self._receive(self.operations, deadline))
-        if self.counts is not None:
-            counts = self.assembly.counts(self._receive(self.counts, deadline))
+            operations = self.assembly.operations(self._receive(self.operations.host, deadline))
+        counts = self._counts(deadline) if self.recording.counts else {}
         return StepResult(outputs, operations, counts)
+
+    def _counts(self, deadline: float) -> dict[str, NDArray[np.int8]]:
+        """The counts of all populations, taken as they come: there are too many for the end."""
+        ports = [block.counts for block in self.blocks.values() if hasattr(block, "counts")]
+        return self.assembly.counts([self._receive(port, deadline) for port in ports])
 
     def _feed(self, image: NDArray[Any], memory: Mapping[str, NDArray[Any]] | None) -> None:
         if self.writer is not None:
@@ -214,21 +216,16 @@ class LavaNetwork:
             values = [np.asarray(memory[name], np.int32).ravel() for name in self.memory_names]
             writer.host.external_pipe_csp_send_port.send(np.concatenate(values))
 
-    def _receive(self, collector: Collector, deadline: float) -> NDArray[Any]:
-        port = collector.host.external_pipe_csp_recv_port
-        self._until_message(port, deadline)
-        result: NDArray[Any] = port.recv()
-        return result
-
-    def _until_message(self, port: Any, deadline: float) -> None:
+    def _receive(self, port: OutPort, deadline: float) -> NDArray[Any]:
         """Wait for a message, now and then looking for failed processes and the deadline."""
-        while not arrives(port, LOOK_EVERY):
+        while not self.receivers[port].arrives(LOOK_EVERY):
             self._raise_failures()
             if time.monotonic() > deadline:
                 raise LavaError(
                     f"Lava process {self._late()}: no answer within {self.timeout:g} s; "
                     "the run was ended (a larger --timeout waits longer)"
                 )
+        return self.receivers[port].copy()
 
     def _raise_failures(self) -> None:
         for actor in self.runtime._messaging_infrastructure.actors:

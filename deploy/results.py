@@ -33,8 +33,9 @@ class Assembly:
         rows = [name for part in parts for name in counted_nodes(part, graph)]
         self._rows = {name: index for index, name in enumerate(rows)}
         self._counted = [node.name for node in graph if node.name in self._rows]
-        sent = self._layout([name for part in parts for name in recorded_populations(part, graph)])
-        self._counts = {node.name: sent[node.name] for node in graph.populations}
+        recorded = [recorded_populations(part, graph) for part in parts]
+        self._counts = [self._layout(names) for names in recorded if names]
+        self._populations = [node.name for node in graph.populations]
 
     def _layout(self, names: Sequence[str]) -> dict[str, tuple[int, int, tuple[int, ...], bool]]:
         """Name → first and last element, shape, and whether channels are last."""
@@ -55,9 +56,12 @@ class Assembly:
         rows = vector.reshape(-1, len(FIELDS))
         return {name: rows[self._rows[name]] for name in self._counted}
 
-    def counts(self, vector: NDArray[Any]) -> dict[str, NDArray[np.int8]]:
-        """Counts by population, in the graph's order."""
-        return self._split(self._counts, vector)
+    def counts(self, vectors: Sequence[NDArray[Any]]) -> dict[str, NDArray[np.int8]]:
+        """Counts by population, in the graph's order, from one vector a part that has any."""
+        found: dict[str, NDArray[np.int8]] = {}
+        for layout, vector in zip(self._counts, vectors, strict=True):
+            found |= self._split(layout, vector)
+        return {name: found[name] for name in self._populations}
 
     @staticmethod
     def _split(

@@ -52,7 +52,7 @@ from spiketrack.export.graph import (
     Upsample,
 )
 from spiketrack.export.loops import add_terms
-from spiketrack.export.sums import Sums, rank
+from spiketrack.export.sums import CompiledSums, Sums, rank
 from spiketrack.run_counts import FIELDS, Layers
 
 
@@ -80,7 +80,7 @@ class OperationCounter:
             for node, term in asked
             for i, column in enumerate(term.columns)
         ]
-        self.sums, self.watched = sums.compile(), sums.watched
+        self.sums, self.watched = CompiledSums(sums), sums.watched
         self.terms = np.array(terms, np.int64).reshape(-1, 3)
         self.constant = np.array([f.constant for f in formulas]).reshape(-1, len(FIELDS))
 

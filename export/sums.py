@@ -92,19 +92,15 @@ class Sums:
         if term.reach is not None:
             self.fans.append(term.reach.fan_out)
             stop += len(term.reach.fan_out)
-        received = self.slots.get((name, False), -1)
+        received = self.slots.get((name, False), -1) if term.port == OUTPUT else -1
         twin = next((i for i, row in enumerate(self.tallies) if row[0] == received), -1)
         row = (slot, steps * height * width, channels, start, stop, twin, self.size)
         self.tallies.append(row)
         self.size += 4
 
-    def compile(self) -> CompiledSums:
-        """The tables, once every term has its place."""
-        return CompiledSums(self)
-
 
 class CompiledSums:
-    """``take(tensors)``: all values, from the tensor of every slot."""
+    """The tables, once every term has its place; ``take(tensors)`` gives all values."""
 
     def __init__(self, sums: Sums) -> None:
         rows = [row[:1] for row in sums.tallies if row[4] > row[3]] + [r[:2] for r in sums.pairs]
@@ -113,13 +109,17 @@ class CompiledSums:
         self.tallies = _table(sums.tallies, TALLY_COLUMNS)
         self.pairs = _table(sums.pairs, PAIR_COLUMNS)
         self.pixels = tuple(sums.pixels)
+        images = {slot for slot, _ in sums.pixels}
+        self.counts = tuple(slot for slot in sums.slots.values() if slot not in images)
         self.fans = np.concatenate(sums.fans)
         self.values = np.zeros(sums.size, np.int64)
 
     def take(self, tensors: Mapping[int, Tensor]) -> Table:
         """Values by place; valid until the next call."""
-        counted = [in_memory(tensors[i], ordered) for i, ordered in enumerate(self.ordered)]
-        addresses = np.array([x.data_ptr() for x in counted], np.int64)
+        counted = {i: in_memory(tensors[i], self.ordered[i]) for i in self.counts}
+        addresses = np.zeros(len(self.ordered), np.int64)
+        for slot, counts in counted.items():
+            addresses[slot] = counts.data_ptr()
         tally_all(addresses, self.tallies, self.fans, self.values)
         coincide_all(addresses, self.pairs, self.values)
         for slot, place in self.pixels:
@@ -131,7 +131,7 @@ def _table(rows: list[tuple[int, ...]], columns: int) -> Table:
     return np.array(rows, np.int64).reshape(-1, columns)
 
 
-def in_memory(counts: Tensor, ordered: bool) -> Tensor:
+def in_memory(counts: Tensor, ordered: bool = True) -> Tensor:
     """uint8, channels last if the order matters; itself where it is that already."""
     counts = counts.to(torch.uint8)
     if not ordered and counts.is_contiguous():

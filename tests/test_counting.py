@@ -106,6 +106,27 @@ def test_convolutions_of_any_kernel_stride_padding_and_groups(data: st.DataObjec
     assert rows["y"] == [expected.get(field, 0) for field in FIELDS]
 
 
+def test_two_kernels_that_read_the_same_counts() -> None:
+    shape, rng = (2, 3, 6, 6), np.random.default_rng(4)
+    none = np.zeros((1, 3), np.int32)
+    convolutions = [
+        Conv(
+            f"y{kernel}", ("k",), shape,
+            rng.integers(-3, 4, (1, 3, 3, kernel, kernel)).astype(np.int8),
+            none, none, 1, kernel // 2, 1,
+        )
+        for kernel in (1, 3, 5)
+    ]  # fmt: skip
+    nodes = (Input("x", (), shape, MEMBRANE), Neuron("k", ("x",), shape, (1, 2, 3, 4), 1, (9,)))
+    graph = Graph("three kernels", (*nodes, *convolutions))
+    values = {"x": torch.from_numpy(rng.integers(-2, 9, shape).astype(np.float32))}
+    rows, found = measure(graph, values)
+    integers = {name: value.numpy().astype(np.int64) for name, value in found.items()}
+    expected = enumerate_operations(graph, integers)
+    for name, row in expected.items():
+        assert rows[name] == [row.get(field, 0) for field in FIELDS], name
+
+
 @pytest.mark.parametrize("templates", [1, 3])
 @pytest.mark.parametrize("branch", ["template", "search"])
 def test_whole_network_counts_each_node_alone_and_together_alike(

@@ -23,12 +23,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spiketrack.deploy.grouping import CHANNELS_LAST, Part, message_dtype, message_shape
-from spiketrack.deploy.processes.host import REWRITTEN
+from spiketrack.deploy.processes.host import HOST_SLOTS, REWRITTEN
 from spiketrack.deploy.processes.ports import DirectModel
 from spiketrack.errors import LavaError
 from spiketrack.export.counting import FIELDS, OperationCounter, counted
 from spiketrack.export.graph import COUNT, MEMORY, POPULATIONS, Graph, Input, Node
 from spiketrack.export.kernels import Program
+from spiketrack.export.sums import in_memory
 
 STARTED, FINISHED, BUSY, SENDING, WAITING = range(5)  # columns of the progress table
 COLUMNS = 5
@@ -46,7 +47,8 @@ class Block(AbstractProcess):
     """Layers of one block of the network, from the counts that open it to those of the next.
 
     Parameters: ``part`` names nodes and messages; ``graph`` holds them; ``recording`` adds ports
-    ``operations`` and ``counts``; ``progress`` is a shared table (parts, 4) of step counters and
+    ``operations`` and ``counts``, the latter straight to the host; ``progress`` is a shared table
+    (parts, COLUMNS) of step counters and
     seconds; ``index`` this part's row in it; ``threads`` torch threads in this process.
     """
 
@@ -62,6 +64,7 @@ class Block(AbstractProcess):
             self.operations = OutPort(shape=(len(counted_nodes(part, graph)), len(FIELDS)))
         if recording.counts and (size := recorded_size(part, graph)):
             self.counts = OutPort(shape=(size,))
+            self.counts.flag_external_pipe(buffer_size=HOST_SLOTS)
 
 
 class DownsamplingBlock(Block):
@@ -183,7 +186,7 @@ class BlockModel(DirectModel):
         self.program = Program(self.graph, set(self.part.nodes), True, self.part.sends)
         self.memory_names = memories(self.part, self.graph)
         self.kept: dict[str, Tensor] = {}
-        self.populations: list[tuple[str, Tensor]] = []
+        self.populations: list[Tensor] = []
         self.counter = None
         if self.recording.operations:
             self.counter = OperationCounter(self.graph, set(self.part.nodes))
@@ -232,14 +235,14 @@ class BlockModel(DirectModel):
         if self.counter is not None:
             self.counter.observe(node, inputs, output)
         if self.recording.counts and isinstance(node, POPULATIONS):
-            self.populations.append((node.name, output))
+            self.populations.append(in_memory(output).permute(0, 2, 3, 1))
 
     def record(self) -> None:
         """Send operation counts and the counts of all populations, as asked for."""
         if self.counter is not None:
             self.send("operations", self.counter.take())
         if self.populations:
-            self.send("counts", *(outgoing(self.graph, *pair) for pair in self.populations))
+            self.send_bytes("counts", self.populations)
             self.populations.clear()
 
 

@@ -18,7 +18,7 @@ from numpy.typing import DTypeLike, NDArray
 from spiketrack.deploy.processes.ports import DirectModel
 
 KEPT, REWRITTEN = 0, 1
-_SLOTS = 2
+HOST_SLOTS = 2
 
 
 class ImageInput(AbstractProcess):
@@ -27,7 +27,7 @@ class ImageInput(AbstractProcess):
     def __init__(self, *, shape: tuple[int, ...], **params: Any) -> None:
         super().__init__(shape=shape, **params)
         self.host = InPort(shape=shape)
-        self.host.flag_external_pipe(buffer_size=_SLOTS)
+        self.host.flag_external_pipe(buffer_size=HOST_SLOTS)
         self.out = OutPort(shape=shape)
 
 
@@ -43,28 +43,25 @@ class MemoryWriter(AbstractProcess):
     def __init__(self, *, shapes: Sequence[tuple[int, ...]], **params: Any) -> None:
         super().__init__(shapes=tuple(shapes), **params)
         self.host = InPort(shape=(sum(int(np.prod(s)) for s in shapes),))
-        self.host.flag_external_pipe(buffer_size=_SLOTS)
+        self.host.flag_external_pipe(buffer_size=HOST_SLOTS)
         self.command = InPort(shape=(1,))
-        self.command.flag_external_pipe(buffer_size=_SLOTS)
+        self.command.flag_external_pipe(buffer_size=HOST_SLOTS)
         self.rewritten = OutPort(shape=(1,))
         for index, shape in enumerate(shapes):
             setattr(self, f"out_{index}", OutPort(shape=shape))
 
 
 class Collector(AbstractProcess):
-    """Gathers messages of many processes and hands them to the host as one vector.
-
-    ``large``: whether the messages are worth copying as they come.
-    """
+    """Gathers small messages of many processes and hands them to the host as one vector."""
 
     def __init__(
-        self, *, shapes: Sequence[tuple[int, ...]], dtype: DTypeLike, large: bool, **params: Any
+        self, *, shapes: Sequence[tuple[int, ...]], dtype: DTypeLike, **params: Any
     ) -> None:
-        super().__init__(count=len(shapes), dtype=np.dtype(dtype), large=large, **params)
+        super().__init__(count=len(shapes), dtype=np.dtype(dtype), **params)
         for index, shape in enumerate(shapes):
             setattr(self, f"in_{index}", InPort(shape=shape))
         self.host = OutPort(shape=(sum(int(np.prod(s)) for s in shapes),))
-        self.host.flag_external_pipe(buffer_size=_SLOTS)
+        self.host.flag_external_pipe(buffer_size=HOST_SLOTS)
 
 
 class ImageInputModel(DirectModel):
@@ -105,22 +102,16 @@ class MemoryWriterModel(DirectModel):
 class CollectorModel(DirectModel):
     """Receives every port and sends one vector.
 
-    Small messages: the last sender is waited for first; by then most others have sent, and
-    waiting for each in turn would wake this process as often as there are ports. Large ones are
-    copied as they come, while the other processes go on.
+    The last sender is waited for first: by then most others have sent, and waiting for each in
+    turn would wake this process as often as there are ports.
     """
 
     implements_process = Collector
 
     def run_spk(self) -> None:
         """Gather one step."""
-        ports = [f"in_{i}" for i in range(self.params["count"])]
-        if self.params["large"]:
-            for sender in self.senders["host"]:
-                sender.send_parts(self.receive(name) for name in ports)
-        else:
-            messages = [self.receive(name) for name in reversed(ports)]
-            self.send("host", *reversed(messages))
+        messages = [self.receive(f"in_{i}") for i in reversed(range(self.params["count"]))]
+        self.send("host", np.concatenate([m.ravel() for m in reversed(messages)]))
         self.give_back()
 
 

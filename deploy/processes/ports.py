@@ -12,7 +12,7 @@ import ctypes
 import gc
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -92,11 +92,33 @@ class Receiver:
         self.taken += 1
         return message
 
+    def arrives(self, timeout: float) -> bool:
+        """Whether a message comes within ``timeout`` seconds; ``copy`` then takes it."""
+        return bool(self.port._req.acquire(True, timeout))
+
+    def copy(self) -> NDArray[Any]:
+        """The message that has arrived, as an array of its own; its slot is given back."""
+        message = self.slots[self.index].copy()
+        self.index = (self.index + 1) % len(self.slots)
+        self.port._ack.release()
+        return message
+
     def give_back(self) -> None:
         """Let the sender use the slots of all messages taken so far."""
         for _ in range(self.taken):
             self.port._ack.release()
         self.taken = 0
+
+
+def receiver(port: CspRecvPort) -> Receiver:
+    """The receiving end of a port that Lava has started: its helper thread ends here.
+
+    To be called before the first message.
+    """
+    port._done = True
+    port._req.release()
+    port.thread.join()
+    return Receiver(port)
 
 
 class Sender:
@@ -110,34 +132,36 @@ class Sender:
 
     def send(self, message: Tensor | NDArray[Any]) -> None:
         """Wait for a free slot and write the message, converted to the channel's type."""
-        self.send_parts((message,))
+        values, slot = torch.as_tensor(message), self._slot()
+        counts = values.dtype == torch.uint8 and slot.dtype == torch.int8
+        (slot.view(torch.uint8) if counts else slot).copy_(values)
+        self._sent()
 
-    def send_parts(self, parts: Iterable[Tensor | NDArray[Any]]) -> None:
-        """Wait for a free slot and write the parts of a message, one behind the other."""
+    def send_bytes(self, tensors: Sequence[Tensor]) -> None:
+        """Wait for a free slot and write contiguous tensors of bytes, one behind the other."""
+        slot = self._slot()
+        if sum(x.numel() for x in tensors) != slot.nbytes:
+            raise LavaError(f"{[tuple(x.shape) for x in tensors]} for a slot of {slot.nbytes} B")
+        address = slot.data_ptr()
+        for x in tensors:
+            ctypes.memmove(address, x.data_ptr(), x.numel())
+            address += x.numel()
+        self._sent()
+
+    def _slot(self) -> Tensor:
         if self.free:
             self.free -= 1
         else:
             self.port._ack.acquire()
-        slot, start = self.slots[self.index].view(-1), 0
-        for part in parts:
-            values = torch.as_tensor(part)
-            end = start + values.numel()
-            _write(slot[start:end].view(values.shape), values)
-            start = end
-        if start != len(slot):
-            raise LavaError(f"a message of {start} values for a channel of {len(slot)}")
+        return self.slots[self.index]
+
+    def _sent(self) -> None:
         self.index = (self.index + 1) % len(self.slots)
         self.port._req.release()
 
     def join(self) -> None:
         """Close the channel, as Lava asks for at the end."""
         self.port.join()
-
-
-def _write(slot: Tensor, values: Tensor) -> None:
-    """Copy, converted to the slot's type; counts as the bytes that they are."""
-    counts = values.dtype == torch.uint8 and slot.dtype == torch.int8
-    (slot.view(torch.uint8) if counts else slot).copy_(values)
 
 
 class DirectModel(PyLoihiProcessModel):
@@ -193,10 +217,15 @@ class DirectModel(PyLoihiProcessModel):
         """The next message of an InPort with one channel, where it lies in shared memory."""
         return self.receivers[name].take()
 
-    def send(self, name: str, *parts: Tensor | NDArray[Any]) -> None:
-        """Send a message, whole or in parts, to every channel of an OutPort."""
+    def send(self, name: str, message: Tensor | NDArray[Any]) -> None:
+        """Send values to every channel of an OutPort."""
         for sender in self.senders.get(name, ()):
-            sender.send_parts(parts)
+            sender.send(message)
+
+    def send_bytes(self, name: str, tensors: Sequence[Tensor]) -> None:
+        """Send contiguous tensors of bytes as one message to every channel of an OutPort."""
+        for sender in self.senders.get(name, ()):
+            sender.send_bytes(tensors)
 
     def give_back(self) -> None:
         """Free all slots of this step's messages."""

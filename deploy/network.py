@@ -24,7 +24,6 @@ from spiketrack.deploy.processes.blocks import (
     PROCESSES,
     SENDING,
     STARTED,
-    WAITING,
     Block,
     Recording,
     counted_nodes,
@@ -246,10 +245,10 @@ class LavaNetwork:
                 return f"{part.name} ({state} step {self.steps})"
         return "of input or output"
 
-    def seconds(self) -> dict[str, tuple[float, float, float]]:
-        """Part → seconds of arithmetic, of sending, and of waiting for messages so far."""
+    def seconds(self) -> dict[str, tuple[float, float]]:
+        """Part → seconds of arithmetic, and of sending and recording, so far."""
         return {
-            part.name: (float(row[BUSY]), float(row[SENDING]), float(row[WAITING]))
+            part.name: (float(row[BUSY]), float(row[SENDING]))
             for part, row in zip(self.grouping.parts, self.progress, strict=True)
         }
 

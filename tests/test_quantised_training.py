@@ -23,7 +23,7 @@ from spiketrack.export.graph import Conv
 from spiketrack.export.quantise import quantise
 from spiketrack.model import SpikeTrack
 from spiketrack.training.loop import build, train
-from spiketrack.training.losses import agreement
+from spiketrack.training.losses import disagreement
 from spiketrack.training.rounding import Joint, round_image, round_weight, rounded_pass
 from spiketrack.training.rounding import rounded_weights as all_weights
 
@@ -32,7 +32,7 @@ def rounded_model(model: SpikeTrack) -> SpikeTrack:
     """A copy with the rounded weights instead of the real ones."""
     model = copy.deepcopy(model)
     with torch.no_grad():
-        for name, weight in list(all_weights(model)):
+        for name, weight in list(all_weights(Joint(model))):
             model.get_parameter(name).copy_(weight)
     return model
 
@@ -81,14 +81,14 @@ def test_rounding_on_worked_examples() -> None:
     assert round_image(torch.tensor([0.5, 1 / 300])).tolist() == [0.5, 1 / 256]
 
 
-def test_agreement_is_none_between_equal_maps_and_grows_with_the_size() -> None:
+def test_disagreement_is_none_between_equal_maps_and_grows_with_the_size() -> None:
     maps = perfect_maps(BOXES, 8)
-    assert float(agreement(maps, maps, BOXES, WEIGHTS)) == pytest.approx(0, abs=1e-5)
+    assert float(disagreement(maps, maps, BOXES, WEIGHTS)) == pytest.approx(0, abs=1e-5)
     larger = [{**maps, "size_map": maps["size_map"] * factor} for factor in (1.1, 1.3)]
-    apart = [float(agreement(maps, other, BOXES, WEIGHTS)) for other in larger]
+    apart = [float(disagreement(maps, other, BOXES, WEIGHTS)) for other in larger]
     assert 0.2 < apart[0] < apart[1]
     other = {**maps, "score_map": maps["score_map"].flip(-1)}
-    assert float(agreement(maps, other, BOXES, WEIGHTS)) == pytest.approx(2, abs=1e-2)
+    assert float(disagreement(maps, other, BOXES, WEIGHTS)) == pytest.approx(2, abs=1e-2)
 
 
 def steps(config_changes: dict[str, object], root: Path, out: Path) -> list[dict[str, Tensor]]:
@@ -97,14 +97,14 @@ def steps(config_changes: dict[str, object], root: Path, out: Path) -> list[dict
     return [json.loads(row) for row in (out / "log.jsonl").read_text().splitlines()]
 
 
-def test_quantised_run_logs_the_agreement(tmp_path: Path) -> None:
+def test_quantised_run_logs_disagreement_and_agreement(tmp_path: Path) -> None:
     rows = steps({"quantised": True}, tmp_path / "data", tmp_path / "on")
-    agreed = [row["agreement"] for row in rows if row["event"] == "step"]
+    agreed = [row["disagreement"] for row in rows if row["event"] == "step"]
     assert len(agreed) == 6
     assert min(agreed) > 0
     assert all(0 <= row["agreement"] <= 1 for row in rows if row["event"] == "validation")
     plain = steps({}, tmp_path / "data", tmp_path / "off")
-    assert {row["agreement"] for row in plain if row["event"] == "step"} == {0}
+    assert {row["disagreement"] for row in plain if row["event"] == "step"} == {0}
 
 
 def test_command_takes_quantised(tmp_path: Path) -> None:

@@ -112,9 +112,12 @@ def full_run(config: TrainingConfig, root: Path, out: Path, resume: bool = False
     return out / "weights.pth.tar"
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_resumed_run_ends_in_the_same_weights(tmp_path: Path, workers: int) -> None:
-    config = tiny_config(optimiser={"workers": workers, "validate_every": 2})
+@pytest.mark.parametrize(("workers", "quantised"), [(1, False), (2, False), (2, True)])
+def test_resumed_run_ends_in_the_same_weights(
+    tmp_path: Path, workers: int, quantised: bool
+) -> None:
+    optimiser = {"workers": workers, "validate_every": 2}
+    config = tiny_config(optimiser=optimiser, quantised=quantised)
     whole = full_run(config, tmp_path / "data", tmp_path / "whole")
     steps = train(config, tiny_collection(tmp_path / "data", config), tmp_path / "parts")
     assert [p.step for p in islice(steps, 4)] == [1, 2, 3, 4]

@@ -31,8 +31,8 @@ from spiketrack.export.graph import COUNT, MEMORY, POPULATIONS, Graph, Input, No
 from spiketrack.export.kernels import Program
 from spiketrack.export.sums import in_memory
 
-STARTED, FINISHED, BUSY, SENDING, WAITING = range(5)  # columns of the progress table
-COLUMNS = 5
+STARTED, FINISHED, BUSY, SENDING = range(4)  # columns of the progress table
+COLUMNS = 4
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,6 @@ class BlockModel(DirectModel):
 
         What is recorded is counted behind the messages, while the next process computes.
         """
-        begin = time.perf_counter()
         self.progress[STARTED] += 1
         values = self.messages()
         received = time.perf_counter()
@@ -216,7 +215,6 @@ class BlockModel(DirectModel):
         self.give_back()
         self.progress[SENDING] += time.perf_counter() - done
         self.progress[BUSY] += done - received
-        self.progress[WAITING] += received - begin
         self.progress[FINISHED] += 1
 
     def messages(self) -> dict[str, Tensor]:

@@ -48,13 +48,26 @@ def measure(
 ) -> Findings:
     """Measure every checkpoint below ``folder``; ``tell`` hears what is under way."""
     findings = Findings()
-    for index, checkpoint in enumerate(checkpoints):
+    read = [read_checkpoint(checkpoint) for checkpoint in checkpoints]
+    names = variant_names(checkpoints, read)
+    for index, (checkpoint, name) in enumerate(zip(checkpoints, names, strict=True)):
         place = folder / str(index)
         place.mkdir()
-        _Variant(checkpoint, place, setting, tell, findings).run()
-    if len(findings.details) >= 3:
+        _Variant(checkpoint, name, place, setting, tell, findings).run()
+    if len({detail.giga_macs for detail in findings.details}) >= 3:
         findings.results += list(_line(findings))
     return findings
+
+
+def variant_names(paths: Sequence[str], read: Sequence[Checkpoint]) -> list[str]:
+    """Published names, else those of the files; a number tells equal ones apart."""
+    names: list[str] = []
+    for path, checkpoint in zip(paths, read, strict=True):
+        published = checkpoint.network.variant
+        name = published if published != "custom" else Path(path).name.split(".")[0]
+        again = sum(known.split(" #")[0] == name for known in names)
+        names.append(f"{name} #{again + 1}" if again else name)
+    return names
 
 
 def _line(findings: Findings) -> Iterator[Result]:
@@ -76,16 +89,14 @@ class _Variant:
     def __init__(
         self,
         checkpoint: str,
+        name: str,
         folder: Path,
         setting: Setting,
         tell: Callable[[str], None],
         findings: Findings,
     ) -> None:
         self.checkpoint, self.folder, self.setting = checkpoint, folder, setting
-        self.findings = findings
-        self.read: Checkpoint = read_checkpoint(checkpoint)
-        published = self.read.network.variant
-        self.name = published if published != "custom" else Path(checkpoint).name.split(".")[0]
+        self.findings, self.name = findings, name
         self.tell_all = tell
 
     def tell(self, what: str) -> None:

@@ -39,9 +39,8 @@ class StockRow:
     verdict: str
 
 
-def against_stock(folder: Path, checkpoint: str, tell: Callable[[str], None]) -> list[StockRow]:
+def against_stock(folder: Path, name: str, tell: Callable[[str], None]) -> list[StockRow]:
     """Measure every shape of an exported network in a process of its own."""
-    name = Path(checkpoint).name.split(".")[0]
     tell(f"{name}: Lava's own Conv model")
     return [StockRow(name, **row) for row in run("stock", folder, {})["rows"]]
 

@@ -6,6 +6,8 @@ its closed loop (``crops.npz``); it returns plain values.
 
 from __future__ import annotations
 
+import os
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +22,7 @@ from torch import Tensor, nn
 
 from spiketrack.benchmark.results import Document
 from spiketrack.boxes import Box
-from spiketrack.clip import open_clip
+from spiketrack.clip import Clip, open_clip
 from spiketrack.export.network import read_export
 from spiketrack.model import SpikeTrack
 from spiketrack.simulators.base import Crop, Inference, Simulator, SimulatorBase
@@ -77,6 +79,7 @@ def lava(folder: Path, options: Document) -> Document:
     network = read_export(folder / NETWORK)
     frames, threads = int(options["frames"]), int(options["threads"])
     clip = open_clip(Path(options["clip"]), frames)
+    peak = _peak(network, clip, Box(*options["box"]), threads)
     with ExitStack() as stack:
         begin = time.perf_counter()
         plain = _open(stack, "lava", network, Options(threads=threads))
@@ -85,7 +88,6 @@ def lava(folder: Path, options: Document) -> Document:
         next(loop)
         next(loop)
         found: Document = {"start": time.perf_counter() - begin}
-        memory = [memory_in_use()]
         before, begin = _seconds(plain), time.perf_counter()
         for _ in loop:
             pass
@@ -97,7 +99,7 @@ def lava(folder: Path, options: Document) -> Document:
         found["search"] = watch.times["search"][1:]
         found["template"] = _templates(plain, watch)
         plain.search(watch.crops[0])
-        memory.append(memory_in_use())
+        memory = [peak, memory_in_use()]
         templates = np.asarray(watch.templates)
         np.savez(folder / CROPS, templates=templates, crops=np.stack(watch.crops))
         if options["soak"]:
@@ -110,6 +112,30 @@ def lava(folder: Path, options: Document) -> Document:
 
 def _open(stack: ExitStack, backend: str, network: Any, options: Options) -> Any:
     return stack.enter_context(open_simulator(backend, network, None, options))
+
+
+def _peak(network: Any, clip: Clip, box: Box, threads: int) -> int:
+    """Most memory in use at any time from before the start to the third frame, in a run of its own.
+
+    A thread looks every fifth of a second, which would slow what is timed.
+    """
+    seen, done = [memory_in_use()], threading.Event()
+
+    def look() -> None:
+        while not done.wait(0.2):
+            seen.append(memory_in_use())
+
+    watcher = threading.Thread(target=look, name="memory")
+    watcher.start()
+    try:
+        with open_simulator("lava", network, None, Options(threads=threads)) as simulator:
+            for result in follow(Tracker(simulator, network.tracker), clip, box):
+                if result.frame == 3:
+                    break
+    finally:
+        done.set()
+        watcher.join()
+    return max(seen)
 
 
 def _templates(simulator: Simulator, watch: Stopwatch) -> list[float]:
@@ -134,11 +160,11 @@ def _soak(simulator: Simulator, crops: Sequence[Crop], frames: int) -> list[int]
 def _recording(
     stack: ExitStack, network: Any, plain: Any, watch: Stopwatch, threads: int
 ) -> Document:
-    """The same crops without recording and with operations counted, in rounds of all crops.
+    """The same crops without recording and with operations and all counts recorded, in rounds.
 
     Rounds, not frames, take turns: two networks that alternate would empty each other's caches.
     """
-    recorder = _open(stack, "lava", network, Options(operations=True, threads=threads))
+    recorder = _open(stack, "lava", network, Options(operations=True, counts=True, threads=threads))
     if watch.templates is not None:
         recorder.encode_template(watch.templates)
     found: Document = {"plain": [], "recorded": []}
@@ -151,8 +177,8 @@ def _recording(
     return found
 
 
-def _seconds(simulator: Any) -> dict[str, tuple[float, float, float]]:
-    found: dict[str, tuple[float, float, float]] = simulator.networks["search"].seconds()
+def _seconds(simulator: Any) -> dict[str, tuple[float, float]]:
+    found: dict[str, tuple[float, float]] = simulator.networks["search"].seconds()
     return found
 
 
@@ -161,12 +187,12 @@ def _shares(
     after: Mapping[str, tuple[float, ...]],
     times: Sequence[float],
 ) -> Document:
-    """Where a frame's time goes: arithmetic and sending of all processes, the rest is waiting."""
-    total = sum(times)
+    """What the cores do during a frame: arithmetic, sending messages, and waiting for others."""
+    total = sum(times) * len(os.sched_getaffinity(0))
     spent = {n: [a - b for a, b in zip(after[n], before[n], strict=True)] for n in after}
     busy, sending = (sum(row[i] for row in spent.values()) / total for i in (0, 1))
     slowest = sorted(((n, row[0] / len(times)) for n, row in spent.items()), key=lambda r: -r[1])
-    shares = {"arithmetic": busy, "messages": sending, "waiting": max(0.0, 1 - busy - sending)}
+    shares = {"arithmetic": busy, "messages": sending, "waiting": 1 - busy - sending}
     return {"shares": shares, "processes": len(after), "slowest": slowest[:6]}
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from spiketrack.commands.inputs import is_export
 from spiketrack.commands.progress import console
 from spiketrack.config import TrackerConfig
 from spiketrack.errors import SpikeTrackError, UnsupportedError
@@ -39,7 +40,7 @@ def open_backend(
     """
     from spiketrack.simulators.factory import BACKENDS, Options
 
-    folder = Path(source).is_dir()
+    folder = is_export(source)
     chosen = backend or ("integer" if folder else "float")
     if chosen not in BACKENDS:
         raise UnsupportedError(f"--backend {chosen}: choose one of {', '.join(BACKENDS)}")

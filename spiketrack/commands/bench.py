@@ -14,6 +14,7 @@ from rich.console import Console
 from spiketrack.commands.markdown import Slot
 from spiketrack.commands.markdown import table as tabular
 from spiketrack.commands.tables import say, table
+from spiketrack.outputs import check_target
 
 if TYPE_CHECKING:
     from spiketrack.benchmark.results import Findings
@@ -35,7 +36,11 @@ def bench(
     frames: Annotated[int, typer.Option(help="Frames of the closed loop, at least 10.")] = 20,
     threads: Annotated[int, typer.Option(help="Threads in each Lava process.")] = 1,
     soak: Annotated[
-        int, typer.Option(help="Further frames over which a small network's memory is watched.")
+        int,
+        typer.Option(
+            help="Further frames over which a small network's memory is watched, after 500 that "
+            "settle it."
+        ),
     ] = 500,
     against: Annotated[
         str | None, typer.Option(help="stock: also time Lava's own Conv model, layer by layer.")
@@ -48,8 +53,8 @@ def bench(
     """Measure Lava, the float reference and the other backends in one run, as ratios.
 
     Lava tracks in closed loop; all others then get the same crops. Every backend runs in a
-    process of its own; the float reference and torch's integer backend on one and on two threads,
-    whichever is faster counts. Leave the machine alone meanwhile.
+    process of its own; float, integer and inline on one and on two threads, whichever is faster
+    counts. Leave the machine alone meanwhile.
     """
     import tempfile
 
@@ -60,23 +65,27 @@ def bench(
     from spiketrack.errors import ConfigError
     from spiketrack.files import write_json
 
-    if frames < 10:
+    if frames < MINIMUM:
         raise ConfigError(f"--frames {frames}: a median needs at least 10")
     if against not in (None, "stock"):
         raise ConfigError(f"--against {against}: choose stock")
+    check_target("--json", json)
     slot = Slot(into, "bench") if into else None
-    names = checkpoint or ["nano"]
-    _, start = choose_clip(video, box, frames)
+    clip, start = choose_clip(video, box, frames)
+    if (tracked := sum(1 for _ in clip) - 1) < MINIMUM:
+        raise ConfigError(f"{clip.name}: {tracked} frames to track; a median needs at least 10")
     setting = Setting((video or bundled_clip()).absolute(), start, frames, threads, soak)
     machine = describe()
     stock: list[list[StockRow]] = []
     with tempfile.TemporaryDirectory() as folder, _status() as tell:
-        findings = measure(names, Path(folder), setting, tell)
+        findings = measure(checkpoint or ["nano"], Path(folder), setting, tell)
         if against:
             from spiketrack.benchmark.stock import against_stock
 
+            names = [detail.variant for detail in findings.details]
             stock = [against_stock(Path(folder) / str(i), n, tell) for i, n in enumerate(names)]
-    table("machine", ("what", "is"), list(machine.items()))
+    machine["frames"] = str(tracked)
+    table("machine and run", ("what", "is"), list(machine.items()))
     _show(findings)
     for rows in stock:
         _show_stock(rows)
@@ -89,7 +98,7 @@ def bench(
                 "schema": "spiketrack.bench",
                 "version": 1,
                 "machine": machine,
-                "frames": frames,
+                "frames": tracked,
                 "results": [result.as_dict() for result in findings.results],
                 "details": [dataclasses.asdict(detail) for detail in findings.details],
                 "stock": [dataclasses.asdict(row) for rows in stock for row in rows],
@@ -104,6 +113,7 @@ def _status() -> Iterator[Callable[[str], None]]:
         yield lambda what: status.update(what)
 
 
+MINIMUM = 10
 COLUMNS = ("variant", "branch", "measure", "median", "unit", "quartiles")
 
 
@@ -126,7 +136,7 @@ def _explained(findings: Findings) -> Iterator[str]:
     for detail in findings.details:
         shares = ", ".join(f"{name} {share:.0%}" for name, share in detail.shares.items())
         size = f"{detail.giga_macs:.2f} GMAC, {detail.processes} processes"
-        yield f"{detail.variant}: {size}: {shares}"
+        yield f"{detail.variant}: {size}; of the cores' time in a frame: {shares}"
         for title, found in (
             ("slowest processes on Lava", detail.slowest_processes),
             ("slowest layers in one process", detail.slowest_layers),

@@ -131,6 +131,13 @@ def show(document: Mapping[str, Any]) -> None:
         table.add_row(f"{name} (mean)", "", *_cells(found["mean"], columns))
     Console().print(table)
     console.print(CAPTION, markup=False, highlight=False)
+    if document["mean"]["energy_mj"] is None:
+        console.print(
+            f"energy: backend {document['backend']} counts no operations; "
+            "--backend integer adds energy a frame",
+            markup=False,
+            highlight=False,
+        )
 
 
 def _cells(figures: Mapping[str, Any], columns: Columns) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from spiketrack.commands.inputs import is_export
 from spiketrack.commands.tables import say, table
 
 COLUMNS = (
@@ -48,7 +49,7 @@ def _describe(source: str) -> dict[str, Any]:
     from spiketrack.export.network import read_export
     from spiketrack.pipeline import compile_network
 
-    if Path(source).is_dir():
+    if is_export(source):
         return dict(read_export(Path(source)).manifest)
     checkpoint = read_checkpoint(source)
     manifest = dict(compile_network(checkpoint, None).manifest)

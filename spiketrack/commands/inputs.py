@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from spiketrack.boxes import Box
-from spiketrack.checkpoint import Checkpoint
+from spiketrack.checkpoint import BUNDLED, Checkpoint
 from spiketrack.clip import BUNDLED_BOX, Clip, bundled_clip, check_box, open_clip, parse_box
 from spiketrack.commands.tables import say
 from spiketrack.config import TrackerConfig
@@ -28,6 +28,14 @@ def choose_clip(video: Path | None, box: str | None, frames: int | None) -> tupl
     start = parse_box(box) if box else BUNDLED_BOX
     first = clip.first()
     return clip, check_box(start, first.shape[1], first.shape[0])
+
+
+def is_export(source: str) -> bool:
+    """Whether a CHECKPOINT|DIR is an export folder; says so where its name is also of weights."""
+    folder = Path(source).is_dir()
+    if folder and source in BUNDLED:
+        say(f"note: {source} is the export folder ./{source} here, not the bundled weights")
+    return folder
 
 
 def settings_with(

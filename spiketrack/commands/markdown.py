@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from spiketrack.errors import ConfigError
+from spiketrack.files import atomic_path
 
 
 class Slot:
@@ -14,16 +15,24 @@ class Slot:
     def __init__(self, path: Path, name: str) -> None:
         self.path = path
         self.marks = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-        self.text = path.read_text(encoding="utf-8")
-        begin, end = self.marks
-        if not (begin in self.text and end in self.text):
-            raise ConfigError(f"{path}: has no lines {begin} and {end} to put the table between")
+        self._around()
 
     def fill(self, text: str) -> None:
-        """Replace what stands there."""
+        """Replace what stands there, in the file as it is now."""
+        before, after = self._around()
         begin, end = self.marks
-        before, after = self.text.split(begin)[0], self.text.split(end)[1]
-        self.path.write_text(f"{before}{begin}\n{text}{end}{after}", encoding="utf-8")
+        with atomic_path(self.path) as temporary:
+            temporary.write_text(f"{before}{begin}\n{text}{end}{after}", encoding="utf-8")
+
+    def _around(self) -> tuple[str, str]:
+        """The text before and after the two marks."""
+        begin, end = self.marks
+        text = self.path.read_text(encoding="utf-8")
+        if not (begin in text and end in text):
+            raise ConfigError(
+                f"{self.path}: has no lines {begin} and {end} to put the table between"
+            )
+        return text.split(begin)[0], text.split(end)[1]
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

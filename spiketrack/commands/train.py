@@ -14,7 +14,7 @@ from rich.progress import Progress as Bar
 from spiketrack.training.folders import data_root, load_collection
 from spiketrack.training.loop import Progress
 from spiketrack.training.loop import train as run_training
-from spiketrack.training.schema import TrainingConfig, load_config
+from spiketrack.training.schema import TrainingConfig, load_config, parse_config
 
 console = Console(stderr=True)
 
@@ -77,7 +77,7 @@ def _with_options(
         values["seed"] = seed
     if max_minutes is not None:
         values["optimiser"]["max_minutes"] = max_minutes
-    return TrainingConfig.model_validate(values)
+    return parse_config(values, "with the options given")
 
 
 def _follow(steps: Iterator[Progress], config: TrainingConfig) -> Progress | None:

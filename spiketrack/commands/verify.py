@@ -28,7 +28,7 @@ def verify(
     ] = None,
     frames: Annotated[int, typer.Option(help="Frames after the first.")] = 10,
     backends: Annotated[
-        str, typer.Option(help="Comma separated: float, integer, lava, onnx, norse.")
+        str, typer.Option(help="Comma separated: float, integer, lava, inline, onnx, norse.")
     ] = "float,integer,lava",
     update_every: Annotated[
         int | None, typer.Option(help="Frames between template updates; default: the network's.")

@@ -59,7 +59,7 @@ def curves(rows: list[dict[str, Any]]) -> Any:
     from plotly.subplots import make_subplots
 
     panels = (
-        ("step", ("loss", "focal", "giou", "l1", "size", "agreement")),
+        ("step", ("loss", "focal", "giou", "l1", "size", "disagreement")),
         ("validation", ("iou", "hit", "agreement")),
         ("step", ("pairs_per_second",)),
     )

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from spiketrack.checkpoint import read_checkpoint
+from spiketrack.errors import ConfigError
 from spiketrack.model import SpikeTrack
 from spiketrack.training import state
 from spiketrack.training.folders import Collection
@@ -62,8 +63,8 @@ def build(config: TrainingConfig) -> SpikeTrack:
     torch.manual_seed(config.seed)
     model = SpikeTrack(config.network.build())
     initialise(model)
-    if config.init is not None:
-        adopt(model, dict(read_checkpoint(config.init).state))
+    if config.init is not None and not adopt(model, dict(read_checkpoint(config.init).state)):
+        raise ConfigError(f"{config.init}: no tensor has a key and shape of this network's")
     for parameter in model.parameters():
         if parameter.dim() == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)

@@ -9,9 +9,9 @@ on the crop's scale, and in closed loop an error of size outlives many frames.
 
 Quantised training runs the rounded network beside the real one and descends
 
-    (loss + loss of the rounded) / 2 + agreement_weight · agreement
+    (loss + loss of the rounded) / 2 + agreement_weight · disagreement
 
-where agreement is the same sum of box terms between the two networks' boxes, on the same cells,
+where disagreement is the same sum of box terms between the two networks' boxes, on the same cells,
 and Σ (p - p̂)² over the score map.
 Boxes are centre x, centre y, w, h in crops; P cells along a side.
 """
@@ -118,7 +118,7 @@ def _weighted(giou: Tensor, l1: Tensor, size: Tensor, weights: OptimiserSection)
     return weights.giou_weight * giou + weights.l1_weight * l1 + weights.size_weight * size
 
 
-def agreement(
+def disagreement(
     maps: dict[str, Tensor], others: dict[str, Tensor], boxes: Tensor, weights: OptimiserSection
 ) -> Tensor:
     """How far two networks' maps of the same crops are apart; boxes (B, 4) are the truth."""

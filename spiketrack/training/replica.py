@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import multiprocessing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from multiprocessing.synchronize import Barrier
 
 import numpy as np
@@ -19,15 +19,15 @@ from torch import Tensor
 from spiketrack.errors import SpikeTrackError
 from spiketrack.model import SpikeTrack
 from spiketrack.training.initial import freeze_statistics
-from spiketrack.training.losses import agreement, total_loss
+from spiketrack.training.losses import disagreement, total_loss
 from spiketrack.training.pairs import Sample, Sampler
-from spiketrack.training.rounding import Joint, rounded_pass
+from spiketrack.training.rounding import Joint, rounded_pass, running_variances
 from spiketrack.training.schema import TrainingConfig
 
 MEAN = (0.485, 0.456, 0.406)
 DEVIATION = (0.229, 0.224, 0.225)
 PATIENCE = 900.0  # seconds that one worker waits for the others
-FIGURES = ("loss", "focal", "giou", "l1", "size", "agreement")
+FIGURES = ("loss", "focal", "giou", "l1", "size", "disagreement")
 Batch = tuple[Tensor, Tensor, Tensor]
 
 
@@ -59,10 +59,15 @@ class Replica:
     """A network in training mode and its share of every batch."""
 
     def __init__(
-        self, model: SpikeTrack, sampler: Sampler, config: TrainingConfig, rank: int
+        self,
+        model: SpikeTrack,
+        sampler: Sampler,
+        config: TrainingConfig,
+        rank: int,
+        variances: Mapping[str, Tensor],
     ) -> None:
         self.model, self.sampler, self.config, self.rank = model, sampler, config, rank
-        self.joint = Joint(model)
+        self.joint = Joint(model, variances)
         self._ready: tuple[int, Batch] | None = None
         model.train()
         if config.statistics == "frozen":
@@ -89,7 +94,7 @@ class Replica:
         total, apart = losses.total, torch.zeros(())
         if self.config.quantised:
             others = self._maps(z, x, rounded=True)
-            apart = agreement(maps, others, boxes, weights)
+            apart = disagreement(maps, others, boxes, weights)
             total = (total + total_loss(others, boxes, weights).total) / 2
             total = total + weights.agreement_weight * apart
         total.backward()  # type: ignore[no-untyped-call]
@@ -107,7 +112,9 @@ class Crew:
     """The trainer's replica and ``workers - 1`` processes; a context manager."""
 
     def __init__(self, model: SpikeTrack, sampler: Sampler, config: TrainingConfig) -> None:
-        self.own = Replica(model, sampler, config, 0)
+        # buffers are each worker's own, but all round with the first one's as they were before
+        self.variances = {n: share(v.clone()) for n, v in running_variances(model).items()}
+        self.own = Replica(model, sampler, config, 0, self.variances)
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         self.context = multiprocessing.get_context("fork")
         count = config.optimiser.workers
@@ -135,6 +142,8 @@ class Crew:
     def gradients(self, step: int) -> dict[str, float]:
         """Leave the mean gradient of the whole batch in the parameters; mean ``FIGURES``."""
         self.step.value = step
+        for name, value in running_variances(self.own.model).items():
+            self.variances[name].copy_(value)
         self._meet()
         own = torch.tensor(self.own.work(step))
         self._meet()

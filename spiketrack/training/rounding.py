@@ -4,13 +4,13 @@ A convolution's weight folded with its batch normalisation, w · γ / √(σ² +
 
     ŵ = clip(round(w γ / √(σ² + ε) · 2^-e), -127, 127) · 2^e · √(σ² + ε) / γ
 
-with one exponent e an output channel, chosen as the export chooses it; the image is rounded to
-2^-8. σ² is the running variance, as at export. The gradient of ŵ is handed to w unchanged.
+with one exponent e an output channel, the smallest or the next that loses least; the image is
+rounded to 2^-8. σ² is the running variance, as at export. The gradient of ŵ is handed to w as is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -26,20 +26,30 @@ CONVOLUTIONS = (nn.Conv1d, nn.Conv2d)
 
 
 class Joint(nn.Module):
-    """``SpikeTrack.joint`` as a forward pass, so that its weights can be replaced for one call."""
+    """``SpikeTrack.joint`` as a forward pass, so that its weights can be replaced for one call.
 
-    def __init__(self, model: SpikeTrack) -> None:
+    ``variances``: running variances to fold with, by the name of their buffer, where they are not
+    the model's own (workers of a run share those of the first).
+    """
+
+    def __init__(self, model: SpikeTrack, variances: Mapping[str, Tensor] | None = None) -> None:
         super().__init__()
         self.model = model
+        self.variances = running_variances(model) if variances is None else variances
 
     def forward(self, z: Tensor, x: Tensor) -> dict[str, Tensor]:
         """Templates (T, B, 3, S, S) and search crops (B·K, 3, S, S) → the three maps."""
         return self.model.joint(z, x)
 
 
+def running_variances(model: SpikeTrack) -> dict[str, Tensor]:
+    """The running variance of every batch normalisation, by the name of its buffer."""
+    return {n: value for n, value in model.named_buffers() if n.endswith(".running_var")}
+
+
 def rounded_pass(joint: Joint, z: Tensor, x: Tensor) -> dict[str, Tensor]:
     """The maps of the network with rounded weights and image; gradients reach the real weights."""
-    weights = {f"model.{name}": weight for name, weight in rounded_weights(joint.model)}
+    weights = {f"model.{name}": weight for name, weight in rounded_weights(joint)}
     maps: dict[str, Tensor] = functional_call(joint, weights, (round_image(z), round_image(x)))
     return maps
 
@@ -49,23 +59,23 @@ def round_image(x: Tensor) -> Tensor:
     return (x * IMAGE_STEPS).round_().div_(IMAGE_STEPS)
 
 
-def rounded_weights(model: SpikeTrack) -> Iterator[tuple[str, Tensor]]:
+def rounded_weights(joint: Joint) -> Iterator[tuple[str, Tensor]]:
     """Parameter name and straight-through rounded weight of every convolution."""
-    for name, module in model.named_modules():
+    for name, module in joint.model.named_modules():
         if isinstance(module, CONVOLUTIONS):
-            rounded = round_weight(module.weight.detach(), _gain(model, name))
+            rounded = round_weight(module.weight.detach(), _gain(joint, name))
             yield f"{name}.weight", module.weight + (rounded - module.weight).detach()
 
 
-def _gain(model: SpikeTrack, name: str) -> Tensor | None:
+def _gain(joint: Joint, name: str) -> Tensor | None:
     """γ / √(σ² + ε) of the batch normalisation behind a convolution, if there is one."""
     parent, _, leaf = name.rpartition(".")
-    owner = model.get_submodule(parent)
-    norm = getattr(owner, "1" if leaf == "0" else leaf.replace("conv", "bn"), None)
+    norm_leaf = "1" if leaf == "0" else leaf.replace("conv", "bn")
+    norm = getattr(joint.model.get_submodule(parent), norm_leaf, None)
     if not isinstance(norm, BATCH_NORMS):
         return None
-    assert norm.running_var is not None
-    return norm.weight.detach() * torch.rsqrt(norm.running_var + norm.eps)
+    variance = joint.variances[f"{parent}.{norm_leaf}.running_var"]
+    return norm.weight.detach() * torch.rsqrt(variance + norm.eps)
 
 
 def round_weight(weight: Tensor, gain: Tensor | None = None) -> Tensor:

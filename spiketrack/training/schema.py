@@ -159,10 +159,15 @@ def load_config(path: str | Path) -> TrainingConfig:
         raise ConfigError(f"{file}: {error.strerror or error}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: no readable YAML ({str(error).splitlines()[0]})") from error
+    return parse_config(values, str(file))
+
+
+def parse_config(values: Any, source: str) -> TrainingConfig:
+    """Plain values as a configuration; ``ConfigError`` names ``source``, the key and the value."""
     try:
         return TrainingConfig.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(f"{file}: {_first(error)}") from None
+        raise ConfigError(f"{source}: {_first(error)}") from None
 
 
 def _resolve(path: str | Path) -> Path:

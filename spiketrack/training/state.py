@@ -80,7 +80,8 @@ def restore(run: Run, folder: Path) -> None:
     if not path.is_file():
         raise ConfigError(f"{path}: no state to resume from; leave --resume out")
     state: dict[str, Any] = torch.load(path, "cpu", weights_only=True)
-    _compare(state["config"], run.config.model_dump(mode="json"), "")
+    before = TrainingConfig.model_validate(state["config"])  # keys added since have their defaults
+    _compare(before.model_dump(mode="json"), run.config.model_dump(mode="json"), "")
     run.model.load_state_dict(state["net"])
     run.average.load_state_dict(state["average"])
     run.optimiser.load_state_dict(state["optimiser"])

@@ -279,6 +279,9 @@ def test_info(home: Path, tmp_path: Path, program: Program) -> None:
         rows = [row for rows in document["layers"].values() for row in rows]
         assert {"name", "type", "shape", "dense_mac", "fraction", "headroom_bits"} <= rows[0].keys()
         assert any(row.get("weight_shape") for row in rows)
+        processes = {row["process"] for row in document["layers"]["search"]} - {None}
+        assert {"encoder.block3.0.conv", "encoder.block3.0", "decoder.ctr"} <= processes
+        assert "Lava processes" in out
 
 
 # simulate, energy, verify

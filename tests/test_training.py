@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import islice
 from pathlib import Path
 
@@ -78,7 +79,10 @@ def test_init_takes_what_matches(tmp_path: Path) -> None:
     wider = tiny_config(seed=5, network={"head_channels": 32})
     path = tmp_path / "first.safetensors"
     save_checkpoint(path, first, TrackerConfig())
-    second = build(wider.model_copy(update={"init": str(path)}))
+    told: list[str] = []
+    second = build(wider.model_copy(update={"init": str(path)}), told.append)
+    total = len(second.state_dict())
+    assert re.fullmatch(rf".*first\.safetensors: \d+ of {total} tensors have .*", told[0])
     taken, fresh = second.state_dict(), build(wider).state_dict()
     key = "encoder.block3.0.conv.pwconv1.0.weight"
     torch.testing.assert_close(taken[key], first.state_dict()[key])

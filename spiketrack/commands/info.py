@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from spiketrack.commands.inputs import is_export
 from spiketrack.commands.tables import say, table
 
+if TYPE_CHECKING:
+    from spiketrack.export.network import ExportedNetwork
+
 COLUMNS = (
     "layer", "type", "shape", "weights", "weight shape", "dense MAC", "fraction", "head-room bits",
+    "Lava process",
 )  # fmt: skip
 
 
@@ -24,6 +28,7 @@ def info(
 ) -> None:
     """Show variant, sizes, parameters and a row a layer: shapes, weights, MACs, number formats.
 
+    The last column names the Lava process that executes the layer.
     A checkpoint is folded and quantised without calibration to show its formats.
     """
     from spiketrack.files import write_json
@@ -39,7 +44,11 @@ def info(
         table(f"{branch} branch", COLUMNS, (_row(row) for row in rows))
         dense = sum(row["dense_mac"] for row in rows)
         weights = sum(row.get("weights", 0) for row in rows)
-        say(f"{branch}: {len(rows)} nodes, {weights:,} weights, {dense:,} dense MACs")
+        processes = len({row["process"] for row in rows if row["process"]})
+        say(
+            f"{branch}: {len(rows)} nodes, {weights:,} weights, {dense:,} dense MACs, "
+            f"{processes} Lava processes"
+        )
     if json is not None:
         write_json(json, found)
 
@@ -50,16 +59,27 @@ def _describe(source: str) -> dict[str, Any]:
     from spiketrack.pipeline import compile_network
 
     if is_export(source):
-        return dict(read_export(Path(source)).manifest)
+        return _placed(read_export(Path(source)))
     checkpoint = read_checkpoint(source)
-    manifest = dict(compile_network(checkpoint, None).manifest)
     count = sum(value.numel() for value in checkpoint.state.values())
-    return manifest | {"parameters": count}
+    return _placed(compile_network(checkpoint, None)) | {"parameters": count}
+
+
+def _placed(network: ExportedNetwork) -> dict[str, Any]:
+    """The manifest, and the Lava process of every layer (none for inputs and outputs)."""
+    from spiketrack.deploy.grouping import group
+
+    layers = {}
+    for branch, rows in network.manifest["layers"].items():
+        parts = group(network.graphs[branch]).parts
+        home = {node: part.name for part in parts for node in part.nodes}
+        layers[branch] = [dict(row) | {"process": home.get(row["name"])} for row in rows]
+    return dict(network.manifest) | {"layers": layers}
 
 
 def _row(row: Mapping[str, Any]) -> tuple[Any, ...]:
     keys = (
         "name", "type", "shape", "weights", "weight_shape", "dense_mac", "fraction",
-        "headroom_bits",
+        "headroom_bits", "process",
     )  # fmt: skip
     return tuple(row.get(key) for key in keys)

@@ -132,11 +132,14 @@ def draw_box(frame: Frame) -> Box:
     return drawn
 
 
+WINDOWS = "pip install --force-reinstall --no-deps 'opencv-python>=4.9,<4.12'"
+
+
 def no_window() -> str:
     """Why no window can be opened, empty if one can."""
     lines = (line.split() for line in cv2.getBuildInformation().splitlines())
     if any(words[:2] == ["GUI:", "NONE"] for words in lines):
-        return "this OpenCV is a headless build"
+        return f"this OpenCV is a headless build; `{WINDOWS}` brings windows"
     displays = ("DISPLAY", "WAYLAND_DISPLAY")
     if sys.platform.startswith("linux") and not any(os.environ.get(name) for name in displays):
         return "there is no display"

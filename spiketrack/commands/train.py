@@ -56,7 +56,7 @@ def train(
         f"{chosen.name}: {len(collection.clips)} videos, {len(collection.stills)} images, "
         f"{len(collection.validation)} videos kept out"
     )
-    last = _follow(run_training(chosen, collection, folder, resume), chosen)
+    last = _follow(run_training(chosen, collection, folder, resume, console.print), chosen)
     if last is not None:
         console.print(f"{last.step} steps, {_validation(last)}; weights in {folder}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from spiketrack.checkpoint import read_checkpoint
-from spiketrack.errors import ConfigError
 from spiketrack.model import SpikeTrack
 from spiketrack.training import state
 from spiketrack.training.folders import Collection
@@ -27,7 +26,8 @@ from spiketrack.training.schema import TrainingConfig
 from spiketrack.training.state import Run
 
 FLOOR = 0.01  # of the learning rate, where the cosine ends
-WEIGHTS = "weights.safetensors"
+Tell = Callable[[str], None]
+WEIGHTS, PUBLISHED = "weights.safetensors", "weights.pth.tar"
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,18 @@ class Progress:
 
 
 def train(
-    config: TrainingConfig, collection: Collection, folder: Path, resume: bool = False
+    config: TrainingConfig,
+    collection: Collection,
+    folder: Path,
+    resume: bool = False,
+    tell: Tell = print,
 ) -> Iterator[Progress]:
-    """Train as configured and leave state, weights, log and curves in ``folder``."""
+    """Train as configured and leave state, weights, log and curves in ``folder``.
+
+    ``tell`` hears how much of ``config.init`` was taken.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    run = state.begin(config, build(config))
+    run = state.begin(config, build(config, tell))
     if resume:
         state.restore(run, folder)
     sampler = Sampler(config, collection)
@@ -58,13 +65,16 @@ def train(
         _finish(run, batches, journal, folder)
 
 
-def build(config: TrainingConfig) -> SpikeTrack:
+def build(config: TrainingConfig, tell: Tell = print) -> SpikeTrack:
     """The network with its first weights: drawn from the seed, then from ``config.init``."""
     torch.manual_seed(config.seed)
     model = SpikeTrack(config.network.build())
     initialise(model)
-    if config.init is not None and not adopt(model, dict(read_checkpoint(config.init).state)):
-        raise ConfigError(f"{config.init}: no tensor has a key and shape of this network's")
+    if config.init is not None:
+        taken = adopt(model, dict(read_checkpoint(config.init).state))
+        tell(
+            f"{config.init}: {taken} of {len(model.state_dict())} tensors have this network's shape"
+        )
     for parameter in model.parameters():
         if parameter.dim() == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
@@ -182,7 +192,8 @@ def _check(run: Run, batches: list[Batch], journal: Journal, folder: Path) -> di
     result = validate(run.average, batches)
     journal.write("validation", run, result)
     journal.plot()
-    state.export_weights(run, folder / WEIGHTS, result)
+    for name in (WEIGHTS, PUBLISHED):
+        state.export_weights(run, folder / name, result)
     if result.get("iou", 0.0) > run.best:
         run.best = result["iou"]
         state.export_weights(run, folder / f"best-{WEIGHTS}", result)
@@ -190,6 +201,5 @@ def _check(run: Run, batches: list[Batch], journal: Journal, folder: Path) -> di
 
 
 def _finish(run: Run, batches: list[Batch], journal: Journal, folder: Path) -> None:
-    result = _check(run, batches, journal, folder)
-    state.export_weights(run, folder / "weights.pth.tar", result)
+    _check(run, batches, journal, folder)
     state.save(run, folder)

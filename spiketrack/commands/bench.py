@@ -46,7 +46,10 @@ def bench(
         str | None, typer.Option(help="stock: also time Lava's own Conv model, layer by layer.")
     ] = None,
     into: Annotated[
-        Path | None, typer.Option(help="Markdown file whose bench table is to be replaced.")
+        Path | None,
+        typer.Option(
+            help="Markdown file whose table is to be replaced: bench, or bench-stock with --against."
+        ),
     ] = None,
     json: Annotated[Path | None, typer.Option(help="Write everything as JSON.")] = None,
 ) -> None:
@@ -70,7 +73,7 @@ def bench(
     if against not in (None, "stock"):
         raise ConfigError(f"--against {against}: choose stock")
     check_target("--json", json)
-    slot = Slot(into, "bench") if into else None
+    slot = Slot(into, "bench-stock" if against else "bench") if into else None
     clip, start = choose_clip(video, box, frames)
     if (tracked := sum(1 for _ in clip) - 1) < MINIMUM:
         raise ConfigError(f"{clip.name}: {tracked} frames to track; a median needs at least 10")

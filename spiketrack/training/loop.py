@@ -72,9 +72,8 @@ def build(config: TrainingConfig, tell: Tell = print) -> SpikeTrack:
     initialise(model)
     if config.init is not None:
         taken = adopt(model, dict(read_checkpoint(config.init).state))
-        tell(
-            f"{config.init}: {taken} of {len(model.state_dict())} tensors have this network's shape"
-        )
+        total = len(model.state_dict())
+        tell(f"{config.init}: {taken} of {total} tensors have a place in this network")
     for parameter in model.parameters():
         if parameter.dim() == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)

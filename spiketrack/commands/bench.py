@@ -47,9 +47,7 @@ def bench(
     ] = None,
     into: Annotated[
         Path | None,
-        typer.Option(
-            help="Markdown file whose table is to be replaced: bench, or bench-stock with --against."
-        ),
+        typer.Option(help="Markdown file whose table is to be replaced."),
     ] = None,
     json: Annotated[Path | None, typer.Option(help="Write everything as JSON.")] = None,
 ) -> None:

@@ -31,8 +31,9 @@ class Assembly:
         self.graph = graph
         self._outputs = self._layout([node.name for node in graph.outputs])
         rows = [name for part in parts for name in counted_nodes(part, graph)]
-        self._rows = {name: index for index, name in enumerate(rows)}
-        self._counted = [node.name for node in graph if node.name in self._rows]
+        place = {name: index for index, name in enumerate(rows)}
+        self._counted = [node.name for node in graph if node.name in place]
+        self._order = np.array([place[name] for name in self._counted], np.int64)
         recorded = [recorded_populations(part, graph) for part in parts]
         self._counts = [self._layout(names) for names in recorded if names]
         self._populations = [node.name for node in graph.populations]
@@ -53,8 +54,8 @@ class Assembly:
 
     def operations(self, vector: NDArray[Any]) -> dict[str, NDArray[np.int64]]:
         """Rows by node, in the graph's order."""
-        rows = vector.reshape(-1, len(FIELDS))
-        return {name: rows[self._rows[name]] for name in self._counted}
+        rows = vector.reshape(-1, len(FIELDS))[self._order]
+        return dict(zip(self._counted, rows, strict=True))
 
     def counts(self, vectors: Sequence[NDArray[Any]]) -> dict[str, NDArray[np.int8]]:
         """Counts by population, in the graph's order, from one vector a part that has any."""

@@ -84,7 +84,11 @@ def test_bench_writes_every_measure(tmp_path: Path, capsys: pytest.CaptureFixtur
         for name in ("lava", "inline", "integer"):
             assert found[branch, f"{name}_over_float"]["ratio"] > 0
             assert found[branch, name]["unit"] == "ms"
-    for name in ("float_over_convolutions", "recording_over_plain"):
+    for name in (
+        "float_over_convolutions",
+        "recording_over_plain",
+        "recording_every_count_over_plain",
+    ):
         assert found["search", name]["ratio"] > 0
     assert found["both", "peak_memory"]["unit"] == "GB"
     assert found["both", "start"]["value"] > 0

@@ -175,6 +175,7 @@ class _Variant:
 
     def _rest(self, lava: Document) -> None:
         self._one("recording_over_plain", _ratio(lava, "recorded", "plain"))
+        self._one("recording_every_count_over_plain", _ratio(lava, "recorded_fully", "plain"))
         self._value("start", lava["start"], "s", "both")
         self._value("peak_memory", lava["memory"] / 1e9, "GB", "both")
         self._value("frames_per_second", lava["frames_per_second"], "1/s", SEARCH)

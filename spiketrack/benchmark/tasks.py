@@ -32,7 +32,7 @@ from spiketrack.tracker import Tracker, follow
 CROPS = "crops.npz"
 NETWORK = "network"
 TEMPLATES = 6  # encodings that are timed
-ROUNDS = 3
+ROUNDS = 5
 SETTLED = 500  # frames after which allocators have seen every size they will see
 
 
@@ -160,16 +160,20 @@ def _soak(simulator: Simulator, crops: Sequence[Crop], frames: int) -> list[int]
 def _recording(
     stack: ExitStack, network: Any, plain: Any, watch: Stopwatch, threads: int
 ) -> Document:
-    """The same crops without recording and with operations and all counts recorded, in rounds.
+    """The same crops without recording, with operations counted, and with every count kept.
 
-    Rounds, not frames, take turns: two networks that alternate would empty each other's caches.
+    Rounds, not frames, take turns: networks that alternate would empty each other's caches.
     """
-    recorder = _open(stack, "lava", network, Options(operations=True, counts=True, threads=threads))
-    if watch.templates is not None:
+    options = {
+        "recorded": Options(operations=True, threads=threads),
+        "recorded_fully": Options(operations=True, counts=True, threads=threads),
+    }
+    opened = {name: _open(stack, "lava", network, option) for name, option in options.items()}
+    for recorder in opened.values():
         recorder.encode_template(watch.templates)
-    found: Document = {"plain": [], "recorded": []}
+    found: Document = {"plain": [], **{name: [] for name in opened}}
     for _ in range(ROUNDS):
-        for name, simulator in (("plain", plain), ("recorded", recorder)):
+        for name, simulator in (("plain", plain), *opened.items()):
             each = Stopwatch(simulator)
             for crop in watch.crops:
                 each.search(crop)

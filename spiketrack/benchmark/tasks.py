@@ -32,7 +32,7 @@ from spiketrack.tracker import Tracker, follow
 CROPS = "crops.npz"
 NETWORK = "network"
 TEMPLATES = 6  # encodings that are timed
-ROUNDS = 5
+ROUNDS, WARM_UP = 5, 4
 SETTLED = 500  # frames after which allocators have seen every size they will see
 
 
@@ -171,6 +171,8 @@ def _recording(
     opened = {name: _open(stack, "lava", network, option) for name, option in options.items()}
     for recorder in opened.values():
         recorder.encode_template(watch.templates)
+        for crop in WARM_UP * watch.crops:  # as the plain network has had
+            recorder.search(crop)
     found: Document = {"plain": [], **{name: [] for name in opened}}
     for _ in range(ROUNDS):
         for name, simulator in (("plain", plain), *opened.items()):

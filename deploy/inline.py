@@ -110,9 +110,7 @@ class InlineNetwork:
         if self.recording.operations:
             operations = self.assembly.operations(np.concatenate(self._recorded("operations")))
         if self.recording.counts:
-            counts = self.assembly.counts(
-                [c.view(np.int8).copy() for c in self._recorded("counts")]
-            )
+            counts = self.assembly.counts(self._recorded("counts"))
         return StepResult(self.assembly.outputs(np.concatenate(ends)), operations, counts)
 
     def _recorded(self, port: str) -> list[NDArray[Any]]:

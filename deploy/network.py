@@ -140,6 +140,7 @@ class LavaNetwork:
         layout = [message_shape(self.graph, node.name) for node in outputs]
         self.outputs = self._collector(ports, layout, np.int32, shared)
         parts = self.grouping.parts
+        self.counts = [b.counts for b in self.blocks.values() if hasattr(b, "counts")]
         self.operations: Collector | None = None
         if self.recording.operations:
             ports = [self.blocks[part.name].operations for part in parts]
@@ -162,16 +163,15 @@ class LavaNetwork:
         config = Loihi2SimCfg(exception_proc_model_map=self.models)
         names = {block: name for name, block in self.blocks.items()}
         self.runtime = start(self.image, config, CHANNEL_SLOTS, names, START_TIMEOUT)
+        self.receivers = {port: receiver(port.external_pipe_csp_recv_port) for port in self._ends()}
         # Each time step waits for its frame, so the next one is announced to all processes
         # between two frames, not within the next.
-        self.receivers = {port: receiver(port.external_pipe_csp_recv_port) for port in self._ends()}
         self.image.run(condition=RunContinuous())
 
     def _ends(self) -> list[OutPort]:
-        """Where the host receives: outputs, operations, then counts in the order of the parts."""
+        """Where the host receives: outputs, operations, and counts in the order of the parts."""
         collectors = [c for c in (self.outputs, self.operations) if c is not None]
-        counts = [b.counts for b in self.blocks.values() if hasattr(b, "counts")]
-        return [collector.host for collector in collectors] + counts
+        return [collector.host for collector in collectors] + self.counts
 
     def run(
         self, image: NDArray[Any], memory: Mapping[str, NDArray[Any]] | None = None
@@ -195,13 +195,11 @@ class LavaNetwork:
         operations = {}
         if self.operations is not None:
             operations = self.assembly.operations(self._receive(self.operations.host, deadline))
-        counts = self._counts(deadline) if self.recording.counts else {}
+        counts = {}
+        if self.recording.counts:
+            vectors = [self._receive(port, deadline) for port in self.counts]
+            counts = self.assembly.counts(vectors)
         return StepResult(outputs, operations, counts)
-
-    def _counts(self, deadline: float) -> dict[str, NDArray[np.int8]]:
-        """The counts of all populations, taken as they come: there are too many for the end."""
-        ports = [block.counts for block in self.blocks.values() if hasattr(block, "counts")]
-        return self.assembly.counts([self._receive(port, deadline) for port in ports])
 
     def _feed(self, image: NDArray[Any], memory: Mapping[str, NDArray[Any]] | None) -> None:
         if self.writer is not None:

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from spiketrack import int8
 from spiketrack.errors import GraphError
 from spiketrack.export.folding import RealConv, RealNeuron, RealSum
 from spiketrack.export.graph import (
@@ -42,7 +43,7 @@ from spiketrack.export.graph import (
 )
 from spiketrack.export.ranges import Range, ranges
 from spiketrack.export.registry import Registry
-from spiketrack.limits import DECAY_ONE, HEADS, MAX_COUNT, POTENTIAL_MAX, WEIGHT_MAX
+from spiketrack.limits import DECAY_ONE, HEADS, IMAGE_FRACTION, MAX_COUNT, POTENTIAL_MAX
 from spiketrack.preprocessing import MEAN, STD
 
 Vector = NDArray[np.float64]
@@ -60,7 +61,6 @@ class Statistics:
     crops: NDArray[np.float32]
 
 
-IMAGE_FRACTION = 8  # a pixel step is 1/255/0.229 = 0.017 = 4.4 of these
 TABLE_FRACTION = 8  # the gate's exponential is tabulated in steps of 1/256
 TABLE_LENGTH = 2816  # exp(-11) · 2^15 rounds to 1, exp(-11.1) to 0
 TABLE_ONE = 2**15
@@ -186,16 +186,9 @@ def _wanted(node: Node) -> int:
 
 
 def _exponents(weight: Vector) -> NDArray[np.int64]:
-    """Smallest power of two per row with which int8 holds all of it or loses less by clipping."""
-    peak = np.maximum(np.abs(weight).max(-1), 2.0**-60)
-    first = np.ceil(np.log2(peak / WEIGHT_MAX)).astype(np.int64)
-    errors = [_error(weight, first - less) for less in (0, 1)]
-    return np.where(errors[1] < errors[0], first - 1, first)
-
-
-def _error(weight: Vector, exponent: NDArray[np.int64]) -> Vector:
-    error: Vector = ((_mantissa(weight, exponent) * _power(exponent) - weight) ** 2).sum(-1)
-    return error
+    """One exponent a row, see ``int8.py``."""
+    found: NDArray[np.int64] = int8.exponents(torch.from_numpy(weight)).numpy().astype(np.int64)
+    return found
 
 
 def _power(exponent: NDArray[np.int64]) -> Vector:
@@ -204,7 +197,8 @@ def _power(exponent: NDArray[np.int64]) -> Vector:
 
 
 def _mantissa(weight: Vector, exponent: NDArray[np.int64]) -> Vector:
-    mantissa: Vector = np.clip(np.rint(weight / _power(exponent)), -WEIGHT_MAX, WEIGHT_MAX)
+    real = torch.from_numpy(exponent.astype(np.float64))
+    mantissa: Vector = int8.mantissas(torch.from_numpy(weight), real).numpy()
     return mantissa
 
 

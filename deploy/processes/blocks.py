@@ -48,8 +48,8 @@ class Block(AbstractProcess):
 
     Parameters: ``part`` names nodes and messages; ``graph`` holds them; ``recording`` adds ports
     ``operations`` and ``counts``, the latter straight to the host; ``progress`` is a shared table
-    (parts, COLUMNS) of step counters and
-    seconds; ``index`` this part's row in it; ``threads`` torch threads in this process.
+    (parts, COLUMNS) of step counters and seconds; ``index`` this part's row in it; ``threads``
+    torch threads in this process.
     """
 
     def __init__(self, *, part: Part, graph: Graph, recording: Recording, **params: Any) -> None:

@@ -18,14 +18,13 @@ from torch import Tensor
 
 from spiketrack.errors import SpikeTrackError
 from spiketrack.model import SpikeTrack
+from spiketrack.preprocessing import MEAN, STD
 from spiketrack.training.initial import freeze_statistics
 from spiketrack.training.losses import disagreement, total_loss
 from spiketrack.training.pairs import Sample, Sampler
 from spiketrack.training.rounding import Joint, rounded_pass, running_variances
 from spiketrack.training.schema import TrainingConfig
 
-MEAN = (0.485, 0.456, 0.406)
-DEVIATION = (0.229, 0.224, 0.225)
 PATIENCE = 900.0  # seconds that one worker waits for the others
 FIGURES = ("loss", "focal", "giou", "l1", "size", "disagreement")
 Batch = tuple[Tensor, Tensor, Tensor]
@@ -34,7 +33,7 @@ Batch = tuple[Tensor, Tensor, Tensor]
 def normalise(crops: Sequence[np.ndarray]) -> Tensor:  # type: ignore[type-arg]
     """uint8 (N, ..., S, S, 3) → float32 (N, ..., 3, S, S), as the tracker normalises."""
     x = torch.from_numpy(np.stack(crops)).to(torch.float32).div_(255)
-    x = (x - torch.tensor(MEAN)) / torch.tensor(DEVIATION)
+    x = (x - torch.tensor(MEAN)) / torch.tensor(STD)
     return x.movedim(-1, -3)
 
 

@@ -4,8 +4,8 @@ A convolution's weight folded with its batch normalisation, w · γ / √(σ² +
 
     ŵ = clip(round(w γ / √(σ² + ε) · 2^-e), -127, 127) · 2^e · √(σ² + ε) / γ
 
-with one exponent e an output channel, the smallest or the next that loses least; the image is
-rounded to 2^-8. σ² is the running variance, as at export. The gradient of ŵ is handed to w as is.
+with one exponent e an output channel (``int8.py``); the image is rounded to 2^-8. σ² is the running
+variance, as at export. The gradient of ŵ is handed to w as is.
 """
 
 from __future__ import annotations
@@ -16,12 +16,11 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call  # type: ignore[attr-defined]
 
-from spiketrack.limits import WEIGHT_MAX
+from spiketrack import int8
+from spiketrack.limits import IMAGE_FRACTION
 from spiketrack.model import SpikeTrack
 from spiketrack.training.initial import BATCH_NORMS
 
-IMAGE_STEPS = 2.0**8  # of the normalised crop in one unit
-TINY = 2.0**-60  # stands for a channel of zeros
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d)
 
 
@@ -56,7 +55,8 @@ def rounded_pass(joint: Joint, z: Tensor, x: Tensor) -> dict[str, Tensor]:
 
 def round_image(x: Tensor) -> Tensor:
     """A normalised crop on the integer network's grid."""
-    return (x * IMAGE_STEPS).round_().div_(IMAGE_STEPS)
+    steps = 2.0**IMAGE_FRACTION
+    return (x * steps).round_().div_(steps)
 
 
 def rounded_weights(joint: Joint) -> Iterator[tuple[str, Tensor]]:
@@ -86,13 +86,5 @@ def round_weight(weight: Tensor, gain: Tensor | None = None) -> Tensor:
     flat = weight.flatten(1)
     scale = torch.ones_like(flat[:, :1]) if gain is None else gain[:, None]
     folded = flat * scale
-    peak = folded.abs().amax(1, keepdim=True).clamp(min=TINY)
-    first = torch.exp2(torch.ceil(torch.log2(peak / WEIGHT_MAX)))
-    wide, fine = _on_grid(folded, first), _on_grid(folded, first / 2)
-    errors = [((q - folded) ** 2).sum(1, keepdim=True) for q in (wide, fine)]
-    rounded = torch.where(errors[1] < errors[0], fine, wide)
+    rounded = int8.nearest(folded, int8.exponents(folded))
     return torch.where(scale == 0, flat, rounded / scale).view_as(weight)
-
-
-def _on_grid(x: Tensor, step: Tensor) -> Tensor:
-    return (x / step).round_().clamp_(-WEIGHT_MAX, WEIGHT_MAX).mul_(step)

@@ -73,8 +73,11 @@ def _conv(node: Conv, graph: Graph, inputs: list[Array], output: Array) -> Row:
     if graph.signal(node.inputs[0]) == IMAGE:
         return {"mac": pixels, "events_in": events}
     return {
-        "ac_graded": graded, "ac_spike": spiking, "events_in": events, "spikes_in": int(x.sum())
-    }  # fmt: skip
+        "ac_graded": graded,
+        "ac_spike": spiking,
+        "events_in": events,
+        "spikes_in": int(x.sum()),
+    }
 
 
 def _sent(output: Array) -> Row:

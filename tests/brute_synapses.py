@@ -117,6 +117,13 @@ def _gate(graph: Graph, node: Gate, c: int, y: int, x: int) -> Iterator[Element]
 
 
 FEEDS: dict[type, Callable[..., Iterator[Element]]] = {
-    Conv: _conv, Sum: _same, Neuron: _same, Pool: _pool, Upsample: _upsample, Read: _read,
-    KeyValue: _key_value, PositionsAsChannels: _positions, Gate: _gate,
-}  # fmt: skip
+    Conv: _conv,
+    Sum: _same,
+    Neuron: _same,
+    Pool: _pool,
+    Upsample: _upsample,
+    Read: _read,
+    KeyValue: _key_value,
+    PositionsAsChannels: _positions,
+    Gate: _gate,
+}

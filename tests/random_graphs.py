@@ -281,10 +281,19 @@ def _large(b: Builder) -> bool:
 PARTS: dict[str, Callable[[Builder], None]] = {
     part.__name__: part
     for part in (
-        plain, constant, down, depthwise, grouped, each_step, pooled, attention, retrieval, gated,
+        plain,
+        constant,
+        down,
+        depthwise,
+        grouped,
+        each_step,
+        pooled,
+        attention,
+        retrieval,
+        gated,
         read_out,
     )
-}  # fmt: skip
+}
 
 
 def random_graph(seed: int, parts: tuple[str, ...], steps: int = 1) -> Graph:

@@ -116,9 +116,17 @@ def write_export(folder: Path, size: Size) -> Path:
 
 
 def _format(name: str, kind: str, number: int) -> dict[str, Any]:
-    row = {"name": name, "type": kind.capitalize(), "signal": "membrane", "inputs": ["x"],
-           "shape": [1, 8, 16, 16], "dense_mac": 100, "fraction": 8, "peak": 1000 + number,
-           "headroom_bits": 2 + number % 9 / 4}  # fmt: skip
+    row = {
+        "name": name,
+        "type": kind.capitalize(),
+        "signal": "membrane",
+        "inputs": ["x"],
+        "shape": [1, 8, 16, 16],
+        "dense_mac": 100,
+        "fraction": 8,
+        "peak": 1000 + number,
+        "headroom_bits": 2 + number % 9 / 4,
+    }
     return row | ({"weights": 64, "weight_shape": [1, 8, 8, 1, 1]} if kind == "conv" else {})
 
 
@@ -167,76 +175,151 @@ def verification(clip: Path, size: Size) -> dict[str, Any]:
         for b, n in names
     ]
     losses = [
-        {"branch": b, "population": n, "counts": 1000, "mismatches": i % 7,
-         "mismatch_rate": i % 7 / 1000, "mean_count_float": 0.5, "mean_difference": 1e-4,
-         "sqnr_db": 40.0, "ties": 0}
+        {
+            "branch": b,
+            "population": n,
+            "counts": 1000,
+            "mismatches": i % 7,
+            "mismatch_rate": i % 7 / 1000,
+            "mean_count_float": 0.5,
+            "mean_difference": 1e-4,
+            "sqnr_db": 40.0,
+            "ties": 0,
+        }
         for i, (b, n) in enumerate(names)
-    ]  # fmt: skip
+    ]
     rows = boxes(3)
     return {
-        "schema": "spiketrack.verify", "version": 1, "spiketrack": "0.1.0", "exact": True,
-        "counts_compared": 1000 * len(names), "mismatches": 0, "populations": len(names),
-        "frames": 3, "updates": [],
-        "backends": {"lava": {"exact": True, "counts_compared": 1000 * len(names),
-                              "mismatches": 0, "maps_differ": 0}},
-        "first_divergence": None, "by_population": compared,
+        "schema": "spiketrack.verify",
+        "version": 1,
+        "spiketrack": "0.1.0",
+        "exact": True,
+        "counts_compared": 1000 * len(names),
+        "mismatches": 0,
+        "populations": len(names),
+        "frames": 3,
+        "updates": [],
+        "backends": {
+            "lava": {
+                "exact": True,
+                "counts_compared": 1000 * len(names),
+                "mismatches": 0,
+                "maps_differ": 0,
+            }
+        },
+        "first_divergence": None,
+        "by_population": compared,
         "float": {
             "teacher_forced": losses,
-            "summary": {"populations": len(names), "mean_mismatch_rate": 0.003,
-                        "worst_mismatch_rate": 0.006,
-                        "worst_population": {"branch": names[6][0], "population": names[6][1]},
-                        "gates": 0, "worst_gate_mismatch_rate": None},
-            "free_running": {"iou": [1.0], "score_difference": [0.0], "median_iou": 0.9,
-                             "mean_score_difference": 0.01},
+            "summary": {
+                "populations": len(names),
+                "mean_mismatch_rate": 0.003,
+                "worst_mismatch_rate": 0.006,
+                "worst_population": {"branch": names[6][0], "population": names[6][1]},
+                "gates": 0,
+                "worst_gate_mismatch_rate": None,
+            },
+            "free_running": {
+                "iou": [1.0],
+                "score_difference": [0.0],
+                "median_iou": 0.9,
+                "mean_score_difference": 0.01,
+            },
         },
         "boxes": [
-            {"frame": row.frame, "updated": False,
-             "boxes": {"integer": row.box.as_tuple(), "float": row.box.moved(4, 4).as_tuple()},
-             "scores": {"integer": row.score, "float": row.score}}
+            {
+                "frame": row.frame,
+                "updated": False,
+                "boxes": {"integer": row.box.as_tuple(), "float": row.box.moved(4, 4).as_tuple()},
+                "scores": {"integer": row.score, "float": row.score},
+            }
             for row in rows
         ],
         "clip": clip.name,
         "box": list(START.as_tuple()),
-    }  # fmt: skip
+    }
 
 
 def placement(size: Size, per_chip: int = 120) -> dict[str, Any]:
     """A document as ``spiketrack map --json`` writes it, so far as the report reads it."""
     rng = np.random.default_rng(3)
     chips = -(-size.cores // per_chip)
-    traffic = {"within_core": 10.0, "between_cores": 200.0, "between_chips": 3.0,
-               "hops_east_west": 50.0, "hops_north_south": 40.0, "with_host": 1.0}  # fmt: skip
+    traffic = {
+        "within_core": 10.0,
+        "between_cores": 200.0,
+        "between_chips": 3.0,
+        "hops_east_west": 50.0,
+        "hops_north_south": 40.0,
+        "with_host": 1.0,
+    }
     branches, held = [], []
     for branch, count in ((TEMPLATE, size.template), (SEARCH, size.search)):
         names = layer_names(count)[0]
         held += [f"{branch}/{name}" for name in names]
         layers = [
-            {"name": name, "kind": "population", "shape": [8, 16, 16], "steps": 1,
-             "neurons": 2048, "block": [8, 4, 16], "blocks": 4, "cores": 4, "first_core": 0,
-             "last_core": 3, "fullest": "neurons", "memory_bytes": 5000, "synapse_bytes": 100,
-             "unrolled_synapse_bytes": 9000, "fan_in": 72, "fan_out_cores": 3,
-             "input_axons": 10, "output_axons": 12, "traffic": traffic}
+            {
+                "name": name,
+                "kind": "population",
+                "shape": [8, 16, 16],
+                "steps": 1,
+                "neurons": 2048,
+                "block": [8, 4, 16],
+                "blocks": 4,
+                "cores": 4,
+                "first_core": 0,
+                "last_core": 3,
+                "fullest": "neurons",
+                "memory_bytes": 5000,
+                "synapse_bytes": 100,
+                "unrolled_synapse_bytes": 9000,
+                "fan_in": 72,
+                "fan_out_cores": 3,
+                "input_axons": 10,
+                "output_axons": 12,
+                "traffic": traffic,
+            }
             for name in names
-        ]  # fmt: skip
+        ]
         branches.append(
-            {"name": branch, "cores": size.cores // 2, "latency_steps": 700, "interval_steps": 64,
-             "frames_in_flight": 11, "longest_chain": names[:5], "counted": True,
-             "layers": layers}
-        )  # fmt: skip
+            {
+                "name": branch,
+                "cores": size.cores // 2,
+                "latency_steps": 700,
+                "interval_steps": 64,
+                "frames_in_flight": 11,
+                "longest_chain": names[:5],
+                "counted": True,
+                "layers": layers,
+            }
+        )
     cores = np.arange(size.cores)
     tile = cores % per_chip // 4
-    limits = {"cores_per_chip": per_chip, "neurons_per_core": 8192, "memory_kib_per_core": 128,
-              "cores_per_tile": 4, "tiles_across": 8}  # fmt: skip
+    limits = {
+        "cores_per_chip": per_chip,
+        "neurons_per_core": 8192,
+        "memory_kib_per_core": 128,
+        "cores_per_tile": 4,
+        "tiles_across": 8,
+    }
     return {
-        "schema": "spiketrack.map", "version": 1, "board": "hala-point", "fits": True,
-        "obstacle": None, "cores": size.cores, "chips": chips, "neurons": size.cores * 8000,
-        "lower_bound_cores": size.cores - 1, "lower_bound_ratio": 1.0,
+        "schema": "spiketrack.map",
+        "version": 1,
+        "board": "hala-point",
+        "fits": True,
+        "obstacle": None,
+        "cores": size.cores,
+        "chips": chips,
+        "neurons": size.cores * 8000,
+        "lower_bound_cores": size.cores - 1,
+        "lower_bound_ratio": 1.0,
         "unrolled_lower_bound_cores": size.cores * 9,
         "limits": {name: {"value": value, "source": "a test"} for name, value in limits.items()},
         "boards": [{"name": "hala-point", "chips": 1152, "needed_chips": chips, "fits": True}],
         "branches": branches,
-        "chip_table": [{"cores": per_chip, "neurons": 900, "use": {"neurons": 0.9, "memory": 0.2}}
-                       for _ in range(chips)],
+        "chip_table": [
+            {"cores": per_chip, "neurons": 900, "use": {"neurons": 0.9, "memory": 0.2}}
+            for _ in range(chips)
+        ],
         "core_map": {
             "resources": ["neurons", "memory", "input axons", "output axons"],
             "layer_names": held,
@@ -251,7 +334,7 @@ def placement(size: Size, per_chip: int = 120) -> dict[str, Any]:
             "use": rng.uniform(0.5, 1, size.cores).round(4).tolist(),
             "layers": [[int(i) % len(held), (int(i) + 1) % len(held)] for i in cores],
         },
-    }  # fmt: skip
+    }
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,11 @@ def test_quartiles_and_medians() -> None:
     row = timed("nano", "search", "lava", [0.001, 0.002, 0.003])
     assert (row.value, row.unit, row.low, row.high) == (2.0, "ms", 1.5, 2.5)
     assert Result("nano", "search", "lava_over_float", ratio=0.5).as_dict() == {
-        "variant": "nano", "branch": "search", "measure": "lava_over_float", "ratio": 0.5,
-    }  # fmt: skip
+        "variant": "nano",
+        "branch": "search",
+        "measure": "lava_over_float",
+        "ratio": 0.5,
+    }
 
 
 def test_a_straight_line_is_recognised() -> None:

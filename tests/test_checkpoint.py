@@ -182,11 +182,18 @@ def test_views_parameters_half_and_bfloat16(state: State, path: Path) -> None:
 def test_harmless_extras_of_the_standard_library_numpy_and_torch(state: State, path: Path) -> None:
     extras = {
         "numbers": [1, 2.5, True, None, 10**40, b"bytes", bytearray(b"x"), 1j, slice(1, 2)],
-        "sets": {1, 2}, "frozen": frozenset({3}), "tuple": (1, (2,)), "counter": Counter("abba"),
-        "default": defaultdict(list, {"a": [1]}), "numpy": [np.float64(1.5), np.arange(5)],
-        "objects": np.array([{"a": 1}], object), "dtype": torch.float16, "size": torch.Size([1]),
-        "device": torch.device("cpu"), "optimizer": {"state": {0: {"step": torch.tensor(1.0)}}},
-    }  # fmt: skip
+        "sets": {1, 2},
+        "frozen": frozenset({3}),
+        "tuple": (1, (2,)),
+        "counter": Counter("abba"),
+        "default": defaultdict(list, {"a": [1]}),
+        "numpy": [np.float64(1.5), np.arange(5)],
+        "objects": np.array([{"a": 1}], object),
+        "dtype": torch.float16,
+        "size": torch.Size([1]),
+        "device": torch.device("cpu"),
+        "optimizer": {"state": {0: {"step": torch.tensor(1.0)}}},
+    }
     torch.save({"net": state, **extras}, path)
     assert same(path, state)
 
@@ -399,15 +406,26 @@ def test_corrupt_files_fail_in_one_line_or_load(legacy: bool, state: State, path
 @pytest.mark.parametrize(
     "content",
     [
-        b"", b"x", b"hello world, this is text\n", b"\x89PNG\r\n\x1a\n" + bytes(200), bytes(4096),
-        b"\x89HDF\r\n\x1a\n" + bytes(500), b"PK\x03\x04" + bytes(100), b"\x80\x02.", b"\x80\x05N.",
-        struct.pack("<Q", 20) + b"{not json at all...}", struct.pack("<Q", 2**27) + b"{}",
-        b"\x8e" + struct.pack("<Q", 2**62), b"\x80\x04\x95" + struct.pack("<Q", 2**63),
-        b"\x80\x05\x96" + struct.pack("<Q", 2**44), b"\x80\x05\x96" + struct.pack("<Q", 2**63),
-        b"I" + b"9" * 4000 + b"\n.", b"(" * 100_000,
+        b"",
+        b"x",
+        b"hello world, this is text\n",
+        b"\x89PNG\r\n\x1a\n" + bytes(200),
+        bytes(4096),
+        b"\x89HDF\r\n\x1a\n" + bytes(500),
+        b"PK\x03\x04" + bytes(100),
+        b"\x80\x02.",
+        b"\x80\x05N.",
+        struct.pack("<Q", 20) + b"{not json at all...}",
+        struct.pack("<Q", 2**27) + b"{}",
+        b"\x8e" + struct.pack("<Q", 2**62),
+        b"\x80\x04\x95" + struct.pack("<Q", 2**63),
+        b"\x80\x05\x96" + struct.pack("<Q", 2**44),
+        b"\x80\x05\x96" + struct.pack("<Q", 2**63),
+        b"I" + b"9" * 4000 + b"\n.",
+        b"(" * 100_000,
     ],
     ids=lambda content: repr(content[:12]),
-)  # fmt: skip
+)
 def test_foreign_files(content: bytes, path: Path) -> None:
     path.write_bytes(content)
     text = message(path)
@@ -492,12 +510,16 @@ ATTACKS: dict[str, tuple[bytes, str]] = {
     "subprocess": (_call("subprocess", "Popen", "true"), "subprocess.Popen"),
     "import by name": (_global("antigravity", "geohash") + b".", "antigravity.geohash"),
     "torch storage": (
-        _call("torch.storage", "_load_from_bytes", "x"), "torch.storage._load_from_bytes"),
+        _call("torch.storage", "_load_from_bytes", "x"),
+        "torch.storage._load_from_bytes",
+    ),
     "torch load": (_call("torch", "load", "x"), "torch.load"),
     "torch hub": (_call("torch.hub", "load", "x"), "torch.hub.load"),
     "torch nn": (_global("torch.nn.modules.linear", "Linear") + b".", "linear.Linear"),
     "typed rebuild": (
-        _global("torch._tensor", "_rebuild_from_type_v2") + b".", "_rebuild_from_type_v2"),
+        _global("torch._tensor", "_rebuild_from_type_v2") + b".",
+        "_rebuild_from_type_v2",
+    ),
     "numpy load": (_call("numpy", "load", "x"), "numpy.load"),
     "numpy f2py": (_global("numpy.testing._private.utils", "runstring") + b".", "runstring"),
     "wheel without top_level": (_global("pydantic", "BaseModel") + b".", "pydantic.BaseModel"),
@@ -510,7 +532,9 @@ ATTACKS: dict[str, tuple[bytes, str]] = {
     "stack global": (b"\x80\x04\x8c\x02os\x8c\x06system\x93.", "os.system"),
     "dotted name": (b"\x80\x04\x8c\x08builtins\x8c\x0ddict.__init__\x93.", "dict.__init__"),
     "dotted allowed": (
-        b"\x80\x04\x8c\x0bcollections\x8c\x1aOrderedDict.__reduce__.__x\x93.", "OrderedDict.__red"),
+        b"\x80\x04\x8c\x0bcollections\x8c\x1aOrderedDict.__reduce__.__x\x93.",
+        "OrderedDict.__red",
+    ),
     "newline in a name": (b"\x80\x04\x8c\x05os\n\x1bx\x8c\x06sys\ntm\x93.", "refused"),
     "newobj": (b"\x80\x02" + _global("subprocess", "Popen") + b")\x81.", "subprocess.Popen"),
     "extension": (b"\x80\x02\x82\x01.", "refused: pickle extension 1"),
@@ -518,7 +542,7 @@ ATTACKS: dict[str, tuple[bytes, str]] = {
     "call of a string": (b"V1\n(tR.", "calls a str"),
     "other codec": (_call("_codecs", "encode", "x", "rot13"), "another codec than latin1"),
     "codec lookup": (_call("_codecs", "lookup", "x"), "_codecs.lookup"),
-}  # fmt: skip
+}
 
 
 def _zipped(path: Path, program: bytes) -> None:
@@ -630,10 +654,17 @@ class Lying:
 @pytest.mark.parametrize(
     ("size", "stride", "offset"),
     [
-        ((5,), (1,), 0), ((2,), (4,), 0), ((4,), (1,), 1), ((1,), (1,), -1), ((2,), (-1,), 3),
-        ((10**12,), (0,), 0), ((2**62, 2**62), (1, 1), 0), ((-1,), (1,), 0), ("ab", (1,), 0),
+        ((5,), (1,), 0),
+        ((2,), (4,), 0),
+        ((4,), (1,), 1),
+        ((1,), (1,), -1),
+        ((2,), (-1,), 3),
+        ((10**12,), (0,), 0),
+        ((2**62, 2**62), (1, 1), 0),
+        ((-1,), (1,), 0),
+        ("ab", (1,), 0),
     ],
-)  # fmt: skip
+)
 def test_tensors_stay_inside_their_storage(
     size: Any, stride: Any, offset: int, legacy: bool, path: Path
 ) -> None:

@@ -331,9 +331,17 @@ def check_boxes(path: Path) -> None:
 
 def check_energy(document: dict[str, Any], table: Path) -> None:
     keys = {
-        "name", "kind", "events", "spikes", "ac_graded", "ac_spike", "mac", "dense_mac",
-        "neuron_updates", "energy_pj",
-    }  # fmt: skip
+        "name",
+        "kind",
+        "events",
+        "spikes",
+        "ac_graded",
+        "ac_spike",
+        "mac",
+        "dense_mac",
+        "neuron_updates",
+        "energy_pj",
+    }
     assert document["total"]["energy_pj"] > 0
     assert all(keys <= row.keys() for row in document["layers"])
     assert sum(row["ac_graded"] for row in document["layers"]) > 0
@@ -386,9 +394,16 @@ def test_frames_of_a_folder_give_the_same_run(home: Path, tmp_path: Path, progra
 def test_float_runs_beside_its_checkpoint(home: Path, tmp_path: Path, program: Program) -> None:
     options = ["--video", home / "frames", "--box", BOX, "--frames", 2, "--out", tmp_path / "run"]
     program(
-        "simulate", home / "export", *options, "--backend", "float", "--device", "cpu",
-        "--checkpoint", home / "tiny.safetensors",
-    )  # fmt: skip
+        "simulate",
+        home / "export",
+        *options,
+        "--backend",
+        "float",
+        "--device",
+        "cpu",
+        "--checkpoint",
+        home / "tiny.safetensors",
+    )
     assert read_run_json(tmp_path / "run")["backend"] == "float"
 
 
@@ -431,9 +446,12 @@ def cut(path: Path, target: Path, share: float = 0.5) -> Path:
 def simulate(home: Path, **changed: object) -> list[object]:
     """Arguments of ``simulate`` on the integer backend with some of them changed."""
     values: dict[str, object] = {
-        "folder": home / "export", "video": home / "frames", "box": BOX, "frames": 2,
+        "folder": home / "export",
+        "video": home / "frames",
+        "box": BOX,
+        "frames": 2,
         "backend": "integer",
-    } | changed  # fmt: skip
+    } | changed
     folder = values.pop("folder")
     return ["simulate", folder, *(w for k, v in values.items() for w in (f"--{k}", v))]
 

@@ -111,12 +111,18 @@ def test_two_kernels_that_read_the_same_counts() -> None:
     none = np.zeros((1, 3), np.int32)
     convolutions = [
         Conv(
-            f"y{kernel}", ("k",), shape,
+            f"y{kernel}",
+            ("k",),
+            shape,
             rng.integers(-3, 4, (1, 3, 3, kernel, kernel)).astype(np.int8),
-            none, none, 1, kernel // 2, 1,
+            none,
+            none,
+            1,
+            kernel // 2,
+            1,
         )
         for kernel in (1, 3, 5)
-    ]  # fmt: skip
+    ]
     nodes = (Input("x", (), shape, MEMBRANE), Neuron("k", ("x",), shape, (1, 2, 3, 4), 1, (9,)))
     graph = Graph("three kernels", (*nodes, *convolutions))
     values = {"x": torch.from_numpy(rng.integers(-2, 9, shape).astype(np.float32))}
@@ -248,9 +254,17 @@ def test_layers_describe_the_rows() -> None:
     assert kinds["encoder.mrm.0.retriever.read"] == "memory_read"
     assert kinds["encoder.block4.0.attn.read"] == "attention"
     assert set(found.kinds) == {
-        "image_conv", "conv", "neuron", "sum", "pool", "upsample", "key_value", "attention",
-        "memory_read", "gate",
-    }  # fmt: skip
+        "image_conv",
+        "conv",
+        "neuron",
+        "sum",
+        "pool",
+        "upsample",
+        "key_value",
+        "attention",
+        "memory_read",
+        "gate",
+    }
     inputs = dict(zip(found.names, found.inputs, strict=True))
     assert inputs["encoder.downsample1_1.encode_conv"] == 3 * 64 * 64
     assert inputs["encoder.mrm.0.retriever.read"] == 3 * 16 * 4 * 4

@@ -189,9 +189,20 @@ def test_document_has_the_documented_keys() -> None:
     assert (found["frames"], found["encodes"]) == (3, 1)
     first = found["layers"][0]
     assert {
-        "name", "kind", "branch", "events", "spikes", "ac_graded", "ac_spike", "mac", "dense_mac",
-        "neuron_updates", "energy_pj", "energy_sd_pj", "energy_se_pj",
-    } <= set(first)  # fmt: skip
+        "name",
+        "kind",
+        "branch",
+        "events",
+        "spikes",
+        "ac_graded",
+        "ac_spike",
+        "mac",
+        "dense_mac",
+        "neuron_updates",
+        "energy_pj",
+        "energy_sd_pj",
+        "energy_se_pj",
+    } <= set(first)
     amortised = found["amortised"]
     template = found["template"]["total"]["energy_pj"]
     assert amortised["energy_pj"] == pytest.approx(found["total"]["energy_pj"] + template / 10)
@@ -208,9 +219,13 @@ def test_a_dense_machine_stays_dense_whatever_the_execution() -> None:
     found = document(counts(), load_prices("loihi1"), packaged_tables(), execution="graded")
     modes = {t["name"]: t["execution"] for t in found["tables"]}
     assert modes == {
-        "horowitz45": "graded", "horowitz45-int": "graded", "loihi1": "graded",
-        "spinnaker2": "graded", "gpu": "dense", "cpu": "dense",
-    }  # fmt: skip
+        "horowitz45": "graded",
+        "horowitz45-int": "graded",
+        "loihi1": "graded",
+        "spinnaker2": "graded",
+        "gpu": "dense",
+        "cpu": "dense",
+    }
 
 
 def test_two_runs_side_by_side() -> None:
@@ -287,14 +302,16 @@ def test_fields_of_another_version_are_refused(tmp_path: Path) -> None:
 
 def placement(path: Path, **changes: object) -> Path:
     traffic = {
-        "within_core": 1, "between_cores": 5, "between_chips": 7, "hops_east_west": 10,
-        "hops_north_south": 20, "with_host": 3,
-    }  # fmt: skip
+        "within_core": 1,
+        "between_cores": 5,
+        "between_chips": 7,
+        "hops_east_west": 10,
+        "hops_north_south": 20,
+        "with_host": 3,
+    }
     names = ("spike", "add")
     listed = [{"name": name, "traffic": traffic} for name in names]
-    found = {
-        "board": "test", "branches": [{"name": "search", "counted": True, "layers": listed}]
-    }  # fmt: skip
+    found = {"board": "test", "branches": [{"name": "search", "counted": True, "layers": listed}]}
     path.write_text(json.dumps(found | changes))
     return path
 
@@ -323,9 +340,11 @@ def test_placements_that_are_none(tmp_path: Path) -> None:
     text = tmp_path / "text.json"
     text.write_text("no")
     cases = {
-        bare: "no placement: board", empty: "places no search branch", text: "no JSON",
+        bare: "no placement: board",
+        empty: "places no search branch",
+        text: "no JSON",
         tmp_path / "absent": "No such file",
-    }  # fmt: skip
+    }
     for path, message in cases.items():
         with pytest.raises(ConfigError, match=message):
             read_network_cost(path, prices, found)
@@ -348,9 +367,22 @@ def test_command_writes_json_and_csv_and_prints_every_layer(tmp_path: Path) -> N
     chart = str(placement(tmp_path / "map.json"))
     files = [tmp_path / "e.json", tmp_path / "e.csv"]
     text = invoke(
-        [run, "--prices", "loihi1", "--amortise", "25", "--compare", other, "--map", chart,
-         "--json", str(files[0]), "--csv", str(files[1])]
-    )  # fmt: skip
+        [
+            run,
+            "--prices",
+            "loihi1",
+            "--amortise",
+            "25",
+            "--compare",
+            other,
+            "--map",
+            chart,
+            "--json",
+            str(files[0]),
+            "--csv",
+            str(files[1]),
+        ]
+    )
     for word in (*LAYERS.names, "loihi1", "measured:", "modelled:", "no price list for Loihi 2"):
         assert word in text
     found = json.loads(files[0].read_text())
@@ -389,8 +421,19 @@ def test_command_refuses_before_it_works(tmp_path: Path) -> None:
 
 def test_numbers_are_short() -> None:
     assert [amount(n) for n in (0, 999, 1234, 2.5e6, 3.2e10, None)] == [
-        "0", "999", "1.23 k", "2.5 M", "32 G", "",
-    ]  # fmt: skip
+        "0",
+        "999",
+        "1.23 k",
+        "2.5 M",
+        "32 G",
+        "",
+    ]
     assert [joules(n) for n in (0, 0.9, 1234, 2.5e6, 3.2e9, 1e12, None)] == [
-        "", "0.9 pJ", "1.23 nJ", "2.5 µJ", "3.2 mJ", "1 J", "",
-    ]  # fmt: skip
+        "",
+        "0.9 pJ",
+        "1.23 nJ",
+        "2.5 µJ",
+        "3.2 mJ",
+        "1 J",
+        "",
+    ]

@@ -34,11 +34,24 @@ def test_lava_is_exact(
     with pytest.raises(SystemExit) as ended:
         cli.main(
             [
-                "verify", str(folder), "--video", str(source), "--box", first, "--frames", "2",
-                "--update-every", "1", "--update-threshold", "0", "--backends", "integer,lava",
-                "--json", str(report),
+                "verify",
+                str(folder),
+                "--video",
+                str(source),
+                "--box",
+                first,
+                "--frames",
+                "2",
+                "--update-every",
+                "1",
+                "--update-threshold",
+                "0",
+                "--backends",
+                "integer,lava",
+                "--json",
+                str(report),
             ]
-        )  # fmt: skip
+        )
     assert not ended.value.code
     document = json.loads(report.read_text())
     assert document["exact"] is True

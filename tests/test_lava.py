@@ -472,9 +472,13 @@ def test_signals_end_every_process(
 ) -> None:
     command = [sys.executable, "-c", PROGRAM, "simulate", str(folder), "--backend", "lava"]
     program = subprocess.Popen(
-        [*command, "--out", "run"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True, start_new_session=True,
-    )  # fmt: skip
+        [*command, "--out", "run"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     pids = wait_for_processes(program, 80)
     shared = segments(pids)
     # as a terminal does: to the whole group

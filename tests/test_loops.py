@@ -122,11 +122,16 @@ def conv_graph(seed: int, groups: int, kernel: int, stride: int, sets: int) -> G
     side = (9 + 2 * (kernel // 2) - kernel) // stride + 1
     weight = rng.integers(-127, 128, (sets, outputs, width // groups, kernel, kernel))
     node = Conv(
-        "conv", ("counts",), (sets, outputs, side, side), weight.astype(np.int8),
+        "conv",
+        ("counts",),
+        (sets, outputs, side, side),
+        weight.astype(np.int8),
         rng.integers(0, 6, (sets, outputs)).astype(np.int32),
         rng.integers(-(2**18), 2**18, (sets, outputs)).astype(np.int32),
-        stride, kernel // 2, groups,
-    )  # fmt: skip
+        stride,
+        kernel // 2,
+        groups,
+    )
     return Graph("one", (Input("counts", (), shape, COUNT, 0, 4), node))
 
 
@@ -163,9 +168,13 @@ def test_counts_are_those_of_the_thresholds_at_every_tie() -> None:
         values = np.arange(-unit, 5 * unit)
         zero = np.zeros((1, len(values)), np.int32)
         node = Conv(
-            "conv", ("counts",), (1, len(values), 1, 1), weight.repeat(len(values), 1),
-            zero, values[None].astype(np.int32),
-        )  # fmt: skip
+            "conv",
+            ("counts",),
+            (1, len(values), 1, 1),
+            weight.repeat(len(values), 1),
+            zero,
+            values[None].astype(np.int32),
+        )
         graph = Graph("ties", (Input("counts", (), (1, 1, 1, 1), COUNT, 0, 4), node))
         reader = Neuron("k", ("conv",), node.shape, thresholds(unit**2), unit // 4)
         none = torch.zeros(1, 1, 1, 1, dtype=torch.uint8)

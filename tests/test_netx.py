@@ -141,8 +141,12 @@ def test_thermometer() -> None:
     binary = thermometer(counts, 2)
     assert binary.shape == (1, 22, 1, 1)
     assert binary[0, :20, 0, 0].reshape(5, 4).tolist() == [
-        [0, 0, 0, 0], [1, 0, 0, 0], [1, 1, 0, 0], [1, 1, 1, 0], [1, 1, 1, 1],
-    ]  # fmt: skip
+        [0, 0, 0, 0],
+        [1, 0, 0, 0],
+        [1, 1, 0, 0],
+        [1, 1, 1, 0],
+        [1, 1, 1, 1],
+    ]
     assert binary[0, 20:].min() == 1
 
 

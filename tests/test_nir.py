@@ -312,8 +312,13 @@ def _has_op(node: nir.NIRNode, op: str) -> bool:
 
 
 GARBAGE = [
-    "garbage", "two\nlines", np.zeros((2, 2)), np.array([1.5, np.nan]), np.arange(3, 9), -(10**9),
-]  # fmt: skip
+    "garbage",
+    "two\nlines",
+    np.zeros((2, 2)),
+    np.array([1.5, np.nan]),
+    np.arange(3, 9),
+    -(10**9),
+]
 FIELDS = ("weight", "bias", "scale", "kernel_size", "stride", "padding", "groups", "dilation")
 
 

@@ -23,8 +23,16 @@ from spiketrack.outlet_readers import Reading, try_readers
 Entries = dict[str, list[dict[str, Any]]]
 BRANCHES = ("template", "search")
 BEGIN, END = "<!-- outlets: begin -->", "<!-- outlets: end -->"
-EXACT = Measured("onnx, integer", "onnxruntime", {"onnxruntime": "9.9"}, {"search": (3, 4, 0.5)},
-                 1000, 0, 0.0, 0.25)  # fmt: skip
+EXACT = Measured(
+    "onnx, integer",
+    "onnxruntime",
+    {"onnxruntime": "9.9"},
+    {"search": (3, 4, 0.5)},
+    1000,
+    0,
+    0.0,
+    0.25,
+)
 
 
 def context(folder: Path, templates: int) -> ExportContext:

@@ -29,13 +29,17 @@ def test_packaged_tables_have_the_published_numbers() -> None:
         "horowitz45": {"ac": 0.9, "mac": 4.6},
         "horowitz45-int": {"ac": 0.1, "mac": 0.3},
         "loihi1": {
-            "ac": 23.6, "neuron_update_active": 81, "neuron_update_inactive": 52,
-            "spike_in_tile": 1.7, "hop_east_west": 3.0, "hop_north_south": 4.0,
+            "ac": 23.6,
+            "neuron_update_active": 81,
+            "neuron_update_inactive": 52,
+            "spike_in_tile": 1.7,
+            "hop_east_west": 3.0,
+            "hop_north_south": 4.0,
         },
         "spinnaker2": {"ac": 450, "neuron_update_active": 2190, "neuron_update_inactive": 2190},
         "gpu": dict.fromkeys(("ac", "mac", "neuron_update_active", "neuron_update_inactive"), 300),
         "cpu": dict.fromkeys(("ac", "mac", "neuron_update_active", "neuron_update_inactive"), 8600),
-    }  # fmt: skip
+    }
     found = {t.name: {op: price.pj for op, price in t.prices.items()} for t in packaged_tables()}
     assert found == expected
     assert set(PACKAGED) == set(expected)
@@ -66,7 +70,8 @@ BAD: dict[str, tuple[dict[str, object], str]] = {
     "unknown operation": ({"prices": {"acc": {"pj": 1, "source": "s"}}}, "prices.acc: Input"),
     "unknown key": ({"unit": "J"}, "unit: Extra inputs are not permitted"),
     "unknown key of a price": (
-        {"prices": {"ac": {"pj": 1, "source": "s", "nj": 1}}}, "prices.ac.nj: Extra inputs",
+        {"prices": {"ac": {"pj": 1, "source": "s", "nj": 1}}},
+        "prices.ac.nj: Extra inputs",
     ),
     "negative": ({"prices": {"ac": {"pj": -1, "source": "s"}}}, "greater than or equal to 0"),
     "infinite": ({"prices": {"ac": {"pj": float("inf"), "source": "s"}}}, "finite number"),
@@ -76,7 +81,7 @@ BAD: dict[str, tuple[dict[str, object], str]] = {
     "no price": ({"prices": {}}, "prices: Dictionary should have at least 1 item"),
     "execution": ({"execution": "fast"}, "execution: Input should be 'spike', 'graded' or 'dense'"),
     "version": ({"version": 0}, "version: Input should be greater"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", BAD)

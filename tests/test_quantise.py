@@ -360,9 +360,13 @@ def test_no_headroom_is_an_error_that_names_node_value_limit_and_remedy() -> Non
     source = Input("image", (), (1, 64, 3, 3), IMAGE, 0, 4)
     for bias, good in ((0, True), (POTENTIAL_MAX - 4 * 127 * 576 * 16, True), (2**22, False)):
         node = Conv(
-            "stage.conv", ("image",), (1, 1, 1, 1), weight,
-            np.full((1, 1), 4, np.int32), np.full((1, 1), bias, np.int32),
-        )  # fmt: skip
+            "stage.conv",
+            ("image",),
+            (1, 1, 1, 1),
+            weight,
+            np.full((1, 1), 4, np.int32),
+            np.full((1, 1), bias, np.int32),
+        )
         if good:
             prove_headroom(single(node, source))
         else:
@@ -375,9 +379,13 @@ def test_headroom_counts_partial_sums_that_cancel_in_the_end() -> None:
     weight = np.array([127, -127] * 300, np.int8).reshape(1, 1, 600, 1, 1)
     source = Input("image", (), (1, 600, 1, 1), IMAGE, 0, 4)
     node = Conv(
-        "conv", ("image",), (1, 1, 1, 1), weight,
-        np.full((1, 1), 6, np.int32), np.zeros((1, 1), np.int32),
-    )  # fmt: skip
+        "conv",
+        ("image",),
+        (1, 1, 1, 1),
+        weight,
+        np.full((1, 1), 6, np.int32),
+        np.zeros((1, 1), np.int32),
+    )
     x = np.full(source.shape, 4)
     graph = single(node, source)
     assert evaluate(graph, {"image": x})["conv"].item() == 0

@@ -21,9 +21,15 @@ if CHROMIUM is None:
     pytest.skip("no Chromium here; apt-get install chromium", allow_module_level=True)
 
 FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-)  # fmt: skip
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 SIZE = Size()
 SECONDS = 2.0  # from navigation to the first answer of the slider
 TRIES = 3  # the machine may be busy with other things
@@ -252,8 +258,12 @@ def test_text_stands_out_from_the_paper(page: Any, report: Path, scheme: str) ->
     page.wait_for_selector("figure[data-figure='energy'][data-drawn] .xtitle")
     read = "([s, p]) => getComputedStyle(document.querySelector(s))[p]"
     paper = luminance(page.evaluate(read, ["body", "backgroundColor"]))
-    for selector, colour in (("body", "color"), (".note", "color"), ("a", "color"),
-                             ("[data-figure=energy] .xtitle", "fill")):  # fmt: skip
+    for selector, colour in (
+        ("body", "color"),
+        (".note", "color"),
+        ("a", "color"),
+        ("[data-figure=energy] .xtitle", "fill"),
+    ):
         ink = luminance(page.evaluate(read, [selector, colour]))
         contrast = (max(ink, paper) + 0.05) / (min(ink, paper) + 0.05)
         assert contrast >= 4.5, (scheme, selector)

@@ -98,8 +98,11 @@ def test_parts_cover_all_populations_and_run_in_order(memories: Any) -> None:
     assert len(inside) == len(set(inside))
     assert {node.name for node in graph.populations} <= set(inside)
     assert {type(graph[glue.node]).__name__ for glue in plan.glue} <= {
-        "KeyValue", "Read", "Upsample", "Output",
-    }  # fmt: skip
+        "KeyValue",
+        "Read",
+        "Upsample",
+        "Output",
+    }
 
 
 def test_reasons_are_told() -> None:

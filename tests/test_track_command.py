@@ -307,16 +307,33 @@ def test_a_checkpoint_on_the_integer_backend(tmp_path: Path, checkpoint: str, cl
     """It is quantised in memory; the evaluation prices what this backend counts."""
     csv = tmp_path / "b.csv"
     invoke(
-        "track", checkpoint, "--video", clip, "--box", BOX, "--backend", "integer", "--frames", 2,
-        "--out", csv,
-    )  # fmt: skip
+        "track",
+        checkpoint,
+        "--video",
+        clip,
+        "--box",
+        BOX,
+        "--backend",
+        "integer",
+        "--frames",
+        2,
+        "--out",
+        csv,
+    )
     assert len(read_csv(csv)) == 3
     write_otb(tmp_path / "Patch", FRAMES, BOXES)
     figures = tmp_path / "figures.json"
     invoke(
-        "evaluate", checkpoint, tmp_path / "Patch", "--backend", "integer", "--frames", 2,
-        "--json", figures,
-    )  # fmt: skip
+        "evaluate",
+        checkpoint,
+        tmp_path / "Patch",
+        "--backend",
+        "integer",
+        "--frames",
+        2,
+        "--json",
+        figures,
+    )
     mean = json.loads(figures.read_text())["mean"]
     assert 0 < mean["energy_mj"] < mean["template_mj"]  # three templates over two frames
 
@@ -340,9 +357,18 @@ def test_evaluate_command(tmp_path: Path, checkpoint: str, monkeypatch: pytest.M
     write_otb(tmp_path / "otb" / "B", FRAMES, BOXES)
     out, figures = tmp_path / "run", tmp_path / "run.json"
     output = invoke(
-        "evaluate", checkpoint, tmp_path / "otb", "--frames", 4, "--baseline", "mil",
-        "--json", figures, "--out", out,
-    )  # fmt: skip
+        "evaluate",
+        checkpoint,
+        tmp_path / "otb",
+        "--frames",
+        4,
+        "--baseline",
+        "mil",
+        "--json",
+        figures,
+        "--out",
+        out,
+    )
     assert "plots.png: skipped" in output
     assert re.search(r"mil \(mean\)", output)
     written = json.loads(figures.read_text())

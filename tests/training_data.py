@@ -14,15 +14,24 @@ from spiketrack.training.schema import TrainingConfig
 TINY: dict[str, Any] = {
     "name": "tiny",
     "network": {
-        "embed_dims": [8, 16, 16, 24], "grid": 2, "head_channels": 16, "blocks3": 4, "blocks4": 1,
+        "embed_dims": [8, 16, 16, 24],
+        "grid": 2,
+        "head_channels": 16,
+        "blocks3": 4,
+        "blocks4": 1,
     },
     "tracker": {"template_factor": 2.0},
     "data": {"validation": ["kept"], "validation_pairs": 4, "searches": 1},
     "optimiser": {
-        "steps": 6, "batch": 4, "workers": 1, "warmup": 1, "validate_every": 3,
-        "save_every": 3, "log_every": 1,
+        "steps": 6,
+        "batch": 4,
+        "workers": 1,
+        "warmup": 1,
+        "validate_every": 3,
+        "save_every": 3,
+        "log_every": 1,
     },
-}  # fmt: skip
+}
 
 
 def tiny_config(**sections: Any) -> TrainingConfig:

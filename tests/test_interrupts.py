@@ -23,7 +23,7 @@ ROW = BoxRow(1, Box(1, 2, 3, 4), 0.5)
 
 @pytest.fixture(autouse=True)
 def _interruptible() -> Iterator[None]:
-    """Ctrl-C raises, also where a shell started the tests in the background: there it is ignored."""
+    """Ctrl-C raises, also in tests that a shell started in the background, where it is ignored."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

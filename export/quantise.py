@@ -41,10 +41,10 @@ from spiketrack.export.graph import (
     Sum,
     Upsample,
 )
+from spiketrack.export.pixels import MEANS, UNITS, on_pixels
 from spiketrack.export.ranges import Range, ranges
 from spiketrack.export.registry import Registry
-from spiketrack.limits import DECAY_ONE, HEADS, IMAGE_FRACTION, MAX_COUNT, POTENTIAL_MAX
-from spiketrack.preprocessing import MEAN, STD
+from spiketrack.limits import DECAY_ONE, HEADS, MAX_COUNT, POTENTIAL_MAX
 
 Vector = NDArray[np.float64]
 
@@ -61,17 +61,18 @@ class Statistics:
     crops: NDArray[np.float32]
 
 
+PIXEL_FRACTION = 0
 TABLE_FRACTION = 8  # the gate's exponential is tabulated in steps of 1/256
 TABLE_LENGTH = 2816  # exp(-11) · 2^15 rounds to 1, exp(-11.1) to 0
 TABLE_ONE = 2**15
 FINEST = 20  # more would only lengthen shifts
-COARSEST_WANTED = 14  # biases and embeddings deserve this even where the weights do not
 READ_FRACTION = 10
 _MARGIN = 1.02  # rounded weights may exceed the real bound by this; verified afterwards
 
 
 def quantise(folded: Graph, statistics: Statistics | None = None) -> Graph:
     """The integer graph of a folded one; not yet checked (``checks.py``)."""
+    folded = on_pixels(folded)
     plan = Plan(folded, choose_fractions(folded), statistics)
     nodes = tuple(QUANTISERS[node](node, plan) for node in folded)
     return Graph(folded.name, nodes, plan.fractions)
@@ -91,7 +92,7 @@ class Plan:
 
 def choose_fractions(folded: Graph) -> dict[str, int]:
     """Fraction of every node's output: fixed for counts and memories, shared within a stream."""
-    reach = _real_ranges(folded)
+    reach = ranges(folded, spike=1)
     fractions = {n.name: f for n in folded if (f := _fixed_fraction(folded, n)) is not None}
     for group in _groups(folded, fractions):
         limit = min(_limit(folded, reach, name) - offset for name, offset in group.items())
@@ -105,22 +106,9 @@ def choose_fractions(folded: Graph) -> dict[str, int]:
     return fractions
 
 
-def _real_ranges(folded: Graph) -> dict[str, Range]:
-    """Ranges with the normalised image's extremes, widened to whole numbers."""
-    low = math.floor(min(-m / s for m, s in zip(MEAN, STD, strict=True)))
-    high = math.ceil(max((1 - m) / s for m, s in zip(MEAN, STD, strict=True)))
-    nodes = tuple(
-        dataclasses.replace(n, low=low, high=high)
-        if isinstance(n, Input) and n.signal == IMAGE
-        else n
-        for n in folded
-    )
-    return ranges(Graph(folded.name, nodes), spike=1)
-
-
 def _fixed_fraction(folded: Graph, node: Node) -> int | None:
     if isinstance(node, Input):
-        return IMAGE_FRACTION if node.signal == IMAGE else MEMORY_FRACTION
+        return PIXEL_FRACTION if node.signal == IMAGE else MEMORY_FRACTION
     if isinstance(node, KeyValue):
         return MEMORY_FRACTION
     if isinstance(node, (RealNeuron, PositionsAsChannels, *POPULATIONS)):
@@ -175,14 +163,10 @@ def _limit(folded: Graph, reach: Mapping[str, Range], name: str) -> int:
 
 
 def _wanted(node: Node) -> int:
-    """Finest fraction that this node can use."""
+    """Finest fraction that this node can use: leaks and biases can use all that 24 bits hold."""
     if isinstance(node, Read):
         return READ_FRACTION
-    if not isinstance(node, RealConv):
-        return 0
-    exponents = _exponents(node.weight.reshape(*node.weight.shape[:2], -1))
-    fraction = IMAGE_FRACTION if node.inputs == ("image",) else COUNT_FRACTION
-    return int(np.clip(fraction - exponents.min(), COARSEST_WANTED, FINEST))
+    return FINEST if isinstance(node, RealConv) else 0
 
 
 def _exponents(weight: Vector) -> NDArray[np.int64]:
@@ -207,23 +191,13 @@ def _mantissa(weight: Vector, exponent: NDArray[np.int64]) -> Vector:
 QUANTISERS: Registry[Callable[..., Node]] = Registry("quantiser")
 
 
-@QUANTISERS.register(KeyValue, Pool, PositionsAsChannels, Output)
+@QUANTISERS.register(Input, KeyValue, Pool, PositionsAsChannels, Output)
 def _same(node: Node, plan: Plan) -> Node:
     return node
 
 
-@QUANTISERS.register(Input)
-def _input(node: Input, plan: Plan) -> Node:
-    if node.signal != IMAGE:
-        return node
-    scale = 2**IMAGE_FRACTION
-    low = math.floor(min(-m / s for m, s in zip(MEAN, STD, strict=True)) * scale)
-    high = math.ceil(max((1 - m) / s for m, s in zip(MEAN, STD, strict=True)) * scale)
-    return dataclasses.replace(node, low=low, high=high)
-
-
 @QUANTISERS.register(RealConv)
-def _conv(node: RealConv, plan: Plan) -> Node:
+def _conv(node: RealConv, plan: Plan) -> Conv:
     fraction, source = plan.fractions[node.name], plan.fractions[node.inputs[0]]
     flat = node.weight.reshape(*node.weight.shape[:2], -1)
     exponent = np.maximum(_exponents(flat), source - fraction)
@@ -253,7 +227,8 @@ def _input_mean(node: RealConv, statistics: Statistics) -> Vector | None:
     """Mean input (T, C) of a convolution, where calibration measured it."""
     if node.inputs == ("image",):
         mean: Vector = statistics.crops.mean((0, 2, 3), dtype=np.float64)[None]
-        return mean
+        pixels: Vector = mean * UNITS + MEANS
+        return pixels
     return statistics.means.get(node.inputs[0])
 
 
@@ -282,9 +257,12 @@ def _round_together(node: RealConv, exponent: NDArray[np.int64], crops: NDArray[
 
 
 def _patch_moment(node: RealConv, crops: NDArray[Any]) -> Vector:
-    """Second moment (n, n) of the patches that the layer's kernel sees, n = C_in k²."""
+    """Second moment (n, n) of the patches that the layer's kernel sees, n = C_in k².
+
+    In pixels from the mean pixel: errors of a flat picture are the bias's to take back.
+    """
     kernel = node.weight.shape[-1]
-    images = torch.from_numpy(np.ascontiguousarray(crops)).double()
+    images = torch.from_numpy(crops * UNITS[:, None, None])
     size = {"kernel_size": kernel, "stride": node.stride, "padding": node.padding}
     patches = torch.nn.functional.unfold(images, **size).transpose(1, 2).flatten(0, 1)
     moment: Vector = (patches.T @ patches / len(patches)).numpy()
@@ -306,8 +284,34 @@ def _sum(node: RealSum, plan: Plan) -> Node:
     constant = node.constant
     if constant is None:
         return Sum(node.name, node.inputs, node.shape)
-    scaled = np.rint(constant * 2.0 ** plan.fractions[node.name]).astype(np.int32)
-    return Sum(node.name, node.inputs, node.shape, scaled)
+    scaled = constant * 2.0 ** plan.fractions[node.name]
+    source = plan.folded[node.inputs[0]]
+    if isinstance(source, RealConv) and plan.folded.signal(source.inputs[0]) == IMAGE:
+        whole = round_aside(scaled, _common_step(_conv(source, plan)))
+    else:
+        whole = np.rint(scaled)
+    return Sum(node.name, node.inputs, node.shape, whole.astype(np.int32))
+
+
+def _common_step(conv: Node) -> Vector:
+    """The largest power of two (C_out) that divides all weights of an output channel."""
+    assert isinstance(conv, Conv)
+    weight = np.abs(conv.weight.astype(np.int64)) << conv.shift[..., None, None, None]
+    bits = np.bitwise_or.reduce(weight, axis=(0, 2, 3, 4))
+    step: Vector = (bits & -bits).astype(np.float64)
+    return step
+
+
+def round_aside(constant: Vector, step: Vector) -> Vector:
+    """Nearest integers to (T, C, H, W), but no multiple of ``step`` (C) that the real one is not.
+
+    Weights give multiples of it, and so are thresholds: a constant keeps its side of them.
+    """
+    step = np.maximum(step, 1)[:, None, None]
+    whole = np.rint(constant)
+    reached = (step > 1) & (whole % step == 0) & (whole != constant)
+    aside: Vector = np.where(reached, whole + np.sign(constant - whole), whole)
+    return aside
 
 
 @QUANTISERS.register(RealNeuron)

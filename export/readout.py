@@ -11,24 +11,25 @@ from numpy.typing import NDArray
 from spiketrack.errors import GraphError
 from spiketrack.export.graph import Graph
 from spiketrack.model import SCORE_CLAMP
+from spiketrack.preprocessing import denormalise
 from spiketrack.simulators.base import Maps
 
 
 def quantise_image(crops: NDArray[np.float32], graph: Graph) -> NDArray[np.int16]:
-    """Normalised crops (steps, 3, S, S) → integers round(x · 2^fraction), half to even.
+    """Normalised crops (steps, 3, S, S) → their pixels 0..255, exactly as they were.
 
-    Zero padding stays zero. ``GraphError`` for another shape or values beyond the proven range.
+    ``GraphError`` for another shape, or for values that are no normalised pixels.
     """
     node = graph.inputs[0]
     if tuple(crops.shape) != node.shape:
         raise GraphError(f"{node.name}: crops of shape {crops.shape}, needed are {node.shape}")
-    scaled = np.rint(np.ldexp(crops, graph.fractions[node.name]))
-    if not (scaled.min() >= node.low and scaled.max() <= node.high):
+    pixels = np.rint(denormalise(crops))
+    if not (pixels.min() >= node.low and pixels.max() <= node.high):
         raise GraphError(
-            f"{node.name}: pixels reach {scaled.min():g}..{scaled.max():g}, proven are "
+            f"{node.name}: pixels reach {pixels.min():g}..{pixels.max():g}, proven are "
             f"{node.low}..{node.high}; normalise the crop with the ImageNet statistics"
         )
-    integers: NDArray[np.int16] = scaled.astype(np.int16)
+    integers: NDArray[np.int16] = pixels.astype(np.int16)
     return integers
 
 

@@ -110,13 +110,15 @@ def save_checkpoint(
     tracker: TrackerConfig,
     metadata: Mapping[str, str] | None = None,
     half: bool = False,
+    exact: bool = False,
 ) -> None:
     """Write ``.safetensors`` (by suffix) or the published ``.pth.tar`` format, atomically.
 
-    ``half`` stores floating-point tensors as fp16. The tracker's settings go into the metadata.
+    ``half`` stores floating-point tensors as fp16, with ``exact`` only those that fp16 holds
+    without rounding. The tracker's settings go into the metadata.
     """
     state = {
-        key: (value.half() if half and value.is_floating_point() else value).cpu().contiguous()
+        key: (_halved(value, exact) if half else value).cpu().contiguous()
         for key, value in model.state_dict().items()
     }
     faulty = [k for k, v in state.items() if not torch.isfinite(v).all()]
@@ -128,6 +130,12 @@ def save_checkpoint(
         else:
             with temporary.open("wb") as file:  # a path would put its random name in the file
                 torch.save({"net": state, "metadata": notes}, file)
+
+
+def _halved(value: Tensor, exact: bool) -> Tensor:
+    half = value.half()
+    keep = not value.is_floating_point() or (exact and not torch.equal(half.to(value.dtype), value))
+    return value if keep else half
 
 
 def _read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

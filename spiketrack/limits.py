@@ -12,5 +12,4 @@ MEMORY_BITS = 16  # kv is at most 16 P^2: 14 bits unsigned at P = 24; two 8-bit 
 MAX_COUNT = 4  # D = 4 virtual sub-steps, or a graded payload 0..4
 HEADS = 8  # fixed by the published architecture
 MAX_STEPS = 3  # a population has three decays
-IMAGE_FRACTION = 8  # of the normalised crop; a pixel step is 1/255/0.229 = 0.017 = 4.4 of these
-IMAGE_BITS = 12  # signed payload of the normalised crop (graded spikes carry up to 24)
+PIXEL_MAX = 255  # of a crop; the image layer reads pixels as graded spikes of 8 bits

@@ -14,3 +14,10 @@ def normalise(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     scaled = image.astype(np.float32) / np.float32(255)
     normal = (scaled - np.asarray(MEAN, np.float32)) / np.asarray(STD, np.float32)
     return np.ascontiguousarray(normal.transpose(2, 0, 1))
+
+
+def denormalise(crops: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The inverse, float32 (..., 3, H, W) → pixels (..., 3, H, W), up to float32's rounding."""
+    mean, std = (np.array(v, np.float32)[:, None, None] for v in (MEAN, STD))
+    pixels: NDArray[np.float32] = (crops * std + mean) * np.float32(255)
+    return pixels

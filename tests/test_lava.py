@@ -32,6 +32,7 @@ from spiketrack.export.graph import COUNT, POPULATIONS, Conv, Graph, KeyValue, N
 from spiketrack.export.kernels import Program
 from spiketrack.export.network import ExportedNetwork
 from spiketrack.pipeline import export_checkpoint
+from spiketrack.preprocessing import normalise
 from spiketrack.simulators.base import Inference, Simulator
 from spiketrack.simulators.factory import Options
 from spiketrack.simulators.integer import IntegerSimulator
@@ -89,7 +90,8 @@ class Pair:
 def crops(number: int) -> NDArray[np.float32]:
     """Normalised crops (number, 3, 64, 64)."""
     rng = np.random.default_rng(number)
-    return rng.normal(0, 0.8, (number, 3, 64, 64)).clip(-2, 2).astype(np.float32)
+    pixels = rng.normal(118, 45, (number, 64, 64, 3)).clip(0, 255).astype(np.uint8)
+    return np.stack([normalise(image) for image in pixels])
 
 
 @pytest.fixture(scope="module", params=[1, 3])

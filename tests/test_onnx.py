@@ -147,9 +147,8 @@ def box_in_crop(inference: Inference) -> Box:
 
 @pytest.mark.parametrize("branch", BRANCHES)
 def test_files_are_standard_and_named_after_the_graph(branch: str, tmp_path: Path) -> None:
-    graph = tiny_graph(3, branch)
-    models = (integer_model(graph), float_model(fold(tiny_model(3), branch)))
-    for model in models:
+    whole, real = tiny_graph(3, branch), fold(tiny_model(3), branch)
+    for graph, model in ((whole, integer_model(whole)), (real, float_model(real))):
         path = tmp_path / "model.onnx"
         onnx.save(model, path)
         onnx.checker.check_model(path, full_check=True)

@@ -1,4 +1,4 @@
-"""Training with the integer network's rounding in the loop."""
+"""Training with the integer network's rounding in the loop, and the grid it ends on."""
 
 from __future__ import annotations
 
@@ -8,54 +8,130 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 import typer
 from random_graphs import tiny_model
-from test_training import BOXES, WEIGHTS, perfect_maps
-from torch import Tensor, nn
+from torch import nn
 from training_data import tiny_collection, tiny_config, write_config, write_root
 from typer.testing import CliRunner
 
-from spiketrack.checkpoint import read_checkpoint
+from spiketrack.blocks import Downsample
+from spiketrack.checkpoint import read_checkpoint, save_checkpoint
 from spiketrack.commands.train import train as train_command
-from spiketrack.export.folding import SEARCH, TEMPLATE, RealConv, fold
-from spiketrack.export.graph import Conv
+from spiketrack.config import TrackerConfig
+from spiketrack.export.folding import SEARCH, TEMPLATE, RealConv, RealSum, fold
+from spiketrack.export.graph import Conv, Sum
+from spiketrack.export.pixels import on_pixels
 from spiketrack.export.quantise import quantise
 from spiketrack.model import SpikeTrack
+from spiketrack.neuron import ONE_STEP, Neuron
+from spiketrack.preprocessing import normalise
+from spiketrack.simulators.float_reference import FloatSimulator
+from spiketrack.simulators.integer import IntegerSimulator
+from spiketrack.training import grid
+from spiketrack.training.grid import Steps
+from spiketrack.training.initial import branch_ends
 from spiketrack.training.loop import build, train
-from spiketrack.training.losses import disagreement
-from spiketrack.training.rounding import Joint, round_image, round_weight, rounded_pass
-from spiketrack.training.rounding import rounded_weights as all_weights
+from spiketrack.training.rounding import CONVOLUTIONS, Joint, round_weight, rounded_pass
+from spiketrack.training.snapping import differences, on_grid
 
 
-def rounded_model(model: SpikeTrack) -> SpikeTrack:
-    """A copy with the rounded weights instead of the real ones."""
-    model = copy.deepcopy(model)
-    with torch.no_grad():
-        for name, weight in list(all_weights(Joint(model))):
-            model.get_parameter(name).copy_(weight)
-    return model
+def on_the_grid(templates: int) -> SpikeTrack:
+    """``tiny_model`` on the grid, with streams as small as training leaves them."""
+    model = copy.deepcopy(tiny_model(templates))
+    downs = [m.encode_bn for m in model.modules() if isinstance(m, Downsample)]
+    for norm, scale in [(n, 0.05) for n in branch_ends(model)] + [(n, 0.5) for n in downs]:
+        norm.weight.mul_(scale)
+        norm.bias.mul_(scale)
+    return on_grid(model)
 
 
+@pytest.mark.parametrize("templates", [1, 3])
 @pytest.mark.parametrize("branch", [SEARCH, TEMPLATE])
-def test_rounded_weights_are_those_of_the_export(branch: str) -> None:
-    """Folded and quantised, the real weights give what the rounded ones give folded alone."""
-    exported = quantise(fold(tiny_model(3), branch))
-    rounded = fold(rounded_model(tiny_model(3)), branch)
+def test_the_export_takes_weights_on_the_grid_as_they_are(templates: int, branch: str) -> None:
+    real = on_pixels(fold(on_the_grid(templates), branch))
+    whole = quantise(fold(on_the_grid(templates), branch))
     compared = 0
-    for node in rounded:
-        if not isinstance(node, RealConv):
-            continue
-        integer = exported[node.name]
-        assert isinstance(integer, Conv)
-        exponent = integer.shift + exported.fractions[node.inputs[0]]
-        scale = np.exp2(exponent - float(exported.fractions[node.name]))[:, :, None, None, None]
-        real = integer.weight * scale
-        assert real.shape == node.weight.shape
-        finer = integer.shift > 0  # other channels may be held back by the membrane's grid
-        np.testing.assert_allclose(node.weight[finer], real[finer], rtol=2e-6, atol=1e-9)
-        compared += int(finer.sum())
-    assert compared > 1000
+    for node in real:
+        found = whole[node.name]
+        step = 2.0 ** -whole.fractions[node.name]
+        if isinstance(node, RealConv):
+            assert isinstance(found, Conv)
+            scale = np.exp2(found.shift + float(whole.fractions[node.inputs[0]])) * step
+            weight = found.weight * scale[:, :, None, None, None]
+            np.testing.assert_allclose(node.weight, weight, rtol=3e-7, atol=1e-12)
+            np.testing.assert_allclose(node.bias, found.bias * step, rtol=0, atol=2e-6)
+            compared += found.weight.size
+        if isinstance(node, RealSum) and node.constant is not None and "embed" in node.name:
+            assert isinstance(found, Sum)
+            assert found.constant is not None
+            assert np.array_equal(found.constant * step, node.constant)
+    assert compared > 10_000
+
+
+@pytest.mark.parametrize("templates", [1, 3])
+def test_on_the_grid_float_and_integer_counts_are_equal(templates: int) -> None:
+    """Every count of both branches, on noise and on black, without and with calibration."""
+    model = on_the_grid(templates)
+    rng = np.random.default_rng(5)
+    pixels = rng.integers(0, 256, (4, templates, 64, 64, 3), np.uint8)
+    pixels[1, :, 20:] = 0
+    crops = np.stack([[normalise(image) for image in stack] for stack in pixels])
+    real = FloatSimulator(model, record=True)
+    graphs = {branch: quantise(fold(model, branch)) for branch in (TEMPLATE, SEARCH)}
+    whole = IntegerSimulator(graphs, model.config, counts=True)
+    compared = 0
+    for z, x in zip(crops, crops[::-1, 0], strict=True):
+        for call, argument in (("encode_template", z), ("search", x)):
+            one, other = (getattr(s, call)(argument).trace.counts for s in (real, whole))
+            assert one.keys() == other.keys()
+            for name, counts in one.items():
+                assert np.array_equal(counts.reshape(other[name].shape), other[name]), name
+                compared += counts.size
+    assert compared > 1_900_000
+
+
+def test_the_grid_is_a_fixed_point_and_near() -> None:
+    model = tiny_model(1)
+    snapped = on_grid(model)
+    again = on_grid(snapped)
+    for name, value in snapped.state_dict().items():
+        if name.endswith((".weight", "_pos_embed")) and ".1.weight" not in name:
+            torch.testing.assert_close(again.state_dict()[name], value, rtol=1e-5, atol=1e-7)
+    crop = torch.from_numpy(normalise(np.full((64, 64, 3), 90, np.uint8)))[None]
+    first = [m.encoder.downsample1_1(crop, ONE_STEP) for m in (model, snapped)]
+    torch.testing.assert_close(first[1], first[0], rtol=0, atol=0.02)
+
+
+def test_checkpoints_on_the_grid_lose_nothing_in_fp16(tmp_path: Path) -> None:
+    model, path = on_the_grid(1), tmp_path / "grid.safetensors"
+    save_checkpoint(path, model, TrackerConfig(), half=True, exact=True)
+    stored = safetensors.torch.load_file(path)
+    for name, value in model.state_dict().items():
+        assert torch.equal(stored[name].to(value.dtype), value), name
+    halves = sum(v.numel() for v in stored.values() if v.dtype == torch.float16)
+    assert halves > 0.8 * sum(v.numel() for v in stored.values())
+
+
+@pytest.mark.parametrize("steps", [Steps(0, -3), Steps(0, -3, odd=True)])
+def test_biases_are_rounded_to_the_nearest_step(steps: Steps) -> None:
+    values = torch.linspace(-2, 2, 333)
+    found = grid.round_to(values, steps) * 8
+    assert torch.equal(found, found.round())
+    assert not steps.odd or (found % 2 == 1).all()
+    assert float((found / 8 - values).abs().max()) <= (0.125 if steps.odd else 0.0625)
+
+
+def test_names_of_the_grid_are_names_of_the_network() -> None:
+    """Every pattern of the tables has a module, and the gate, the stem and pools have their own."""
+    model = SpikeTrack(tiny_config(network={"templates": 3}).network.build())
+    convolutions = [n for n, m in model.named_modules() if isinstance(m, CONVOLUTIONS)]
+    used = {grid.convolution_steps(name) for name in convolutions}
+    assert used == {steps for _, steps in grid.CONVOLUTIONS}
+    populations = [n for n, m in model.named_modules() if isinstance(m, Neuron)]
+    still = [n for n in populations if grid.leak(n) == grid.NO_LEAK]
+    assert len(still) == 3 + 6 + 6 + sum(n.endswith("attn.attn_spike") for n in populations)
 
 
 def test_gradients_reach_the_real_weights() -> None:
@@ -78,33 +154,46 @@ def test_rounding_on_worked_examples() -> None:
     gain = torch.tensor([2.0, 0.0, 1.0])  # a channel without gain cannot be folded back
     assert round_weight(weight, gain)[0].tolist() == [127.0, -64.0, 1.0]
     assert torch.equal(round_weight(weight, gain)[1], weight[1])
-    assert round_image(torch.tensor([0.5, 1 / 300])).tolist() == [0.5, 1 / 256]
+    coarse = round_weight(weight, least=1)
+    assert coarse[0].tolist() == [128.0, -64.0, 0.0]
+    assert coarse[1].tolist() == [0.0, 0.0, 0.0]
 
 
-def test_disagreement_is_none_between_equal_maps_and_grows_with_the_size() -> None:
-    maps = perfect_maps(BOXES, 8)
-    assert float(disagreement(maps, maps, BOXES, WEIGHTS)) == pytest.approx(0, abs=1e-5)
-    larger = [{**maps, "size_map": maps["size_map"] * factor} for factor in (1.1, 1.3)]
-    apart = [float(disagreement(maps, other, BOXES, WEIGHTS)) for other in larger]
-    assert 0.2 < apart[0] < apart[1]
-    other = {**maps, "score_map": maps["score_map"].flip(-1)}
-    assert float(disagreement(maps, other, BOXES, WEIGHTS)) == pytest.approx(2, abs=1e-2)
+def test_a_quantised_run_leaves_weights_on_the_grid(tmp_path: Path) -> None:
+    config = tiny_config(quantised=True)
+    list(train(config, tiny_collection(tmp_path / "data", config), tmp_path / "run"))
+    for name in ("weights.safetensors", "weights.pth.tar"):
+        model = read_checkpoint(tmp_path / "run" / name).build()
+        weight = model.encoder.get_parameter("downsample3.encode_conv.weight") * 2.0**9
+        assert torch.equal(weight, weight.round()), name
 
 
-def steps(config_changes: dict[str, object], root: Path, out: Path) -> list[dict[str, Tensor]]:
-    config = tiny_config(**config_changes)
-    list(train(config, tiny_collection(root, config), out))
-    return [json.loads(row) for row in (out / "log.jsonl").read_text().splitlines()]
+def test_a_quantised_run_counts_what_differs_at_the_end(tmp_path: Path) -> None:
+    said: list[str] = []
+    config = tiny_config(quantised=True)
+    folder = tmp_path / "run"
+    list(train(config, tiny_collection(tmp_path / "data", config), folder, tell=said.append))
+    last = json.loads((folder / "log.jsonl").read_text().splitlines()[-1])
+    assert (last["event"], last["differ"]) == ("grid", 0)
+    assert last["compared"] > 10_000
+    assert said[-1].endswith(f"0 of {last['compared']:,} counts differ")
 
 
-def test_quantised_run_logs_disagreement_and_agreement(tmp_path: Path) -> None:
-    rows = steps({"quantised": True}, tmp_path / "data", tmp_path / "on")
-    agreed = [row["disagreement"] for row in rows if row["event"] == "step"]
-    assert len(agreed) == 6
-    assert min(agreed) > 0
-    assert all(0 <= row["agreement"] <= 1 for row in rows if row["event"] == "validation")
-    plain = steps({}, tmp_path / "data", tmp_path / "off")
-    assert {row["disagreement"] for row in plain if row["event"] == "step"} == {0}
+def test_differences_are_counted_off_the_grid() -> None:
+    pixels = np.random.default_rng(2).integers(0, 256, (64, 64, 3), "u1")
+    crops = torch.from_numpy(normalise(pixels))
+    found = differences(tiny_model(1), [(crops[None], crops)])
+    assert 100 < found["differ"] < found["compared"]
+
+
+def test_a_gate_passes_no_gradient_and_stays_as_it_was(tmp_path: Path) -> None:
+    config = tiny_config(quantised=True, network={"templates": 3})
+    first = build(config)
+    list(train(config, tiny_collection(tmp_path / "data", config), tmp_path / "run"))
+    state = torch.load(tmp_path / "run" / "state.pt", weights_only=True)["net"]
+    for name, value in first.state_dict().items():
+        if ".gate.mlp." in name and not name.endswith("weight"):
+            assert torch.equal(state[name], value), name
 
 
 def test_command_takes_quantised(tmp_path: Path) -> None:

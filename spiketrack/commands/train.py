@@ -37,8 +37,8 @@ def train(
         bool,
         typer.Option(
             "--quantised",
-            help="Train with the integer network's rounding in the loop (straight-through), "
-            "so that integer and float boxes agree; twice the work a pair.",
+            help="Train with the integer network's rounding in the loop (straight-through) and "
+            "leave weights on its grid: float and integer counts are then equal.",
         ),
     ] = False,
     resume: Annotated[bool, typer.Option(help="Go on from the state in --out.")] = False,
@@ -107,7 +107,4 @@ def _validation(progress: Progress) -> str:
     if "iou" not in progress.validation:
         return "no validation yet"
     found = progress.validation
-    return (
-        f"validation IoU {found['iou']:.3f} hit {found['hit']:.2f} "
-        f"int8 agreement {found['agreement']:.2f}"
-    )
+    return f"validation IoU {found['iou']:.3f} hit {found['hit']:.2f}"

@@ -59,8 +59,8 @@ def curves(rows: list[dict[str, Any]]) -> Any:
     from plotly.subplots import make_subplots
 
     panels = (
-        ("step", ("loss", "focal", "giou", "l1", "size", "disagreement")),
-        ("validation", ("iou", "hit", "agreement")),
+        ("step", ("loss", "focal", "giou", "l1", "size")),
+        ("validation", ("iou", "hit")),
         ("step", ("pairs_per_second",)),
     )
     titles = ["Loss", "Validation (averaged weights)", "Pairs a second"]

@@ -7,12 +7,6 @@ in CenterNet (α 2, β 4). The other terms are of boxes, taken on the 3×3 cells
 weighted exp(-d² / 2). |Δ log size| is the mean over width and height: without it the network leans
 on the crop's scale, and in closed loop an error of size outlives many frames.
 
-Quantised training runs the rounded network beside the real one and descends
-
-    (loss + loss of the rounded) / 2 + agreement_weight · disagreement
-
-where disagreement is the same sum of box terms between the two networks' boxes, on the same cells,
-and Σ (p - p̂)² over the score map.
 Boxes are centre x, centre y, w, h in crops; P cells along a side.
 """
 
@@ -116,17 +110,6 @@ def _box_terms(a: Tensor, b: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Te
 
 def _weighted(giou: Tensor, l1: Tensor, size: Tensor, weights: OptimiserSection) -> Tensor:
     return weights.giou_weight * giou + weights.l1_weight * l1 + weights.size_weight * size
-
-
-def disagreement(
-    maps: dict[str, Tensor], others: dict[str, Tensor], boxes: Tensor, weights: OptimiserSection
-) -> Tensor:
-    """How far two networks' maps of the same crops are apart; boxes (B, 4) are the truth."""
-    weight = _weight(squared_distance(boxes, maps["score_map"].shape[-1]))
-    terms = _box_terms(cell_boxes(maps), cell_boxes(others), weight)
-    score = ((maps["score_map"] - others["score_map"]) ** 2).sum() / len(boxes)
-    apart: Tensor = _weighted(*terms, weights) + score
-    return apart
 
 
 def decode(maps: dict[str, Tensor], window: bool = True) -> Tensor:

@@ -19,14 +19,15 @@ from torch import Tensor
 from spiketrack.errors import SpikeTrackError
 from spiketrack.model import SpikeTrack
 from spiketrack.preprocessing import MEAN, STD
+from spiketrack.retrieval import TemporalGate
 from spiketrack.training.initial import freeze_statistics
-from spiketrack.training.losses import disagreement, total_loss
+from spiketrack.training.losses import total_loss
 from spiketrack.training.pairs import Sample, Sampler
 from spiketrack.training.rounding import Joint, rounded_pass, running_variances
 from spiketrack.training.schema import TrainingConfig
 
 PATIENCE = 900.0  # seconds that one worker waits for the others
-FIGURES = ("loss", "focal", "giou", "l1", "size", "disagreement")
+FIGURES = ("loss", "focal", "giou", "l1", "size")
 Batch = tuple[Tensor, Tensor, Tensor]
 
 
@@ -46,6 +47,13 @@ def collate(samples: Sequence[Sample]) -> Batch:
     steps = z.shape[:2]
     z = z.flatten(0, 1).contiguous(memory_format=layout).view(*steps, *z.shape[2:])
     return z, x.contiguous(memory_format=layout), boxes
+
+
+def freeze_gates(model: SpikeTrack) -> None:
+    """No gradient through a gate's logits: on the grid its choice of a step is a step function."""
+    for module in model.modules():
+        if isinstance(module, TemporalGate):
+            module.register_forward_hook(lambda _module, _inputs, logits: logits.detach())
 
 
 def share(tensor: Tensor) -> Tensor:
@@ -71,6 +79,8 @@ class Replica:
         model.train()
         if config.statistics == "frozen":
             freeze_statistics(model)
+        if config.quantised:
+            freeze_gates(model)
 
     def prepare(self, step: int) -> Batch:
         """Draw this worker's samples of a step, once."""
@@ -88,22 +98,15 @@ class Replica:
         z, x, boxes = self.prepare(step)
         self.model.zero_grad()
         weights = self.config.optimiser
-        maps = self._maps(z, x, rounded=False)
-        losses = total_loss(maps, boxes, weights)
-        total, apart = losses.total, torch.zeros(())
-        if self.config.quantised:
-            others = self._maps(z, x, rounded=True)
-            apart = disagreement(maps, others, boxes, weights)
-            total = (total + total_loss(others, boxes, weights).total) / 2
-            total = total + weights.agreement_weight * apart
-        total.backward()  # type: ignore[no-untyped-call]
-        parts = (total, losses.focal, losses.giou, losses.l1, losses.size, apart)
+        losses = total_loss(self._maps(z, x), boxes, weights)
+        losses.total.backward()  # type: ignore[no-untyped-call]
+        parts = (losses.total, losses.focal, losses.giou, losses.l1, losses.size)
         return [float(part.detach()) for part in parts]
 
-    def _maps(self, z: Tensor, x: Tensor, rounded: bool) -> dict[str, Tensor]:
+    def _maps(self, z: Tensor, x: Tensor) -> dict[str, Tensor]:
         half = self.config.optimiser.precision == "bfloat16"
         with torch.autocast("cpu", torch.bfloat16, enabled=half):
-            maps = rounded_pass(self.joint, z, x) if rounded else self.joint(z, x)
+            maps = rounded_pass(self.joint, z, x) if self.config.quantised else self.joint(z, x)
         return {name: value.float() for name, value in maps.items()}
 
 

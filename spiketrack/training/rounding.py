@@ -4,8 +4,9 @@ A convolution's weight folded with its batch normalisation, w · γ / √(σ² +
 
     ŵ = clip(round(w γ / √(σ² + ε) · 2^-e), -127, 127) · 2^e · √(σ² + ε) / γ
 
-with one exponent e an output channel (``int8.py``); the image is rounded to 2^-8. σ² is the running
-variance, as at export. The gradient of ŵ is handed to w as is.
+with one exponent e an output channel (``int8.py``), at least that of ``grid.py``; the image layer's
+weights are rounded in units of a pixel. σ² is the running variance, as at export. Leaks are those
+of ``grid.py``. The gradient of ŵ is handed to w as is.
 """
 
 from __future__ import annotations
@@ -17,8 +18,11 @@ from torch import Tensor, nn
 from torch.func import functional_call  # type: ignore[attr-defined]
 
 from spiketrack import int8
-from spiketrack.limits import IMAGE_FRACTION
+from spiketrack.limits import PIXEL_MAX, WEIGHT_MAX
 from spiketrack.model import SpikeTrack
+from spiketrack.neuron import Neuron
+from spiketrack.preprocessing import STD
+from spiketrack.training import grid
 from spiketrack.training.initial import BATCH_NORMS
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d)
@@ -47,44 +51,64 @@ def running_variances(model: SpikeTrack) -> dict[str, Tensor]:
 
 
 def rounded_pass(joint: Joint, z: Tensor, x: Tensor) -> dict[str, Tensor]:
-    """The maps of the network with rounded weights and image; gradients reach the real weights."""
-    weights = {f"model.{name}": weight for name, weight in rounded_weights(joint)}
-    maps: dict[str, Tensor] = functional_call(joint, weights, (round_image(z), round_image(x)))
+    """The maps of the network with rounded weights and leaks; gradients reach the real weights."""
+    values = {f"model.{name}": value for name, value in rounded_parameters(joint)}
+    maps: dict[str, Tensor] = functional_call(joint, values, (z, x))
     return maps
 
 
-def round_image(x: Tensor) -> Tensor:
-    """A normalised crop on the integer network's grid."""
-    steps = 2.0**IMAGE_FRACTION
-    return (x * steps).round_().div_(steps)
-
-
-def rounded_weights(joint: Joint) -> Iterator[tuple[str, Tensor]]:
-    """Parameter name and straight-through rounded weight of every convolution."""
+def rounded_parameters(joint: Joint) -> Iterator[tuple[str, Tensor]]:
+    """Name and straight-through rounded value of every convolution's weight and of all decays."""
+    several = joint.model.config.templates > 1
     for name, module in joint.model.named_modules():
         if isinstance(module, CONVOLUTIONS):
-            rounded = round_weight(module.weight.detach(), _gain(joint, name))
+            rounded = round_layer(joint, name, module.weight.detach())
             yield f"{name}.weight", module.weight + (rounded - module.weight).detach()
+        elif isinstance(module, Neuron) and several:
+            yield f"{name}.decay", torch.full_like(module.decay, grid.leak(name))
 
 
-def _gain(joint: Joint, name: str) -> Tensor | None:
+def round_layer(joint: Joint, name: str, weight: Tensor) -> Tensor:
+    """The weight (C_out, ...) of the convolution ``name`` on its grid.
+
+    The gate's last weights are only known up to a factor, which makes the largest one 127 steps.
+    """
+    least = grid.convolution_steps(name).weights
+    if name.endswith(grid.GATE):
+        return torch.round(weight / weight.abs().max() * WEIGHT_MAX) * 2.0**least
+    units = torch.ones(weight.shape[1], dtype=weight.dtype)
+    if name == grid.IMAGE_LAYER:
+        units = PIXEL_MAX * torch.tensor(STD, dtype=weight.dtype)
+    units = units.view(1, -1, *[1] * (weight.dim() - 2))
+    return round_weight(weight / units, gain(joint, name), least) * units
+
+
+def gain(joint: Joint, name: str) -> Tensor | None:
     """γ / √(σ² + ε) of the batch normalisation behind a convolution, if there is one."""
+    norm_name = norm_of(joint.model, name)
+    if norm_name is None:
+        return None
+    norm = joint.model.get_submodule(norm_name)
+    variance = joint.variances[f"{norm_name}.running_var"]
+    found: Tensor = norm.weight.detach() * torch.rsqrt(variance + norm.eps)
+    return found
+
+
+def norm_of(model: SpikeTrack, name: str) -> str | None:
+    """Name of the batch normalisation behind the convolution ``name``."""
     parent, _, leaf = name.rpartition(".")
     norm_leaf = "1" if leaf == "0" else leaf.replace("conv", "bn")
-    norm = getattr(joint.model.get_submodule(parent), norm_leaf, None)
-    if not isinstance(norm, BATCH_NORMS):
-        return None
-    variance = joint.variances[f"{parent}.{norm_leaf}.running_var"]
-    return norm.weight.detach() * torch.rsqrt(variance + norm.eps)
+    norm = getattr(model.get_submodule(parent), norm_leaf, None)
+    return f"{parent}.{norm_leaf}" if isinstance(norm, BATCH_NORMS) else None
 
 
-def round_weight(weight: Tensor, gain: Tensor | None = None) -> Tensor:
+def round_weight(weight: Tensor, scales: Tensor | None = None, least: int = -64) -> Tensor:
     """weight (C_out, ...) as int8 mantissa · power of two of each folded channel, unfolded again.
 
-    A channel whose gain is 0 is left as it is.
+    Exponents are at least ``least``. A channel whose scale is 0 is left as it is.
     """
     flat = weight.flatten(1)
-    scale = torch.ones_like(flat[:, :1]) if gain is None else gain[:, None]
+    scale = torch.ones_like(flat[:, :1]) if scales is None else scales[:, None]
     folded = flat * scale
-    rounded = int8.nearest(folded, int8.exponents(folded))
+    rounded = int8.nearest(folded, int8.exponents(folded).clamp(min=least))
     return torch.where(scale == 0, flat, rounded / scale).view_as(weight)

@@ -116,7 +116,6 @@ class OptimiserSection(Section):
     giou_weight: Positive = 2.0
     l1_weight: Positive = 5.0
     size_weight: Annotated[float, Field(ge=0)] = 2.0
-    agreement_weight: Annotated[float, Field(ge=0)] = 1.0  # only where ``quantised``
     validate_every: Count = 400
     save_every: Count = 200
     log_every: Count = 20
@@ -129,7 +128,7 @@ class TrainingConfig(Section):
     seed: int = 0
     init: str | None = None
     statistics: Literal["trainable", "frozen"] = "trainable"
-    quantised: bool = False  # every batch also runs with the integer network's rounding
+    quantised: bool = False  # with the integer network's rounding, and left on its grid
     network: NetworkSection
     tracker: TrackerSection = TrackerSection()
     data: DataSection = DataSection()

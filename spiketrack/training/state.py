@@ -18,6 +18,7 @@ from spiketrack.errors import ConfigError
 from spiketrack.files import atomic_path
 from spiketrack.model import SpikeTrack
 from spiketrack.training.schema import TrainingConfig
+from spiketrack.training.snapping import on_grid
 
 STATE = "state.pt"
 # may change between a run and its continuation without making it another run
@@ -101,7 +102,10 @@ def _compare(old: dict[str, Any], new: dict[str, Any], prefix: str) -> None:
 
 
 def export_weights(run: Run, path: Path, validation: dict[str, float]) -> None:
-    """Write the averaged weights as a checkpoint; ``.safetensors`` in fp16."""
+    """Write the averaged weights as a checkpoint; ``.safetensors`` in fp16.
+
+    Those of a quantised run are on the integer network's grid; nothing there is rounded to fp16.
+    """
     notes = {
         "name": run.config.name,
         "configuration": run.config.model_dump_json(),
@@ -110,4 +114,7 @@ def export_weights(run: Run, path: Path, validation: dict[str, float]) -> None:
         "minutes": f"{run.minutes:.1f}",
     } | {f"validation_{key}": f"{value:.4f}" for key, value in validation.items()}
     tracker = run.config.tracker.build()
-    save_checkpoint(path, run.average, tracker, notes, half=path.suffix == ".safetensors")
+    quantised = run.config.quantised
+    model = on_grid(run.average) if quantised else run.average
+    half = path.suffix == ".safetensors"
+    save_checkpoint(path, model, tracker, notes, half, exact=quantised)

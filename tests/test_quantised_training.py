@@ -33,6 +33,7 @@ from spiketrack.training import grid
 from spiketrack.training.grid import Steps
 from spiketrack.training.initial import branch_ends
 from spiketrack.training.loop import build, train
+from spiketrack.training.replica import soften_gates
 from spiketrack.training.rounding import CONVOLUTIONS, Joint, round_weight, rounded_pass
 from spiketrack.training.snapping import differences, on_grid
 
@@ -186,14 +187,22 @@ def test_differences_are_counted_off_the_grid() -> None:
     assert 100 < found["differ"] < found["compared"]
 
 
-def test_a_gate_passes_no_gradient_and_stays_as_it_was(tmp_path: Path) -> None:
-    config = tiny_config(quantised=True, network={"templates": 3})
-    first = build(config)
-    list(train(config, tiny_collection(tmp_path / "data", config), tmp_path / "run"))
-    state = torch.load(tmp_path / "run" / "state.pt", weights_only=True)["net"]
-    for name, value in first.state_dict().items():
-        if ".gate.mlp." in name and not name.endswith("weight"):
-            assert torch.equal(state[name], value), name
+def test_a_gate_takes_one_step_and_still_learns() -> None:
+    model = copy.deepcopy(tiny_model(3)).requires_grad_().train()
+    soften_gates(model)
+    shares: list[torch.Tensor] = []
+    retriever = model.encoder.get_submodule("mrm.2.retriever")
+    retriever.get_submodule("share").register_forward_hook(lambda m, i, o: shares.append(o))
+    size = model.config.resolution
+    maps = rounded_pass(Joint(model), torch.rand(3, 2, 3, size, size), torch.rand(2, 3, size, size))
+    sum(value.sum() for value in maps.values()).backward()  # type: ignore[union-attr]
+    allowed = torch.tensor([0, 1 / 3, 1 / 2, 1])
+    apart = (shares[0].detach()[..., None] - allowed).abs().amin(-1)
+    assert float(apart.max()) < 1e-6
+    for name in ("gate.mlp.0.weight", "gate.mlp.2.weight"):
+        gradient = retriever.get_parameter(name).grad
+        assert gradient is not None
+        assert 0 < float(gradient.abs().max()) < 1000, name
 
 
 def test_command_takes_quantised(tmp_path: Path) -> None:

@@ -14,16 +14,16 @@ from multiprocessing.synchronize import Barrier
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from spiketrack.errors import SpikeTrackError
 from spiketrack.model import SpikeTrack
 from spiketrack.preprocessing import MEAN, STD
-from spiketrack.retrieval import TemporalGate
+from spiketrack.retrieval import Retriever
 from spiketrack.training.initial import freeze_statistics
 from spiketrack.training.losses import total_loss
 from spiketrack.training.pairs import Sample, Sampler
-from spiketrack.training.rounding import Joint, rounded_pass, running_variances
+from spiketrack.training.rounding import GATE_SCALE, Joint, rounded_pass, running_variances
 from spiketrack.training.schema import TrainingConfig
 
 PATIENCE = 900.0  # seconds that one worker waits for the others
@@ -49,11 +49,19 @@ def collate(samples: Sequence[Sample]) -> Batch:
     return z, x.contiguous(memory_format=layout), boxes
 
 
-def freeze_gates(model: SpikeTrack) -> None:
-    """No gradient through a gate's logits: on the grid its choice of a step is a step function."""
+def soften_gates(model: SpikeTrack) -> None:
+    """Gradients of a gate's shares as if its logits were ``GATE_SCALE`` times smaller.
+
+    On the grid the largest logit takes all, which has no gradient (straight-through estimator).
+    """
     for module in model.modules():
-        if isinstance(module, TemporalGate):
-            module.register_forward_hook(lambda _module, _inputs, logits: logits.detach())
+        if isinstance(module, Retriever):
+            module.share.register_forward_hook(_soft)
+
+
+def _soft(module: nn.Module, inputs: tuple[Tensor], shares: Tensor) -> Tensor:
+    soft = (inputs[0] / GATE_SCALE).softmax(-1)
+    return shares + (soft - soft.detach())
 
 
 def share(tensor: Tensor) -> Tensor:
@@ -80,7 +88,7 @@ class Replica:
         if config.statistics == "frozen":
             freeze_statistics(model)
         if config.quantised:
-            freeze_gates(model)
+            soften_gates(model)
 
     def prepare(self, step: int) -> Batch:
         """Draw this worker's samples of a step, once."""

@@ -25,6 +25,7 @@ from spiketrack.preprocessing import STD
 from spiketrack.training import grid
 from spiketrack.training.initial import BATCH_NORMS
 
+GATE_SCALE = 2.0**14  # how much larger a gate's logits are on the grid: 127 steps of 2^7
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d)
 
 
@@ -62,8 +63,9 @@ def rounded_parameters(joint: Joint) -> Iterator[tuple[str, Tensor]]:
     several = joint.model.config.templates > 1
     for name, module in joint.model.named_modules():
         if isinstance(module, CONVOLUTIONS):
+            real = module.weight * GATE_SCALE if name.endswith(grid.GATE) else module.weight
             rounded = round_layer(joint, name, module.weight.detach())
-            yield f"{name}.weight", module.weight + (rounded - module.weight).detach()
+            yield f"{name}.weight", real + (rounded - real).detach()
         elif isinstance(module, Neuron) and several:
             yield f"{name}.decay", torch.full_like(module.decay, grid.leak(name))
 

@@ -16,7 +16,7 @@ from spiketrack.training import pasting, pixels
 from spiketrack.training.folders import Pixels, data_root, load_collection, read_clip
 from spiketrack.training.pairs import Sampler
 from spiketrack.training.schema import AugmentSection, load_config
-from spiketrack.training.views import Drift, View, search_drift
+from spiketrack.training.views import Drift, View, lost_drift, search_drift
 
 
 @pytest.mark.parametrize("name", ["nano", "nano-quantised", "nano-t3"])
@@ -165,3 +165,25 @@ def test_pixel_faults_keep_the_shape() -> None:
     covered = pixels.occlude(rng, image, (0.5, 0.5, 0.5, 0.5), np.zeros_like(image))
     share = (covered == 0).all(-1)[16:48, 16:48].mean()
     assert 0.1 < share < 0.5
+
+
+@pytest.mark.parametrize(("spoiled", "lost"), [(0.0, 0), (1.0, 2)])
+def test_later_templates_may_show_something_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoiled: float, lost: int
+) -> None:
+    drifts: list[Drift] = []
+
+    def watched(rng: np.random.Generator, augment: AugmentSection) -> Drift:
+        drifts.append(lost_drift(rng, augment))
+        return drifts[-1]
+
+    monkeypatch.setattr("spiketrack.training.pairs.lost_drift", watched)
+    sections = {"network": {"templates": 3}, "data": {"video_share": 1.0, "pasted_share": 0.0}}
+    config = tiny_config(**sections, augment={"spoiled": spoiled})
+    sampler = Sampler(config, tiny_collection(tmp_path, config))
+    for index in range(20):
+        sampler.draw(index)
+    assert len(drifts) == 20 * lost
+    if lost:
+        far = [max(abs(d.x), abs(d.y)) for d in drifts]
+        assert 0.6 < max(far) <= 0.8

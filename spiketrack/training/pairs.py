@@ -16,7 +16,7 @@ from spiketrack.training import pasting, pixels
 from spiketrack.training.folders import Clip, Collection, Pixels, Still
 from spiketrack.training.pasting import CutOut, Placement
 from spiketrack.training.schema import AugmentSection, TrainingConfig
-from spiketrack.training.views import Box, Drift, normal, search_drift, template_drift
+from spiketrack.training.views import Box, Drift, lost_drift, normal, search_drift, template_drift
 
 Drawn = tuple[list[Pixels], list[Pixels], list[Box]]
 VALIDATION_STREAM = 2**31
@@ -100,7 +100,10 @@ class Sampler:
         tracker = self.config.tracker
         crops: Drawn = ([], [], [])
         for step, (image, box) in enumerate(templates):
-            drift = template_drift(rng, augment, 1.0 if step == 0 else 3.0)
+            if step and augment.spoiled and rng.random() < augment.spoiled:
+                drift = lost_drift(rng, augment)
+            else:
+                drift = template_drift(rng, augment, 3.0 if step else 1.0)
             crops[0].append(drift.view(box, tracker.template_factor).render(image, self.size))
         for image, box in searches:
             view = search_drift(rng, augment).view(box, self.search_factor)

@@ -61,7 +61,7 @@ def soften_gates(model: SpikeTrack) -> None:
 
 def _soft(module: nn.Module, inputs: tuple[Tensor], shares: Tensor) -> Tensor:
     soft = (inputs[0] / GATE_SCALE).softmax(-1)
-    return shares + (soft - soft.detach())
+    return shares.detach() + (soft - soft.detach())
 
 
 def share(tensor: Tensor) -> Tensor:

@@ -78,7 +78,7 @@ class AugmentSection(Section):
 
     ``scale``: standard deviation of the log of the crop's scale; ``shift`` and ``far_shift``:
     largest distance of the target from the centre in crops, the far one drawn with
-    ``far_share``; ``search_factor``: of the crops before they are off, where it is not the
+    ``far_share``; ``spoiled``: share of later templates cut where the object is not; ``search_factor``: of the crops before they are off, where it is not the
     tracker's; the rest are probabilities and standard deviations.
     """
 
@@ -98,6 +98,7 @@ class AugmentSection(Section):
     noise: Share = 0.1
     occlusion: Share = 0.12
     distractors: Share = 0.6
+    spoiled: Share = 0.0
 
 
 class OptimiserSection(Section):

@@ -90,6 +90,11 @@ def search_drift(rng: np.random.Generator, augment: AugmentSection) -> Drift:
     return Drift(x, y, scale, angle, math.exp(normal(rng, augment.stretch)))
 
 
+def lost_drift(rng: np.random.Generator, augment: AugmentSection) -> Drift:
+    """A later template cut where the tracker had lost the object, wholly or in part."""
+    return search_drift(rng, augment.model_copy(update={"far_share": 1.0, "far_shift": 0.8}))
+
+
 def template_drift(rng: np.random.Generator, augment: AugmentSection, amount: float = 1.0) -> Drift:
     """A template is nearly exact: its box is given, or for later templates predicted."""
     reach = augment.template_shift * amount

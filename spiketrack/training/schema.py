@@ -78,8 +78,9 @@ class AugmentSection(Section):
 
     ``scale``: standard deviation of the log of the crop's scale; ``shift`` and ``far_shift``:
     largest distance of the target from the centre in crops, the far one drawn with
-    ``far_share``; ``spoiled``: share of later templates cut where the object is not; ``search_factor``: of the crops before they are off, where it is not the
-    tracker's; the rest are probabilities and standard deviations.
+    ``far_share``; ``spoiled``: share of later templates cut where the object is not;
+    ``search_factor``: of the crops before they are off, where it is not the tracker's; the rest
+    are probabilities and standard deviations.
     """
 
     search_factor: Positive | None = None

@@ -38,8 +38,9 @@ class InlineBlock(BlockModel):
         self.sent[name] = torch.as_tensor(message)
 
     def send_bytes(self, name: str, tensors: Sequence[Tensor]) -> None:
-        """Leave tensors of bytes as one message."""
-        self.sent[name] = torch.cat([x.flatten() for x in tensors]).view(torch.int8)
+        """Leave tensors of bytes as one message, channels last."""
+        flat = [x.permute(0, 2, 3, 1).flatten() for x in tensors]
+        self.sent[name] = torch.cat(flat).view(torch.int8)
 
 
 class InlineNetwork:

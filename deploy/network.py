@@ -191,14 +191,13 @@ class LavaNetwork:
         deadline = time.monotonic() + self.timeout
         self.steps += 1
         self._feed(image, memory)
+        # counts come first: those of early blocks are copied while later ones compute
+        vectors = [self._receive(port, deadline) for port in self.counts]
         outputs = self.assembly.outputs(self._receive(self.outputs.host, deadline))
         operations = {}
         if self.operations is not None:
             operations = self.assembly.operations(self._receive(self.operations.host, deadline))
-        counts = {}
-        if self.recording.counts:
-            vectors = [self._receive(port, deadline) for port in self.counts]
-            counts = self.assembly.counts(vectors)
+        counts = self.assembly.counts(vectors) if self.counts else {}
         return StepResult(outputs, operations, counts)
 
     def _feed(self, image: NDArray[Any], memory: Mapping[str, NDArray[Any]] | None) -> None:

@@ -233,14 +233,14 @@ class BlockModel(DirectModel):
         if self.counter is not None:
             self.counter.observe(node, inputs, output)
         if self.recording.counts and isinstance(node, POPULATIONS):
-            self.populations.append(in_memory(output).permute(0, 2, 3, 1))
+            self.populations.append(output)
 
     def record(self) -> None:
         """Send operation counts and the counts of all populations, as asked for."""
         if self.counter is not None:
             self.send("operations", self.counter.take())
         if self.populations:
-            self.send_bytes("counts", self.populations)
+            self.send_bytes("counts", [in_memory(counts) for counts in self.populations])
             self.populations.clear()
 
 

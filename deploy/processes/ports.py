@@ -138,7 +138,7 @@ class Sender:
         self._sent()
 
     def send_bytes(self, tensors: Sequence[Tensor]) -> None:
-        """Wait for a free slot and write contiguous tensors of bytes, one behind the other."""
+        """Wait for a free slot and write tensors of bytes as they lie in memory, side by side."""
         slot = self._slot()
         if sum(x.numel() for x in tensors) != slot.nbytes:
             raise LavaError(f"{[tuple(x.shape) for x in tensors]} for a slot of {slot.nbytes} B")
@@ -223,7 +223,7 @@ class DirectModel(PyLoihiProcessModel):
             sender.send(message)
 
     def send_bytes(self, name: str, tensors: Sequence[Tensor]) -> None:
-        """Send contiguous tensors of bytes as one message to every channel of an OutPort."""
+        """Send tensors (steps, C, H, W) of bytes, channels last in memory, as one message."""
         for sender in self.senders.get(name, ()):
             sender.send_bytes(tensors)
 

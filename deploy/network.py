@@ -41,7 +41,7 @@ from spiketrack.deploy.processes.host import (
     memory_writer_model,
 )
 from spiketrack.deploy.processes.ports import Receiver, receiver
-from spiketrack.deploy.results import Assembly, StepResult
+from spiketrack.deploy.results import Assembly, Buffers, StepResult
 from spiketrack.errors import GraphError, LavaError
 from spiketrack.export.counting import FIELDS
 from spiketrack.export.graph import IMAGE, MEMORY, Graph
@@ -141,6 +141,7 @@ class LavaNetwork:
         self.outputs = self._collector(ports, layout, np.int32, shared)
         parts = self.grouping.parts
         self.counts = [b.counts for b in self.blocks.values() if hasattr(b, "counts")]
+        self.buffers = Buffers(sum(port.size for port in self.counts))
         self.operations: Collector | None = None
         if self.recording.operations:
             ports = [self.blocks[part.name].operations for part in parts]
@@ -192,7 +193,7 @@ class LavaNetwork:
         self.steps += 1
         self._feed(image, memory)
         # counts come first: those of early blocks are copied while later ones compute
-        vectors = [self._receive(port, deadline) for port in self.counts]
+        vectors = self._receive_counts(deadline)
         outputs = self.assembly.outputs(self._receive(self.outputs.host, deadline))
         operations = {}
         if self.operations is not None:
@@ -212,7 +213,18 @@ class LavaNetwork:
             values = [np.asarray(memory[name], np.int32).ravel() for name in self.memory_names]
             writer.host.external_pipe_csp_send_port.send(np.concatenate(values))
 
-    def _receive(self, port: OutPort, deadline: float) -> NDArray[Any]:
+    def _receive_counts(self, deadline: float) -> list[NDArray[Any]]:
+        """One vector a part that records counts, side by side in one buffer."""
+        vectors, start, buffer = [], 0, self.buffers.take()
+        for port in self.counts:
+            into = buffer[start : start + port.size]
+            vectors.append(self._receive(port, deadline, into))
+            start += port.size
+        return vectors
+
+    def _receive(
+        self, port: OutPort, deadline: float, into: NDArray[Any] | None = None
+    ) -> NDArray[Any]:
         """Wait for a message, now and then looking for failed processes and the deadline."""
         while not self.receivers[port].arrives(LOOK_EVERY):
             self._raise_failures()
@@ -221,7 +233,7 @@ class LavaNetwork:
                     f"Lava process {self._late()}: no answer within {self.timeout:g} s; "
                     "the run was ended (a larger --timeout waits longer)"
                 )
-        return self.receivers[port].copy()
+        return self.receivers[port].copy(into)
 
     def _raise_failures(self) -> None:
         for actor in self.runtime._messaging_infrastructure.actors:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,30 @@ class StepResult:
     outputs: Mapping[str, NDArray[np.int32]]
     operations: Mapping[str, NDArray[np.int64]]
     counts: Mapping[str, NDArray[np.int8]]
+
+
+class Buffers:
+    """Vectors of bytes that are used again once nobody holds them or a view of them.
+
+    New memory for every frame's counts would cost more than copying them: the kernel clears it page
+    by page. A view keeps its vector alive, so a vector with no reference but ours is free.
+    """
+
+    KEPT = 3
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.vectors: list[NDArray[np.int8]] = []
+
+    def take(self) -> NDArray[np.int8]:
+        """A vector that nobody else holds."""
+        for index in range(len(self.vectors)):
+            if sys.getrefcount(self.vectors[index]) == 2:  # the list's, and the call's own
+                return self.vectors[index]
+        vector = np.empty(self.size, np.int8)
+        if len(self.vectors) < self.KEPT:
+            self.vectors.append(vector)
+        return vector
 
 
 class Assembly:

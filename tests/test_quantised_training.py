@@ -31,7 +31,7 @@ from spiketrack.simulators.float_reference import FloatSimulator
 from spiketrack.simulators.integer import IntegerSimulator
 from spiketrack.training import grid
 from spiketrack.training.grid import Steps
-from spiketrack.training.initial import branch_ends
+from spiketrack.training.initial import branch_ends, scale_gates
 from spiketrack.training.loop import build, train
 from spiketrack.training.replica import soften_gates
 from spiketrack.training.rounding import CONVOLUTIONS, Joint, round_weight, rounded_pass
@@ -188,7 +188,9 @@ def test_differences_are_counted_off_the_grid() -> None:
 
 
 def test_a_gate_takes_one_step_and_still_learns() -> None:
-    model = copy.deepcopy(tiny_model(3)).requires_grad_().train()
+    model = copy.deepcopy(on_grid(tiny_model(3)))
+    scale_gates(model)
+    model.requires_grad_().train()
     soften_gates(model)
     shares: list[torch.Tensor] = []
     retriever = model.encoder.get_submodule("mrm.2.retriever")

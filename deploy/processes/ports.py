@@ -96,9 +96,11 @@ class Receiver:
         """Whether a message comes within ``timeout`` seconds; ``copy`` then takes it."""
         return bool(self.port._req.acquire(True, timeout))
 
-    def copy(self) -> NDArray[Any]:
-        """The message that has arrived, as an array of its own; its slot is given back."""
-        message = self.slots[self.index].copy()
+    def copy(self, into: NDArray[Any] | None = None) -> NDArray[Any]:
+        """The message that has arrived, in ``into`` or a new array; its slot is given back."""
+        slot = self.slots[self.index]
+        message = np.empty_like(slot) if into is None else into
+        np.copyto(message, slot)
         self.index = (self.index + 1) % len(self.slots)
         self.port._ack.release()
         return message

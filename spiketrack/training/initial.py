@@ -10,9 +10,11 @@ from torch import Tensor, nn
 
 from spiketrack.blocks import ConvBlock, Mlp, PositionalEmbeddings, SepConv
 from spiketrack.model import SpikeTrack
+from spiketrack.retrieval import TemporalGate
 
 BRANCH_SCALE = 0.2  # with 1.0 training stays at chance: the gradient grows through 30 branches
 EMBEDDING = 0.02
+GATE_PEAK = 0.2
 SCORE_BIAS, SIZE_BIAS, OFFSET_BIAS = -2.5, -1.1, 0.5  # a rare positive, a quarter, mid-cell
 RESPONDER = re.compile(r"(.*\.seg_responder_[dp]w)\.\d+\.(.*)")
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
@@ -68,6 +70,19 @@ def adopt(model: SpikeTrack, state: dict[str, Tensor]) -> int:
                 tensor.copy_(source)
                 taken += 1
     return taken
+
+
+@torch.no_grad()
+def scale_gates(model: SpikeTrack) -> None:
+    """The last weights of each temporal gate to a largest one of ``GATE_PEAK``.
+
+    Where the largest logit takes all, their factor means nothing, and one taken from a network on
+    the integer network's grid is too large to learn.
+    """
+    for module in model.modules():
+        if isinstance(module, TemporalGate):
+            weight = module.mlp[2].weight
+            weight.mul_(GATE_PEAK / weight.abs().max())
 
 
 def freeze_statistics(model: SpikeTrack) -> None:

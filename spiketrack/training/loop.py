@@ -16,7 +16,7 @@ from spiketrack.checkpoint import read_checkpoint
 from spiketrack.model import SpikeTrack
 from spiketrack.training import state
 from spiketrack.training.folders import Collection
-from spiketrack.training.initial import adopt, initialise
+from spiketrack.training.initial import adopt, initialise, scale_gates
 from spiketrack.training.journal import Journal
 from spiketrack.training.losses import decode, overlap
 from spiketrack.training.pairs import Sampler
@@ -75,6 +75,8 @@ def build(config: TrainingConfig, tell: Tell = print) -> SpikeTrack:
         taken = adopt(model, dict(read_checkpoint(config.init).state))
         total = len(model.state_dict())
         tell(f"{config.init}: {taken} of {total} tensors have a place in this network")
+    if config.quantised:
+        scale_gates(model)
     for parameter in model.parameters():
         if parameter.dim() == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)

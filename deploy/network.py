@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -192,13 +192,12 @@ class LavaNetwork:
         deadline = time.monotonic() + self.timeout
         self.steps += 1
         self._feed(image, memory)
-        # counts come first: those of early blocks are copied while later ones compute
-        vectors = self._receive_counts(deadline)
+        # counts come first: those of early blocks are taken while later ones compute
+        counts = self.assembly.counts(self._receive_counts(deadline)) if self.counts else {}
         outputs = self.assembly.outputs(self._receive(self.outputs.host, deadline))
         operations = {}
         if self.operations is not None:
             operations = self.assembly.operations(self._receive(self.operations.host, deadline))
-        counts = self.assembly.counts(vectors) if self.counts else {}
         return StepResult(outputs, operations, counts)
 
     def _feed(self, image: NDArray[Any], memory: Mapping[str, NDArray[Any]] | None) -> None:
@@ -213,14 +212,12 @@ class LavaNetwork:
             values = [np.asarray(memory[name], np.int32).ravel() for name in self.memory_names]
             writer.host.external_pipe_csp_send_port.send(np.concatenate(values))
 
-    def _receive_counts(self, deadline: float) -> list[NDArray[Any]]:
+    def _receive_counts(self, deadline: float) -> Iterator[NDArray[Any]]:
         """One vector a part that records counts, side by side in one buffer."""
-        vectors, start, buffer = [], 0, self.buffers.take()
+        start, buffer = 0, self.buffers.take()
         for port in self.counts:
-            into = buffer[start : start + port.size]
-            vectors.append(self._receive(port, deadline, into))
+            yield self._receive(port, deadline, buffer[start : start + port.size])
             start += port.size
-        return vectors
 
     def _receive(
         self, port: OutPort, deadline: float, into: NDArray[Any] | None = None

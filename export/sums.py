@@ -133,7 +133,8 @@ def _table(rows: list[tuple[int, ...]], columns: int) -> Table:
 
 def in_memory(counts: Tensor, ordered: bool = True) -> Tensor:
     """uint8, channels last if the order matters; itself where it is that already."""
-    counts = counts.to(torch.uint8)
+    if counts.dtype != torch.uint8:
+        counts = counts.to(torch.uint8)
     if not ordered and counts.is_contiguous():
         return counts
     return counts.contiguous(memory_format=torch.channels_last)

@@ -3,8 +3,9 @@
 Counts meet int8 weights in oneDNN's 8-bit kernels: the sum of products is an int32, one power of
 two a channel scales it and the bias is added in float32, exact below 2^24 as ``ranges.py`` proves.
 Where only a population reads the membrane, the same pass also counts: clip to 0..4 units, times
-1 / unit, round half to even, which is the population's own rule (``power_of_two_unit``). Pixels
-have more than 8 bits, so the image layer runs in float32. Weights are packed once.
+1 / unit, round half to even, which is the population's own rule (``power_of_two_unit``). The image
+layer runs in float32: processors without VNNI add pairs of products in 16 bits, which pixels
+leave and counts do not. Weights are packed once.
 """
 
 from __future__ import annotations

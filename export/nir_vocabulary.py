@@ -20,7 +20,7 @@ from spiketrack.errors import NirError
 from spiketrack.export.graph import Graph, Node
 
 VOCABULARY = "spiketrack"
-VOCABULARY_VERSION = 1
+VOCABULARY_VERSION = 2
 
 POPULATION = "counting_population"
 EMBEDDING = "constant_sum"

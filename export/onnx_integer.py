@@ -2,7 +2,7 @@
 
 Counts are uint8, membranes and memories int32. A convolution is ``ConvInteger`` of uint8 counts
 with uint8 weights of zero point 128 (onnxruntime has no uint8 × int8), then an integer product
-with 2^shift a channel and the bias. Wider inputs (image, memory) are split into two bytes.
+with 2^shift a channel and the bias. Memories, which are wider, are split into two bytes.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from spiketrack.export.graph import (
     Conv,
     Gate,
     Graph,
+    Input,
     KeyValue,
     Neuron,
     Output,
@@ -38,9 +39,9 @@ from spiketrack.export.onnx_builder import (
 )
 from spiketrack.export.onnx_populations import BYTE, gate, neuron, shift_right, to_bytes
 from spiketrack.export.registry import Registry
+from spiketrack.limits import PIXEL_MAX
 
 ZERO_POINT = 128
-IMAGE_OFFSET = 2**15  # makes the image positive: a signed 16-bit number in two bytes
 
 INTEGER: Registry[Lowering] = Registry("integer ONNX lowering")
 INTEGER.register(PositionsAsChannels)(positions_as_channels)
@@ -66,7 +67,7 @@ def _channels(values: Any) -> Any:
 
 @INTEGER.register(Conv)
 def _conv(b: Builder, node: Conv) -> None:
-    steps = b.split_steps(b.source(node.inputs[0]), len(node.weight), node.name)
+    steps = b.split_steps(_bytes(b, node), len(node.weight), node.name)
     if len(steps) == 1:
         _one_conv(b, node, steps[0], 0, node.name)
         return
@@ -78,22 +79,28 @@ def _one_conv(b: Builder, node: Conv, x: str, s: int, name: str) -> str:
     """Σ weight · x, times 2^shift, plus bias, with the weights of set ``s``."""
     weight = (node.weight[s].astype(np.int16) + ZERO_POINT).astype(np.uint8)
     w = b.constant(f"{name}/weight", weight)
-    y = _image_products(b, node, x, w, name) if _wide(b, node) else _products(b, node, x, w, name)
+    y = _products(b, node, x, w, name)
     if node.shift[s].any():
         scale = b.constant(f"{name}/scale", _channels(1 << node.shift[s]))
         y = b.add("Mul", [y, scale], f"{name}/scaled")
     return b.add("Add", [y, b.constant(f"{name}/bias", _channels(node.bias[s]))], name)
 
 
-def _wide(b: Builder, node: Conv) -> bool:
-    signal = b.graph.signal(node.inputs[0])
-    if signal not in (COUNT, IMAGE):
+def _bytes(b: Builder, node: Conv) -> str:
+    """The counts or pixels that a convolution reads, as uint8."""
+    source = b.graph[node.inputs[0]]
+    x, signal = b.source(source.name), b.graph.signal(source.name)
+    if signal == COUNT:
+        return x
+    if not isinstance(source, Input) or signal != IMAGE:
         raise GraphError(f"{node.name}: reads a {signal}; a convolution takes counts or the image")
-    return signal == IMAGE
+    if source.low < 0 or source.high > PIXEL_MAX:
+        raise GraphError(f"{source.name}: {source.low}..{source.high} are no pixels of 8 bits")
+    return b.cast(x, np.uint8, f"{node.name}/pixels")
 
 
-def _products(b: Builder, node: Conv, x: str, w: str, name: str, zero: int = 0) -> str:
-    points = [b.shared(zero, np.uint8), b.shared(ZERO_POINT, np.uint8)]
+def _products(b: Builder, node: Conv, x: str, w: str, name: str) -> str:
+    points = [b.shared(0, np.uint8), b.shared(ZERO_POINT, np.uint8)]
     return b.add(
         "ConvInteger",
         [x, w, *points],
@@ -102,15 +109,6 @@ def _products(b: Builder, node: Conv, x: str, w: str, name: str, zero: int = 0) 
         pads=[node.padding] * 4,
         strides=[node.stride] * 2,
     )
-
-
-def _image_products(b: Builder, node: Conv, x: str, w: str, name: str) -> str:
-    """x = 256 · high + low: ConvInteger pads with the zero point, so high keeps its own."""
-    lifted = b.add("Add", [x, b.shared(IMAGE_OFFSET, np.int32)], f"{name}/lifted")
-    high, low = to_bytes(b, lifted, f"{name}/image")
-    high = _products(b, node, high, w, f"{name}/high", IMAGE_OFFSET // BYTE)
-    high = b.add("Mul", [high, b.shared(BYTE, np.int32)], f"{name}/high")
-    return b.add("Add", [high, _products(b, node, low, w, f"{name}/low")], f"{name}/products")
 
 
 @INTEGER.register(Sum)

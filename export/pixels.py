@@ -17,13 +17,13 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
+from spiketrack.errors import GraphError
 from spiketrack.export.folding import RealConv, RealSum
 from spiketrack.export.graph import IMAGE, Graph, Input, Node
 from spiketrack.limits import PIXEL_MAX
-from spiketrack.preprocessing import MEAN, STD
+from spiketrack.preprocessing import PIXEL_MEAN, PIXEL_STEP
 
 Reals = NDArray[np.float64]
-MEANS, UNITS = PIXEL_MAX * np.array(MEAN), PIXEL_MAX * np.array(STD)
 
 
 def on_pixels(folded: Graph) -> Graph:
@@ -39,6 +39,8 @@ def on_pixels(folded: Graph) -> Graph:
         elif isinstance(node, RealConv) and node.inputs == (image.name,):
             nodes += _layer(node, image)
             renamed[node.name] = nodes[-1].name
+        elif image.name in node.inputs:
+            raise GraphError(f"{node.name}: only convolutions can read the image")
         else:
             inputs = tuple(renamed.get(name, name) for name in node.inputs)
             nodes.append(dataclasses.replace(node, inputs=inputs))
@@ -46,16 +48,18 @@ def on_pixels(folded: Graph) -> Graph:
 
 
 def _layer(node: RealConv, image: Input) -> list[Node]:
-    weight = node.weight / UNITS[:, None, None]
+    weight = node.weight / PIXEL_STEP[:, None, None]
     conv = dataclasses.replace(node, weight=weight, bias=np.zeros_like(node.bias))
-    name = f"{node.name.rpartition('.')[0]}.bias"
-    return [conv, RealSum(name, (node.name,), node.shape, _constants(node, image)[None])]
+    constants = _constants(node, image)[None]
+    return [conv, RealSum(f"{node.name}.constants", (node.name,), node.shape, constants)]
 
 
 def _constants(node: RealConv, image: Input) -> Reals:
     """b - Σ w m / s over the part of the kernel inside the image, (C_out, H, W)."""
     weight, bias = torch.from_numpy(node.weight[0]), torch.from_numpy(node.bias[0])
-    flat = torch.from_numpy(-MEANS / UNITS)[None, :, None, None].expand(1, *image.shape[1:])
+    flat = torch.from_numpy(-PIXEL_MEAN / PIXEL_STEP)[None, :, None, None].expand(
+        1, *image.shape[1:]
+    )
     size = {"stride": node.stride, "padding": node.padding}
     found: Reals = functional.conv2d(flat, weight, bias, **size)[0].numpy()
     return found

@@ -1,7 +1,7 @@
 """Folded graph → integer graph: int8 mantissas with a power of two a channel, one grid a stream.
 
 1. Real ranges bound every membrane (``ranges.py``).
-2. Membranes that are added share one grid: the finest that the layers can use and 24 bits hold.
+2. Membranes that are added share one grid: the finest that 24 bits hold, at most 2^-20.
 3. Weights become int8 mantissa · 2^exponent, one exponent an output channel; biases and
    constants are rounded to the grid. With calibration, a layer's mean error is taken back in
    its bias, bias += Σ (w - ŵ) · mean input, and the image layer is rounded for real images.
@@ -41,10 +41,11 @@ from spiketrack.export.graph import (
     Sum,
     Upsample,
 )
-from spiketrack.export.pixels import MEANS, UNITS, on_pixels
+from spiketrack.export.pixels import on_pixels
 from spiketrack.export.ranges import Range, ranges
 from spiketrack.export.registry import Registry
 from spiketrack.limits import DECAY_ONE, HEADS, MAX_COUNT, POTENTIAL_MAX
+from spiketrack.preprocessing import PIXEL_MEAN, PIXEL_STEP
 
 Vector = NDArray[np.float64]
 
@@ -74,8 +75,9 @@ def quantise(folded: Graph, statistics: Statistics | None = None) -> Graph:
     """The integer graph of a folded one; not yet checked (``checks.py``)."""
     folded = on_pixels(folded)
     plan = Plan(folded, choose_fractions(folded), statistics)
-    nodes = tuple(QUANTISERS[node](node, plan) for node in folded)
-    return Graph(folded.name, nodes, plan.fractions)
+    for node in folded:
+        plan.done[node.name] = QUANTISERS[node](node, plan)
+    return Graph(folded.name, tuple(plan.done.values()), plan.fractions)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +87,11 @@ class Plan:
     folded: Graph
     fractions: Mapping[str, int]
     statistics: Statistics | None
+    done: dict[str, Node] = dataclasses.field(default_factory=dict)
+
+    def reads_image(self, node: RealConv) -> bool:
+        """Whether a convolution is the image layer."""
+        return self.folded.signal(node.inputs[0]) == IMAGE
 
 
 # grids
@@ -204,9 +211,9 @@ def _conv(node: RealConv, plan: Plan) -> Conv:
     mantissa = _mantissa(flat, exponent)
     bias = node.bias
     if plan.statistics is not None:
-        if node.inputs == ("image",):
+        if plan.reads_image(node):
             mantissa = _round_together(node, exponent, plan.statistics.crops)
-        mean = _input_mean(node, plan.statistics)
+        mean = _input_mean(node, plan)
         if mean is not None:
             error = (flat - mantissa * _power(exponent)).reshape(node.weight.shape).sum((3, 4))
             bias = bias + _mean_error(error, mean, node.groups)
@@ -223,11 +230,13 @@ def _conv(node: RealConv, plan: Plan) -> Conv:
     )
 
 
-def _input_mean(node: RealConv, statistics: Statistics) -> Vector | None:
+def _input_mean(node: RealConv, plan: Plan) -> Vector | None:
     """Mean input (T, C) of a convolution, where calibration measured it."""
-    if node.inputs == ("image",):
+    statistics = plan.statistics
+    assert statistics is not None
+    if plan.reads_image(node):
         mean: Vector = statistics.crops.mean((0, 2, 3), dtype=np.float64)[None]
-        pixels: Vector = mean * UNITS + MEANS
+        pixels: Vector = mean * PIXEL_STEP + PIXEL_MEAN
         return pixels
     return statistics.means.get(node.inputs[0])
 
@@ -262,7 +271,7 @@ def _patch_moment(node: RealConv, crops: NDArray[Any]) -> Vector:
     In pixels from the mean pixel: errors of a flat picture are the bias's to take back.
     """
     kernel = node.weight.shape[-1]
-    images = torch.from_numpy(crops * UNITS[:, None, None])
+    images = torch.from_numpy(crops * PIXEL_STEP[:, None, None])
     size = {"kernel_size": kernel, "stride": node.stride, "padding": node.padding}
     patches = torch.nn.functional.unfold(images, **size).transpose(1, 2).flatten(0, 1)
     moment: Vector = (patches.T @ patches / len(patches)).numpy()
@@ -286,8 +295,8 @@ def _sum(node: RealSum, plan: Plan) -> Node:
         return Sum(node.name, node.inputs, node.shape)
     scaled = constant * 2.0 ** plan.fractions[node.name]
     source = plan.folded[node.inputs[0]]
-    if isinstance(source, RealConv) and plan.folded.signal(source.inputs[0]) == IMAGE:
-        whole = round_aside(scaled, _common_step(_conv(source, plan)))
+    if isinstance(source, RealConv) and plan.reads_image(source):
+        whole = round_aside(scaled, _common_step(plan.done[source.name]))
     else:
         whole = np.rint(scaled)
     return Sum(node.name, node.inputs, node.shape, whole.astype(np.int32))

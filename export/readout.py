@@ -16,9 +16,9 @@ from spiketrack.simulators.base import Maps
 
 
 def quantise_image(crops: NDArray[np.float32], graph: Graph) -> NDArray[np.int16]:
-    """Normalised crops (steps, 3, S, S) → their pixels 0..255, exactly as they were.
+    """Normalised crops (steps, 3, S, S) → their pixels 0..255, exactly those they were made of.
 
-    ``GraphError`` for another shape, or for values that are no normalised pixels.
+    What was made of no whole pixels is rounded. ``GraphError`` for another shape or range.
     """
     node = graph.inputs[0]
     if tuple(crops.shape) != node.shape:

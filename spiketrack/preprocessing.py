@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
+PIXEL_MEAN = 255 * np.array(MEAN)  # what x = 0 stands for, by channel
+PIXEL_STEP = 255 * np.array(STD)  # pixels to one unit of x
 
 
 def normalise(image: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -57,7 +57,7 @@ class Retriever(PositionalEmbeddings):
         self.attn_spike = Neuron()
         self.proj_conv = ConvNorm(4 * dim, dim)
         self.gate = TemporalGate(grid * grid)
-        self.share = nn.Softmax(-1)
+        self.softmax = nn.Softmax(-1)
         self.gate_spike = Neuron()
         self.seg_responder_dw = nn.ModuleList(
             ConvNorm(4 * dim, 4 * dim, 3, groups=4 * dim) for _ in range(templates)
@@ -118,7 +118,7 @@ class Retriever(PositionalEmbeddings):
     def _gated(self, x: Tensor, steps: Steps) -> Tensor:
         logits = self.gate(x, steps).reshape(steps.steps, -1, x.shape[1])
         # T innermost and contiguous: other layouts round some of the sums differently
-        weights = self.share(logits.permute(1, 2, 0).contiguous())
+        weights = self.softmax(logits.permute(1, 2, 0).contiguous())
         maps = x.reshape(steps.steps, -1, *x.shape[1:])
         mixed = (maps * weights.permute(2, 0, 1)[..., None, None]).sum(0)
         gated: Tensor = self.gate_spike(mixed)

@@ -49,7 +49,7 @@ from spiketrack.retrieval import TemporalGate
 
 Array = NDArray[np.int64]
 CHANNELS = 16  # 8 heads of 2
-COUNTS, MEMORIES, PIXELS = 2, 4, 8  # fractions
+COUNTS, MEMORIES, PIXELS = 2, 4, 0  # fractions
 TABLE = np.rint(2**15 * np.exp(-np.arange(64) / 4)).astype(np.int32)
 
 
@@ -81,8 +81,7 @@ class Builder:
     def image(self) -> str:
         side = self.choose(8, 12, 16)
         shape = (self.steps, 3, side, side)
-        low, high = -542, 676
-        return self.add(Input("image", (), shape, IMAGE, low, high), PIXELS)
+        return self.add(Input("image", (), shape, IMAGE, 0, 255), PIXELS)
 
     def memory(self, steps: int, channels: int) -> str:
         d = channels // 8

@@ -27,6 +27,7 @@ from spiketrack.deploy.grouping import group, message_dtype
 from spiketrack.deploy.network import LavaNetwork
 from spiketrack.deploy.processes import blocks, host
 from spiketrack.deploy.processes.blocks import PROCESSES, BlockModel, Recording
+from spiketrack.deploy.results import Buffers
 from spiketrack.errors import GraphError, LavaError
 from spiketrack.export.graph import COUNT, POPULATIONS, Conv, Graph, KeyValue, Neuron, Node, Read
 from spiketrack.export.kernels import Program
@@ -134,6 +135,19 @@ def test_the_same_models_in_one_process_give_the_same(templates: int) -> None:
         for image in images[-2:]:
             assert_same(integer.search(image), inline.search(image))
     inline.close()
+
+
+def test_a_buffer_is_used_again_once_nobody_holds_it() -> None:
+    buffers = Buffers(8)
+    first = buffers.take()[2:5]  # a view is enough to keep it
+    tensor = torch.from_numpy(buffers.take()).view(2, 4)
+    third = buffers.take()
+    fourth = buffers.take()
+    vectors = (first, tensor.flatten().numpy(), third, fourth)
+    assert len({x.ctypes.data - 2 * (x is first) for x in vectors}) == 4
+    place = third.ctypes.data
+    del third, vectors
+    assert buffers.take().ctypes.data == place
 
 
 def assert_same(expected: Inference, found: Inference) -> None:

@@ -101,7 +101,7 @@ def test_kinds_of_layers(tiny: dict[str, Graph]) -> None:
     stream = by_name["encoder.ConvBlock1_1.0.Conv.add"]
     assert stream.kind == RELAY
     assert {link.source for link in stream.synapses} == {
-        "encoder.downsample1_1.bias",
+        "encoder.downsample1_1.encode_conv.constants",
         "encoder.ConvBlock1_1.0.Conv.spike3",
     }
     assert by_name["encoder.block3.0.attn.kv"].kind == PRODUCT
@@ -438,7 +438,7 @@ def test_the_host_sends_the_image_and_reads_the_maps(tiny: dict[str, Graph]) -> 
         map_network({name: tiny[name]}, load_board()).branches[0] for name in ("search", "template")
     )
     assert search.traffic["decoder.conv5_size"].with_host == 2 * 4 * 4
-    assert search.traffic["encoder.downsample1_1.bias"].with_host >= 3 * 64 * 64
+    assert search.traffic["encoder.downsample1_1.encode_conv.constants"].with_host >= 3 * 64 * 64
     assert template.traffic["encoder.mrm.0.retriever.kv"].with_host == 3 * 8 * 2 * 8
 
 

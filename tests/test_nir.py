@@ -174,7 +174,7 @@ def test_what_is_not_standard_cannot_be_run_unawares(opened: Opened) -> None:
 def assert_opaque(node: nir.NIRGraph) -> str:
     """Named Inputs, an Output that none of them reaches, versioned metadata; returns the op."""
     meta = node.metadata
-    assert (meta["vocabulary"], int(meta["version"])) == ("spiketrack", 1)
+    assert (meta["vocabulary"], int(meta["version"])) == ("spiketrack", 2)
     inputs = {n for n, part in node.nodes.items() if isinstance(part, nir.Input)}
     named = {n for n in inputs if not n.startswith("input_output")}
     reached, edge = set(named), set(named)
@@ -214,7 +214,7 @@ def first(loaded: nir.NIRGraph, op: str) -> str:
 
 
 def change_version(loaded: nir.NIRGraph) -> None:
-    loaded.metadata["version"] = 2
+    loaded.metadata["version"] = 3
 
 
 def change_node_version(loaded: nir.NIRGraph) -> None:
@@ -272,9 +272,9 @@ def change_shape(loaded: nir.NIRGraph) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (change_version, "vocabulary version 2, this program reads 1; export the checkpoint again"),
-        (change_node_version, "part3.spike: vocabulary version 7, this program reads 1; export"),
-        (change_op, r"part3.spike: operation leaky_counter \(version 1\) is unknown; known are"),
+        (change_version, "vocabulary version 3, this program reads 2; export the checkpoint again"),
+        (change_node_version, "part3.spike: vocabulary version 7, this program reads 2; export"),
+        (change_op, r"part3.spike: operation leaky_counter \(version 2\) is unknown; known are"),
         (change_vocabulary, "part3.spike: a sub-graph without vocabulary spiketrack"),
         (drop_reset, "part3.spike: metadata reset is missing"),
         (drop_threshold, "part3.spike: 3 thresholds instead of 4"),

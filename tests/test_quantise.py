@@ -137,7 +137,7 @@ def test_constants_decays_and_resets_are_near(templates: int, branch: str) -> No
             assert isinstance(found, Sum)
             assert found.constant is not None
             scaled = real.constant * 2.0 ** graph.fractions[found.name]
-            most = 1.0 if found.name.endswith(".bias") else 0.5  # kept off the weights' steps
+            most = 1.0 if found.name.endswith(".constants") else 0.5  # kept off the weights' steps
             assert np.abs(found.constant - scaled).max() <= most
         if isinstance(real, RealNeuron):
             assert isinstance(found, Neuron)
@@ -509,7 +509,7 @@ def test_image_layer_on_pixels_is_the_one_on_normalised_crops() -> None:
         real["encoder.downsample1_1.encode_conv"],
         graph["encoder.downsample1_1.encode_conv"],
     )
-    constant = graph["encoder.downsample1_1.bias"]
+    constant = graph["encoder.downsample1_1.encode_conv.constants"]
     assert isinstance(layer, RealConv)
     assert isinstance(on, RealConv)
     assert isinstance(constant, RealSum)
@@ -522,7 +522,7 @@ def test_image_layer_on_pixels_is_the_one_on_normalised_crops() -> None:
     raw = torch.from_numpy(pixels).double().permute(2, 0, 1)[None]
     found = conv2d(raw, torch.from_numpy(on.weight[0]), None, on.stride, on.padding)
     np.testing.assert_allclose(found + constant.constant, want, atol=1e-9)
-    readers = {n.name for n in graph.consumers["encoder.downsample1_1.bias"]}
+    readers = {n.name for n in graph.consumers["encoder.downsample1_1.encode_conv.constants"]}
     assert readers == {"encoder.ConvBlock1_1.0.Conv.spike1", "encoder.ConvBlock1_1.0.Conv.add"}
 
 

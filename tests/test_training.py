@@ -176,6 +176,11 @@ def test_resuming_another_run_is_refused(tmp_path: Path) -> None:
         full_run(
             tiny_config(augment={"scale": 0.5}), tmp_path / "data", tmp_path / "out", resume=True
         )
+    state = torch.load(tmp_path / "out" / "state.pt", weights_only=True)
+    state["config"]["optimiser"]["agreement_weight"] = 2.0  # as an older version wrote
+    torch.save(state, tmp_path / "out" / "state.pt")
+    with pytest.raises(ConfigError, match=r"state\.pt: optimiser\.agreement_weight: unknown key"):
+        full_run(config, tmp_path / "data", tmp_path / "out", resume=True)
     with pytest.raises(ConfigError, match=r"state\.pt: no state to resume from"):
         full_run(config, tmp_path / "data", tmp_path / "empty", resume=True)
 

@@ -10,11 +10,13 @@ from torch import Tensor, nn
 
 from spiketrack.blocks import ConvBlock, Mlp, PositionalEmbeddings, SepConv
 from spiketrack.model import SpikeTrack
+from spiketrack.neuron import Neuron
 from spiketrack.retrieval import TemporalGate
 
 BRANCH_SCALE = 0.2  # with 1.0 training stays at chance: the gradient grows through 30 branches
 EMBEDDING = 0.02
-GATE_PEAK = 0.2
+GATE_PEAK, LARGE_GATE = 0.2, 100.0
+FIRST_DECAY, LOW_DECAY = -1.0, -20.0
 SCORE_BIAS, SIZE_BIAS, OFFSET_BIAS = -2.5, -1.1, 0.5  # a rare positive, a quarter, mid-cell
 RESPONDER = re.compile(r"(.*\.seg_responder_[dp]w)\.\d+\.(.*)")
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
@@ -73,16 +75,19 @@ def adopt(model: SpikeTrack, state: dict[str, Tensor]) -> int:
 
 
 @torch.no_grad()
-def scale_gates(model: SpikeTrack) -> None:
-    """The last weights of each temporal gate to a largest one of ``GATE_PEAK``.
+def leave_grid(model: SpikeTrack) -> None:
+    """Make what a network on the integer network's grid (``grid.py``) holds able to learn.
 
-    Where the largest logit takes all, their factor means nothing, and one taken from a network on
-    the integer network's grid is too large to learn.
+    There a gate's last weights are so large that the largest logit takes all, and some decays so
+    low that they have no gradient. Other networks have neither.
     """
     for module in model.modules():
         if isinstance(module, TemporalGate):
             weight = module.mlp[2].weight
-            weight.mul_(GATE_PEAK / weight.abs().max())
+            if (peak := weight.abs().max()) > LARGE_GATE:
+                weight.mul_(GATE_PEAK / peak)
+        elif isinstance(module, Neuron):
+            module.decay[module.decay < LOW_DECAY] = FIRST_DECAY
 
 
 def freeze_statistics(model: SpikeTrack) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ class Journal:
     def __exit__(self, *_: object) -> None:
         self.file.close()
 
-    def write(self, event: str, run: Run, figures: dict[str, float]) -> None:
+    def write(self, event: str, run: Run, figures: Mapping[str, float]) -> None:
         """One line: the event, step, minutes of training so far and the figures."""
         values = {key: round(value, 6) for key, value in figures.items()}
         row = {"event": event, "step": run.step, "minutes": round(run.minutes, 3), **values}

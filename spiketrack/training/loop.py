@@ -13,17 +13,17 @@ import torch
 from torch import Tensor
 
 from spiketrack.checkpoint import read_checkpoint
+from spiketrack.equality import differences
 from spiketrack.model import SpikeTrack
 from spiketrack.training import state
 from spiketrack.training.folders import Collection
-from spiketrack.training.initial import adopt, initialise, scale_gates
+from spiketrack.training.initial import adopt, initialise, leave_grid
 from spiketrack.training.journal import Journal
 from spiketrack.training.losses import decode, overlap
 from spiketrack.training.pairs import Sampler
 from spiketrack.training.replica import Batch, Crew, collate
-from spiketrack.training.rounding import Joint, rounded_pass
 from spiketrack.training.schema import TrainingConfig
-from spiketrack.training.snapping import differences, on_grid
+from spiketrack.training.snapping import on_grid
 from spiketrack.training.state import Run
 
 FLOOR = 0.01  # of the learning rate, where the cosine ends
@@ -75,8 +75,7 @@ def build(config: TrainingConfig, tell: Tell = print) -> SpikeTrack:
         taken = adopt(model, dict(read_checkpoint(config.init).state))
         total = len(model.state_dict())
         tell(f"{config.init}: {taken} of {total} tensors have a place in this network")
-    if config.quantised:
-        scale_gates(model)
+    leave_grid(model)
     for parameter in model.parameters():
         if parameter.dim() == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
@@ -170,12 +169,11 @@ def validation_batches(sampler: Sampler, size: int = 32) -> list[Batch]:
 
 
 @torch.no_grad()
-def validate(model: SpikeTrack, batches: list[Batch], quantised: bool) -> dict[str, float]:
+def validate(model: SpikeTrack, batches: list[Batch]) -> dict[str, float]:
     """Mean IoU, and the share of predicted centres inside the true box."""
     ious, hits = [], []
-    joint = Joint(model)
     for z, x, truth in batches:
-        predicted = decode(rounded_pass(joint, z, x) if quantised else joint(z, x))
+        predicted = decode(model.joint(z, x))
         ious.append(overlap(predicted, truth)[0])
         hits.append(((predicted[:, :2] - truth[:, :2]).abs() <= truth[:, 2:] / 2).all(1))
     if not ious:
@@ -186,16 +184,22 @@ def validate(model: SpikeTrack, batches: list[Batch], quantised: bool) -> dict[s
     }
 
 
+def finished(run: Run) -> SpikeTrack:
+    """The averaged weights, those of a quantised run on the integer network's grid."""
+    return on_grid(run.average) if run.config.quantised else run.average
+
+
 def _check(run: Run, batches: list[Batch], journal: Journal, folder: Path) -> dict[str, float]:
-    """Validate the averaged weights, write them, and keep the best beside them."""
-    result = validate(run.average, batches, run.config.quantised)
+    """Validate what is written: the averaged weights. Keep the best beside the last."""
+    model = finished(run)
+    result = validate(model, batches)
     journal.write("validation", run, result)
     journal.plot()
     for name in (WEIGHTS, PUBLISHED):
-        state.export_weights(run, folder / name, result)
+        state.export_weights(run, model, folder / name, result)
     if result.get("iou", 0.0) > run.best:
         run.best = result["iou"]
-        state.export_weights(run, folder / f"best-{WEIGHTS}", result)
+        state.export_weights(run, model, folder / f"best-{WEIGHTS}", result)
     return result
 
 
@@ -203,8 +207,8 @@ def _finish(run: Run, batches: list[Batch], journal: Journal, folder: Path, tell
     _check(run, batches, journal, folder)
     state.save(run, folder)
     if run.config.quantised and batches:
-        crops = [(z[:, 0], x[0]) for z, x, _ in batches]
-        found = differences(on_grid(run.average), crops)
+        crops = [(z[:, 0].numpy(), x[0].numpy()) for z, x, _ in batches]
+        found = differences(finished(run), crops)
         journal.write("grid", run, found)
         tell(
             f"float against integer network on {len(crops)} kept-out samples: "

@@ -91,7 +91,8 @@ def total_loss(maps: dict[str, Tensor], boxes: Tensor, weights: OptimiserSection
     predicted = cell_boxes(maps)
     truth = boxes[:, :, None, None].expand_as(predicted)
     giou, l1, size = _box_terms(predicted, truth, _weight(distance))
-    return Losses(focal + _weighted(giou, l1, size, weights), focal, giou, l1, size)
+    box = weights.giou_weight * giou + weights.l1_weight * l1 + weights.size_weight * size
+    return Losses(focal + box, focal, giou, l1, size)
 
 
 def _weight(distance: Tensor) -> Tensor:
@@ -106,10 +107,6 @@ def _box_terms(a: Tensor, b: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Te
     l1 = ((a - b).abs().mean(1) * weight).sum()
     ratio = a[:, 2:].clamp(min=SMALLEST).log() - b[:, 2:].clamp(min=SMALLEST).log()
     return giou, l1, (ratio.abs().mean(1) * weight).sum()
-
-
-def _weighted(giou: Tensor, l1: Tensor, size: Tensor, weights: OptimiserSection) -> Tensor:
-    return weights.giou_weight * giou + weights.l1_weight * l1 + weights.size_weight * size
 
 
 def decode(maps: dict[str, Tensor], window: bool = True) -> Tensor:

@@ -56,7 +56,7 @@ def soften_gates(model: SpikeTrack) -> None:
     """
     for module in model.modules():
         if isinstance(module, Retriever):
-            module.share.register_forward_hook(_soft)
+            module.softmax.register_forward_hook(_soft)
 
 
 def _soft(module: nn.Module, inputs: tuple[Tensor], shares: Tensor) -> Tensor:

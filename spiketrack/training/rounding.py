@@ -18,13 +18,14 @@ from torch import Tensor, nn
 from torch.func import functional_call  # type: ignore[attr-defined]
 
 from spiketrack import int8
-from spiketrack.limits import PIXEL_MAX, WEIGHT_MAX
+from spiketrack.limits import WEIGHT_MAX
 from spiketrack.model import SpikeTrack
 from spiketrack.neuron import Neuron
-from spiketrack.preprocessing import STD
+from spiketrack.preprocessing import PIXEL_STEP
 from spiketrack.training import grid
 from spiketrack.training.initial import BATCH_NORMS
 
+SMALLEST = 1e-9  # stands for the largest of a gate's weights that are all 0
 GATE_SCALE = 2.0**14  # how much larger a gate's logits are on the grid: 127 steps of 2^7
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d)
 
@@ -75,12 +76,13 @@ def round_layer(joint: Joint, name: str, weight: Tensor) -> Tensor:
 
     The gate's last weights are only known up to a factor, which makes the largest one 127 steps.
     """
-    least = grid.convolution_steps(name).weights
+    least = grid.layer_grid(name).weights
     if name.endswith(grid.GATE):
-        return torch.round(weight / weight.abs().max() * WEIGHT_MAX) * 2.0**least
+        peak = weight.abs().max().clamp(min=SMALLEST)
+        return torch.round(weight / peak * WEIGHT_MAX) * 2.0**least
     units = torch.ones(weight.shape[1], dtype=weight.dtype)
     if name == grid.IMAGE_LAYER:
-        units = PIXEL_MAX * torch.tensor(STD, dtype=weight.dtype)
+        units = torch.from_numpy(PIXEL_STEP).to(weight.dtype)
     units = units.view(1, -1, *[1] * (weight.dim() - 2))
     return round_weight(weight / units, gain(joint, name), least) * units
 

@@ -2,115 +2,97 @@
 
 The integer rounding of ``rounding.py`` is carried into the weights, each convolution's gain with
 it: its batch normalisation then has γ = √(σ² + ε), so it scales by 1 and only adds. What the export
-computes from such a checkpoint are exactly these weights, and every count of the float network is
-that of the integer network.
+computes from such a checkpoint are exactly these weights, and the counts of the float network are
+those of the integer network.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from spiketrack.export.folding import SEARCH, TEMPLATE, fold
-from spiketrack.export.quantise import quantise
 from spiketrack.model import SpikeTrack
 from spiketrack.neuron import Neuron
-from spiketrack.preprocessing import MEAN, STD
-from spiketrack.simulators.float_reference import FloatSimulator
-from spiketrack.simulators.integer import IntegerSimulator
+from spiketrack.preprocessing import PIXEL_MEAN, PIXEL_STEP
 from spiketrack.training import grid
 from spiketrack.training.rounding import CONVOLUTIONS, Joint, gain, norm_of, round_layer
 
-MEAN_STEP = -10  # running means, so that taking one away and adding it again is exact
+Convolution = nn.Conv1d | nn.Conv2d
+MEAN_STEP = 2.0**-10  # of running means, so that taking one away and adding it again is exact
 
 
 @torch.no_grad()
 def on_grid(model: SpikeTrack) -> SpikeTrack:
-    """A copy in eval mode; computed in float64, held in float32."""
+    """A copy in eval mode; computed in float64, held in float32.
+
+    Gates and decays of a network with T = 1 take no part in it and stay as they are.
+    """
     exact = copy.deepcopy(model).double().eval()
     joint = Joint(exact)
     several = model.config.templates > 1
     for name, module in exact.named_modules():
-        if isinstance(module, CONVOLUTIONS):
-            _snap(joint, name, module)
+        if isinstance(module, CONVOLUTIONS) and (several or ".gate." not in name):
+            norm_name = norm_of(exact, name)
+            if norm_name is None:
+                _snap_alone(joint, name, module)
+            else:
+                _snap(joint, name, module, exact.get_submodule(norm_name))
         elif isinstance(module, Neuron) and several:
             module.decay.fill_(grid.leak(name))
     for name, parameter in exact.named_parameters():
         if "_pos_embed" in name:
-            parameter.copy_(grid.round_to(parameter, grid.embedding_steps(name)))
+            parameter.copy_(grid.round_to(parameter, grid.embedding_grid(name)))
     return exact.float()
 
 
-def differences(model: SpikeTrack, crops: Iterable[tuple[Tensor, Tensor]]) -> dict[str, float]:
-    """Counts of both branches that differ between float and integer network, and all compared.
-
-    ``crops``: templates (T, 3, S, S) and a search crop (3, S, S), normalised.
-    """
-    graphs = {branch: quantise(fold(model, branch)) for branch in (TEMPLATE, SEARCH)}
-    real = FloatSimulator(model, record=True)
-    whole = IntegerSimulator(graphs, model.config, counts=True)
-    found: dict[str, float] = {"differ": 0, "compared": 0}
-    for z, x in crops:
-        for call, crop in (("encode_template", z.numpy()), ("search", x.numpy())):
-            one, other = (getattr(s, call)(crop).trace.counts for s in (real, whole))
-            for name, counts in one.items():
-                found["differ"] += int((counts.ravel() != other[name].ravel()).sum())
-                found["compared"] += counts.size
-    return found
+def _snap_alone(joint: Joint, name: str, conv: Convolution) -> None:
+    """A convolution without normalisation; a gate's last bias is common to all steps."""
+    conv.weight.copy_(round_layer(joint, name, conv.weight))
+    assert conv.bias is not None
+    if name.endswith(grid.GATE):
+        conv.bias.zero_()
+    else:
+        conv.bias.copy_(grid.round_to(conv.bias, grid.layer_grid(name)))
 
 
-def _snap(joint: Joint, name: str, conv: nn.Conv1d | nn.Conv2d) -> None:
-    steps = grid.convolution_steps(name)
-    bias = torch.zeros_like(conv.weight[:, 0].flatten(1)[:, 0]) if conv.bias is None else conv.bias
-    norm_name = norm_of(joint.model, name)
-    if norm_name is None:
-        conv.weight.copy_(round_layer(joint, name, conv.weight))
-        bias.copy_(
-            torch.zeros_like(bias) if name.endswith(grid.GATE) else grid.round_to(bias, steps)
-        )
-        return
-    norm = joint.model.get_submodule(norm_name)
+def _snap(joint: Joint, name: str, conv: Convolution, norm: nn.Module) -> None:
+    """A convolution and its normalisation: y = w x + b + mean - mean."""
     scale = gain(joint, name)
     assert scale is not None
+    before = conv.weight.new_zeros(len(conv.weight)) if conv.bias is None else conv.bias.clone()
     weight = round_layer(joint, name, conv.weight) * scale.view(-1, *[1] * (conv.weight.dim() - 1))
-    mean = torch.round((norm.running_mean - bias) * scale * 2.0**-MEAN_STEP) * 2.0**MEAN_STEP
-    whole = norm.bias - (norm.running_mean - bias) * scale
+    mean = (norm.running_mean - before) * scale
+    bias = norm.bias - mean
     if isinstance(conv, nn.Conv2d) and name == grid.IMAGE_LAYER:
-        snapped = _image_bias(whole, weight, conv, joint.model.config.resolution)
+        bias = _image_bias(bias, weight, conv, joint.model.config.resolution)
     else:
-        snapped = grid.round_to(whole, steps)
-    bias.zero_()
+        bias = grid.round_to(bias, grid.layer_grid(name))
+    mean = torch.round(mean / MEAN_STEP) * MEAN_STEP
     conv.weight.copy_(weight)
+    if conv.bias is not None:
+        conv.bias.zero_()
     norm.running_mean.copy_(mean)
     norm.running_var.mul_(scale**2)
     norm.weight.copy_((norm.running_var + norm.eps).sqrt())
-    norm.bias.copy_(snapped + mean)
+    norm.bias.copy_(bias + mean)
 
 
 def _image_bias(bias: Tensor, weight: Tensor, conv: nn.Conv2d, size: int) -> Tensor:
-    """A bias near to ``bias`` that keeps the image layer's sums off the thresholds.
+    """The bias next to ``bias`` (C_out) that keeps the image layer's sums off the thresholds.
 
-    In pixels, a sum is a multiple of the weights' step plus a constant: the bias less Σ w m / s
-    over the part of the kernel inside the image. That constant should nowhere be within an eighth
-    of such a step of a multiple; of the biases in question the one with the fewest such places
-    is taken.
+    In pixels a sum is a multiple of the weights' step plus a constant: the bias less Σ w m / s over
+    the part of the kernel inside the image, which takes few values: one in the middle, some along
+    the border. The bias puts all of them as far from multiples of the step as can be.
     """
-    mean = torch.tensor(MEAN, dtype=weight.dtype) / torch.tensor(STD, dtype=weight.dtype)
+    step = 2.0 ** grid.layer_grid(grid.IMAGE_LAYER).weights
+    mean = torch.from_numpy(PIXEL_MEAN / PIXEL_STEP).to(weight.dtype)
     flat = mean[None, :, None, None].expand(1, -1, size, size)
     inside = functional.conv2d(flat, weight, stride=conv.stride, padding=conv.padding)[0].flatten(1)
-    middle = inside.median(1).values
-    steps = grid.convolution_steps(grid.IMAGE_LAYER)
-    step, cell = 2.0**steps.bias, 2.0**steps.weights
-    first = torch.round((bias - middle) / step)
-    best, fewest = bias.clone(), torch.full_like(bias, torch.inf)
-    for shift in (0, 1, -1, 2):
-        tried = (first + shift) * step + middle
-        part = (tried[:, None] - inside) / cell
-        ties = ((part - part.round()).abs() < 1 / 8).sum(1)
-        better = ties < fewest
-        best, fewest = torch.where(better, tried, best), torch.where(better, ties, fewest)
-    return best
+    residues = (inside / step % 1).sort(1).values
+    gaps = torch.cat([residues[:, 1:], residues[:, :1] + 1], 1) - residues
+    widest = gaps.max(1)
+    middle = residues.gather(1, widest.indices[:, None])[:, 0] + widest.values / 2
+    return (torch.round(bias / step - middle) + middle) * step

@@ -17,8 +17,7 @@ from spiketrack.checkpoint import save_checkpoint
 from spiketrack.errors import ConfigError
 from spiketrack.files import atomic_path
 from spiketrack.model import SpikeTrack
-from spiketrack.training.schema import TrainingConfig
-from spiketrack.training.snapping import on_grid
+from spiketrack.training.schema import TrainingConfig, parse_config
 
 STATE = "state.pt"
 # may change between a run and its continuation without making it another run
@@ -81,7 +80,7 @@ def restore(run: Run, folder: Path) -> None:
     if not path.is_file():
         raise ConfigError(f"{path}: no state to resume from; leave --resume out")
     state: dict[str, Any] = torch.load(path, "cpu", weights_only=True)
-    before = TrainingConfig.model_validate(state["config"])  # keys added since have their defaults
+    before = parse_config(state["config"], str(path))  # keys added since have their defaults
     _compare(before.model_dump(mode="json"), run.config.model_dump(mode="json"), "")
     run.model.load_state_dict(state["net"])
     run.average.load_state_dict(state["average"])
@@ -101,10 +100,10 @@ def _compare(old: dict[str, Any], new: dict[str, Any], prefix: str) -> None:
             )
 
 
-def export_weights(run: Run, path: Path, validation: dict[str, float]) -> None:
-    """Write the averaged weights as a checkpoint; ``.safetensors`` in fp16.
+def export_weights(run: Run, model: SpikeTrack, path: Path, validation: dict[str, float]) -> None:
+    """Write ``model``, what a run has reached, as a checkpoint; ``.safetensors`` in fp16.
 
-    Those of a quantised run are on the integer network's grid; nothing there is rounded to fp16.
+    Weights of a quantised run are on the integer network's grid, and fp16 rounds nothing there.
     """
     notes = {
         "name": run.config.name,
@@ -114,7 +113,5 @@ def export_weights(run: Run, path: Path, validation: dict[str, float]) -> None:
         "minutes": f"{run.minutes:.1f}",
     } | {f"validation_{key}": f"{value:.4f}" for key, value in validation.items()}
     tracker = run.config.tracker.build()
-    quantised = run.config.quantised
-    model = on_grid(run.average) if quantised else run.average
     half = path.suffix == ".safetensors"
-    save_checkpoint(path, model, tracker, notes, half, exact=quantised)
+    save_checkpoint(path, model, tracker, notes, half, exact=run.config.quantised)

@@ -170,12 +170,20 @@ def test_files_are_standard_and_named_after_the_graph(branch: str, tmp_path: Pat
 
 def test_convolution_of_membranes_is_refused() -> None:
     weight, zero = np.ones((1, 2, 2, 1, 1), np.int8), np.zeros((1, 2), np.int32)
-    image = Input("image", (), (1, 2, 4, 4), "image", -9, 9)
+    image = Input("image", (), (1, 2, 4, 4), "image", 0, 9)
     first = Conv("first", ("image",), (1, 2, 4, 4), weight, zero, zero)
     second = Conv("second", ("first",), (1, 2, 4, 4), weight, zero, zero)
     graph = Graph("search", (image, first, second), {"image": 0, "first": 0, "second": 0})
     with pytest.raises(GraphError, match="second: reads a membrane"):
         integer_model(graph)
+
+
+def test_pixels_of_more_than_8_bits_are_refused() -> None:
+    weight, zero = np.ones((1, 2, 2, 1, 1), np.int8), np.zeros((1, 2), np.int32)
+    image = Input("image", (), (1, 2, 4, 4), "image", -9, 9)
+    conv = Conv("conv", ("image",), (1, 2, 4, 4), weight, zero, zero)
+    with pytest.raises(GraphError, match=r"image: -9\.\.9 are no pixels of 8 bits"):
+        integer_model(Graph("search", (image, conv), {"image": 0, "conv": 0}))
 
 
 def test_unknown_node_types_are_named() -> None:

@@ -158,13 +158,15 @@ def test_constants_decays_and_resets_are_near(templates: int, branch: str) -> No
 
 def test_a_mean_error_is_taken_back_in_the_bias() -> None:
     rng = np.random.default_rng(0)
-    source = Input("image", (), (1, 12, 3, 3), IMAGE)
-    spike = RealNeuron("spike", ("image",), (1, 12, 3, 3))
+    source = Input("image", (), (1, 3, 3, 3), IMAGE)
+    first = rng.normal(size=(1, 12, 3, 1, 1))
+    layer = RealConv("layer", ("image",), (1, 12, 3, 3), first, np.zeros((1, 12)))
+    spike = RealNeuron("spike", ("layer",), (1, 12, 3, 3))
     weight = rng.normal(size=(1, 8, 6, 1, 1))
     conv = RealConv("conv", ("spike",), (1, 8, 3, 3), weight, rng.normal(size=(1, 8)), groups=2)
-    graph = Graph("g", (source, spike, conv, Output("out", ("conv",), conv.shape)))
+    graph = Graph("g", (source, layer, spike, conv, Output("out", ("conv",), conv.shape)))
     mean = rng.uniform(0, 1, (1, 12))
-    crops = rng.normal(size=(1, 12, 3, 3)).astype(np.float32)
+    crops = rng.normal(size=(1, 3, 3, 3)).astype(np.float32)
     found = quantise(graph, Statistics({"spike": mean}, crops))
     node = found["conv"]
     assert isinstance(node, Conv)
@@ -524,6 +526,13 @@ def test_image_layer_on_pixels_is_the_one_on_normalised_crops() -> None:
     np.testing.assert_allclose(found + constant.constant, want, atol=1e-9)
     readers = {n.name for n in graph.consumers["encoder.downsample1_1.encode_conv.constants"]}
     assert readers == {"encoder.ConvBlock1_1.0.Conv.spike1", "encoder.ConvBlock1_1.0.Conv.add"}
+
+
+def test_only_convolutions_can_read_the_image() -> None:
+    source = Input("image", (), (1, 3, 4, 4), IMAGE)
+    graph = Graph("g", (source, RealNeuron("spike", ("image",), (1, 3, 4, 4))))
+    with pytest.raises(GraphError, match="spike: only convolutions can read the image"):
+        quantise(graph)
 
 
 @given(

@@ -414,7 +414,7 @@ def test_verify_names_what_differs(
     network = read_export(home / "export")
     name = "encoder.block3.2.attn.head_spike"
     node: Any = network.graphs["search"][name]
-    levels = (node.thresholds[0] // 2, *node.thresholds[1:])
+    levels = (node.thresholds[0] // 8, *node.thresholds[1:])
     nodes = tuple(
         dataclasses.replace(n, thresholds=levels) if n is node else n
         for n in network.graphs["search"]

@@ -106,8 +106,7 @@ def lava(folder: Path, options: Document) -> Document:
             memory += _soak(plain, watch.crops, int(options["soak"]))
             found["growth"] = memory[-1] / memory[-2] - 1
         found["memory"] = max(memory)
-        found |= _recording(stack, network, plain, watch, threads)
-    return found
+    return found | _recording(network, watch, threads)
 
 
 def _open(stack: ExitStack, backend: str, network: Any, options: Options) -> Any:
@@ -157,29 +156,30 @@ def _soak(simulator: Simulator, crops: Sequence[Crop], frames: int) -> list[int]
     return found
 
 
-def _recording(
-    stack: ExitStack, network: Any, plain: Any, watch: Stopwatch, threads: int
-) -> Document:
+def _recording(network: Any, watch: Stopwatch, threads: int) -> Document:
     """The same crops without recording, with operations counted, and with every count kept.
 
-    Rounds, not frames, take turns: networks that alternate would empty each other's caches.
+    Three networks that are started and warmed alike. Rounds, not frames, take turns: networks that
+    alternate would empty each other's caches.
     """
     options = {
+        "plain": Options(threads=threads),
         "recorded": Options(operations=True, threads=threads),
         "recorded_fully": Options(operations=True, counts=True, threads=threads),
     }
-    opened = {name: _open(stack, "lava", network, option) for name, option in options.items()}
-    for recorder in opened.values():
-        recorder.encode_template(watch.templates)
-        for crop in WARM_UP * watch.crops:  # as the plain network has had
-            recorder.search(crop)
-    found: Document = {"plain": [], **{name: [] for name in opened}}
-    for _ in range(ROUNDS):
-        for name, simulator in (("plain", plain), *opened.items()):
-            each = Stopwatch(simulator)
-            for crop in watch.crops:
-                each.search(crop)
-            found[name] += each.times["search"][1:]
+    found: Document = {name: [] for name in options}
+    with ExitStack() as stack:
+        opened = {name: _open(stack, "lava", network, option) for name, option in options.items()}
+        for simulator in opened.values():
+            simulator.encode_template(watch.templates)
+            for crop in WARM_UP * watch.crops:
+                simulator.search(crop)
+        for _ in range(ROUNDS):
+            for name, simulator in opened.items():
+                each = Stopwatch(simulator)
+                for crop in watch.crops:
+                    each.search(crop)
+                found[name] += each.times["search"][1:]
     return found
 
 

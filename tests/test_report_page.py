@@ -17,8 +17,9 @@ from spiketrack.report import build_report, read_sources, write_html
 
 driver = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-if CHROMIUM is None:
-    pytest.skip("no Chromium here; apt-get install chromium", allow_module_level=True)
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="the report needs a browser: apt-get install chromium"
+)
 
 FLAGS = (
     "--headless",

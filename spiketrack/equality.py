@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import numpy as np
-
+from spiketrack.comparison import Agreement
 from spiketrack.export.checks import check
 from spiketrack.export.folding import SEARCH, TEMPLATE, fold
 from spiketrack.export.quantise import quantise
@@ -26,11 +25,10 @@ def differences(model: SpikeTrack, crops: Iterable[tuple[Crop, Crop]]) -> dict[s
         check(graph, f"quantising the {branch} branch")
     real = FloatSimulator(model, record=True)
     whole = IntegerSimulator(graphs, model.config, counts=True)
-    found = {"differ": 0, "compared": 0}
-    for z, x in crops:
-        for call, crop in (("encode_template", z), ("search", x)):
-            one, other = (getattr(s, call)(crop).trace.counts for s in (real, whole))
-            for name, counts in one.items():
-                found["differ"] += int(np.sum(counts.ravel() != other[name].ravel()))
-                found["compared"] += counts.size
-    return found
+    found = Agreement(real.name)
+    for index, (z, x) in enumerate(crops):
+        templates = whole.encode_template(z), real.encode_template(z)
+        found.add(TEMPLATE, index, *(inference.trace for inference in templates))
+        searches = whole.search(x), real.search(x)
+        found.add(SEARCH, index, *(inference.trace for inference in searches))
+    return {"differ": found.mismatches, "compared": found.compared}

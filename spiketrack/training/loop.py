@@ -118,7 +118,7 @@ def _steps(
             journal.write("step", run, {**figures, "pairs_per_second": speed})
         if run.step % section.validate_every == 0:
             started = time.monotonic()
-            validation = _check(run, batches, journal, folder)
+            validation = _check(run, finished(run), batches, journal, folder)
             run.minutes += (time.monotonic() - started) / 60
         if run.step % section.save_every == 0:
             state.save(run, folder)
@@ -189,9 +189,10 @@ def finished(run: Run) -> SpikeTrack:
     return on_grid(run.average) if run.config.quantised else run.average
 
 
-def _check(run: Run, batches: list[Batch], journal: Journal, folder: Path) -> dict[str, float]:
-    """Validate what is written: the averaged weights. Keep the best beside the last."""
-    model = finished(run)
+def _check(
+    run: Run, model: SpikeTrack, batches: list[Batch], journal: Journal, folder: Path
+) -> dict[str, float]:
+    """Validate and write ``model``, what the run has reached; keep the best beside the last."""
     result = validate(model, batches)
     journal.write("validation", run, result)
     journal.plot()
@@ -204,11 +205,12 @@ def _check(run: Run, batches: list[Batch], journal: Journal, folder: Path) -> di
 
 
 def _finish(run: Run, batches: list[Batch], journal: Journal, folder: Path, tell: Tell) -> None:
-    _check(run, batches, journal, folder)
+    model = finished(run)
+    _check(run, model, batches, journal, folder)
     state.save(run, folder)
     if run.config.quantised and batches:
         crops = [(z[:, 0].numpy(), x[0].numpy()) for z, x, _ in batches]
-        found = differences(finished(run), crops)
+        found = differences(model, crops)
         journal.write("grid", run, found)
         tell(
             f"float against integer network on {len(crops)} kept-out samples: "

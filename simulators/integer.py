@@ -25,6 +25,9 @@ class Observation:
         self.counter = OperationCounter(graph) if operations else None
         self.keep_counts = counts
         self.counts: dict[str, Counts] = {}
+        self.observed = set(self.counter.watched) if self.counter else set[str]()
+        if counts:
+            self.observed |= {node.name for node in graph.populations}
 
     @property
     def wanted(self) -> bool:
@@ -100,4 +103,4 @@ class IntegerSimulator(SimulatorBase):
         outputs = {node.name for node in graph.outputs}
         watch = observer if observer.wanted else None
         with torch.no_grad():
-            return self.programs[branch].run(values, outputs, watch, forced)
+            return self.programs[branch].run(values, outputs, watch, forced, observer.observed)

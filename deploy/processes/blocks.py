@@ -187,9 +187,12 @@ class BlockModel(DirectModel):
         self.memory_names = memories(self.part, self.graph)
         self.kept: dict[str, Tensor] = {}
         self.populations: list[Tensor] = []
-        self.counter = None
+        self.counter, self.observed = None, set[str]()
         if self.recording.operations:
             self.counter = OperationCounter(self.graph, set(self.part.nodes))
+            self.observed |= set(self.counter.watched)
+        if self.recording.counts:
+            self.observed |= set(recorded_populations(self.part, self.graph))
 
     def run_spk(self) -> None:
         """One frame: receive, execute, send, record. An error names the process."""
@@ -206,8 +209,8 @@ class BlockModel(DirectModel):
         self.progress[STARTED] += 1
         values = self.messages()
         received = time.perf_counter()
-        watched = self.recording.operations or self.recording.counts
-        found = self.program.run(values, self.part.sends, self.observe if watched else None)
+        observe = self.observe if self.observed else None
+        found = self.program.run(values, self.part.sends, observe, observed=self.observed)
         done = time.perf_counter()
         for index, name in enumerate(self.part.sends):
             self.send(f"out_{index}", outgoing(self.graph, name, found[name]))

@@ -174,14 +174,21 @@ class _Variant:
             self.findings.results.append(timed(self.name, branch, name, values))
 
     def _rest(self, lava: Document) -> None:
-        self._one("recording_over_plain", _ratio(lava, "recorded", "plain"))
-        self._one("recording_every_count_over_plain", _ratio(lava, "recorded_fully", "plain"))
+        self._round_by_round("recording_over_plain", lava["recorded"], lava["plain"])
+        every = "recording_every_count_over_plain"
+        self._round_by_round(every, lava["recorded_fully"], lava["plain"])
         self._value("start", lava["start"], "s", "both")
         self._value("peak_memory", lava["memory"] / 1e9, "GB", "both")
         self._value("frames_per_second", lava["frames_per_second"], "1/s", SEARCH)
         if "growth" in lava:
             growth, frames = 100 * lava["growth"], self.setting.soak
             self._value(f"memory_growth_over_{frames}_frames", growth, "%", SEARCH)
+
+    def _round_by_round(self, measure: str, above: list[float], below: list[float]) -> None:
+        low, ratio, high = quartiles([a / b for a, b in zip(above, below, strict=True)])
+        self.findings.results.append(
+            Result(self.name, SEARCH, measure, ratio=ratio, low=low, high=high)
+        )
 
     def _one(self, measure: str, ratio: float) -> None:
         self.findings.results.append(Result(self.name, SEARCH, measure, ratio=ratio))

@@ -7,6 +7,7 @@ its closed loop (``crops.npz``); it returns plain values.
 from __future__ import annotations
 
 import os
+import statistics
 import threading
 import time
 from collections import defaultdict
@@ -32,7 +33,7 @@ from spiketrack.tracker import Tracker, follow
 CROPS = "crops.npz"
 NETWORK = "network"
 TEMPLATES = 6  # encodings that are timed
-ROUNDS, WARM_UP = 5, 4
+ROUNDS, WARM_UP = 9, 4  # rounds of three networks: each is first, second and last alike often
 SETTLED = 500  # frames after which allocators have seen every size they will see
 
 
@@ -159,8 +160,9 @@ def _soak(simulator: Simulator, crops: Sequence[Crop], frames: int) -> list[int]
 def _recording(network: Any, watch: Stopwatch, threads: int) -> Document:
     """The same crops without recording, with operations counted, and with every count kept.
 
-    Three networks that are started and warmed alike. Rounds, not frames, take turns: networks that
-    alternate would empty each other's caches.
+    Median seconds of every round, of three networks that are started and warmed alike. Rounds,
+    not frames, take turns: networks that alternate would empty each other's caches. A machine
+    that slows down or speeds up does so for all three within a round.
     """
     options = {
         "plain": Options(threads=threads),
@@ -174,12 +176,13 @@ def _recording(network: Any, watch: Stopwatch, threads: int) -> Document:
             simulator.encode_template(watch.templates)
             for crop in WARM_UP * watch.crops:
                 simulator.search(crop)
-        for _ in range(ROUNDS):
-            for name, simulator in opened.items():
-                each = Stopwatch(simulator)
+        names = list(opened)
+        for first in range(ROUNDS):
+            for name in (names[(first + i) % len(names)] for i in range(len(names))):
+                each = Stopwatch(opened[name])
                 for crop in watch.crops:
                     each.search(crop)
-                found[name] += each.times["search"][1:]
+                found[name].append(statistics.median(each.times["search"][1:]))
     return found
 
 

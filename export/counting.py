@@ -28,12 +28,12 @@ Rules
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 from torch import Tensor
 
-from spiketrack.export.formulas import DENSE, FORMULAS, OUTPUT, SILENT, Row
+from spiketrack.export.formulas import DENSE, FORMULAS, SILENT, Row
 from spiketrack.export.graph import (
     COUNT,
     IMAGE,
@@ -60,15 +60,14 @@ class OperationCounter:
     """Counts a graph, or some of its nodes, after a ``Program`` ran.
 
         counter = OperationCounter(graph)
-        program.run(values, observe=counter.observe)
-        rows = counter.take()          # int64 (len(counter.nodes), len(FIELDS))
+        found = program.run(values, keep=counter.names)
+        rows = counter.take(found)     # int64 (len(counter.nodes), len(FIELDS))
 
-    ``observe`` only keeps tensors of counts; ``take`` sums each of them once for all its readers.
+    ``names`` are the nodes whose counts are looked at; each is summed once for all its readers.
     """
 
     def __init__(self, graph: Graph, names: Collection[str] | None = None) -> None:
         self.nodes = tuple(n for n in counted(graph) if names is None or n.name in names)
-        self.tensors: dict[int, Tensor] = {}
         formulas = [FORMULAS[node](node, graph) for node in self.nodes]
         asked = [(n, t) for n, f in zip(self.nodes, formulas, strict=True) for t in f.terms]
         sums = Sums(graph)
@@ -80,20 +79,15 @@ class OperationCounter:
             for node, term in asked
             for i, column in enumerate(term.columns)
         ]
-        self.sums, self.watched = CompiledSums(sums), sums.watched
+        self.sums, self.names = CompiledSums(sums), tuple(sums.slots)
         self.terms = np.array(terms, np.int64).reshape(-1, 3)
         self.constant = np.array([f.constant for f in formulas]).reshape(-1, len(FIELDS))
 
-    def observe(self, node: Node, inputs: Sequence[Tensor], output: Tensor) -> None:
-        """Keep the counts that one node of the inference under way sends and receives."""
-        for slot, port in self.watched.get(node.name, ()):
-            self.tensors[slot] = output if port == OUTPUT else inputs[port]
-
-    def take(self) -> Row:
-        """The rows of this inference in the order of ``nodes``; ready for the next one."""
+    def take(self, found: Mapping[str, Tensor]) -> Row:
+        """The rows of one inference in the order of ``nodes``, from what ``names`` sent in it."""
         rows: Row = self.constant.copy()
-        add_terms(self.terms, self.sums.take(self.tensors), rows.reshape(-1))
-        self.tensors = {}
+        values = self.sums.take([found[name] for name in self.names])
+        add_terms(self.terms, values, rows.reshape(-1))
         return rows
 
 
@@ -108,8 +102,8 @@ def prepare(node: Node, graph: Graph) -> Callable[[Sequence[Tensor], Tensor], Ro
     counter = OperationCounter(graph, {node.name})
 
     def count(inputs: Sequence[Tensor], output: Tensor) -> Row:
-        counter.observe(node, inputs, output)
-        row: Row = counter.take()[0]
+        found = dict(zip(node.inputs, inputs, strict=True)) | {node.name: output}
+        row: Row = counter.take(found)[0]
         return row
 
     return count

@@ -71,19 +71,18 @@ class Program:
         keep: Collection[str] | None = None,
         observe: Observer | None = None,
         forced: Mapping[str, Tensor] | None = None,
-        observed: Collection[str] | None = None,
     ) -> dict[str, Tensor]:
         """Outputs of all nodes, or of those in ``keep`` (others are freed after their last use).
 
-        ``observe`` sees every node, or those in ``observed``, with inputs and output; then an
-        entry of ``forced`` replaces the output (teacher forcing).
+        ``observe`` sees every node with its inputs and output; then an entry of ``forced``
+        replaces the output (teacher forcing).
         """
         graph = self.graph
         live = {name: as_signal(graph, name, value) for name, value in values.items()}
         for node, kernel in self.steps:
             inputs = [live[name] for name in node.inputs]
             output = kernel(inputs)
-            if observe is not None and (observed is None or node.name in observed):
+            if observe is not None:
                 observe(node, inputs, output)
             if forced is not None and node.name in forced:
                 output = as_signal(graph, node.name, forced[node.name])

@@ -90,15 +90,10 @@ def tally_all(addresses: Longs, tallies: Longs, fans: NDArray[np.int32], values:
 
     A row of ``tallies``: index of the address of the counts, positions, channels, first and last
     entry of its fan-outs (one a position, repeated for every step; none asks for the first two
-    sums alone), a row whose first two sums serve if its counts lie at the same address (or -1),
-    and the place of the results among ``values``.
+    sums alone), and the place of the results among ``values``.
     """
     for i in range(tallies.shape[0]):
-        slot, positions, channels, start, stop, twin, place = tallies[i]
-        if twin >= 0 and addresses[tallies[twin, 0]] == addresses[slot]:
-            values[place] = values[tallies[twin, 6]]
-            values[place + 1] = values[tallies[twin, 6] + 1]
-            continue
+        slot, positions, channels, start, stop, place = tallies[i]
         counts = numba.carray(_pointer(addresses[slot]), (positions, channels))
         fan_out = fans[start:stop]
         events = spikes = graded = spiking = np.int64(0)

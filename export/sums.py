@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -16,27 +16,23 @@ from spiketrack.limits import HEADS
 
 Table = NDArray[np.int64]
 Key = tuple[object, ...]
-TALLY_COLUMNS, PAIR_COLUMNS = 7, 6
+TALLY_COLUMNS, PAIR_COLUMNS = 6, 6
 
 
 def rank(term: Term) -> int:
     """Order in which terms are added: what gives the sums of others as well comes first."""
-    if isinstance(term, Tally):
-        return 0 if term.reach is not None else 2 if term.port == OUTPUT else 1
-    return 1
+    return 0 if isinstance(term, Tally) and term.reach is not None else 1
 
 
 class Sums:
     """Tables of whole numbers that say which sums to take of which tensors.
 
-    A *slot* is a tensor to look at: a node's output as it is sent, or as a reader receives it.
-    The two are one tensor unless outputs are replaced, and then the sums are taken once.
+    A *slot* is a tensor to look at: what a node sends and its readers receive.
     """
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.slots: dict[tuple[str, bool], int] = {}
-        self.watched: dict[str, list[tuple[int, int]]] = {}  # node → slots and ports
+        self.slots: dict[str, int] = {}  # by name of the sender
         self.places: dict[Key, int] = {}  # sums → first of their values
         self.tallies: list[tuple[int, ...]] = []
         self.pairs: list[tuple[int, ...]] = []
@@ -64,12 +60,8 @@ class Sums:
         return next((key for key in self.places if key[0] == slot), (slot, None))
 
     def _slot(self, node: Node, port: int) -> int:
-        name = (node.name, True) if port == OUTPUT else (node.inputs[port], False)
-        slot = self.slots.setdefault(name, len(self.slots))
-        watched = self.watched.setdefault(node.name, [])
-        if (slot, port) not in watched:
-            watched.append((slot, port))
-        return slot
+        name = node.name if port == OUTPUT else node.inputs[port]
+        return self.slots.setdefault(name, len(self.slots))
 
     def _add(self, node: Node, term: Term) -> None:
         if isinstance(term, Tally):
@@ -92,9 +84,7 @@ class Sums:
         if term.reach is not None:
             self.fans.append(term.reach.fan_out)
             stop += len(term.reach.fan_out)
-        received = self.slots.get((name, False), -1) if term.port == OUTPUT else -1
-        twin = next((i for i, row in enumerate(self.tallies) if row[0] == received), -1)
-        row = (slot, steps * height * width, channels, start, stop, twin, self.size)
+        row = (slot, steps * height * width, channels, start, stop, self.size)
         self.tallies.append(row)
         self.size += 4
 
@@ -110,16 +100,17 @@ class CompiledSums:
         self.pairs = _table(sums.pairs, PAIR_COLUMNS)
         self.pixels = tuple(sums.pixels)
         images = {slot for slot, _ in sums.pixels}
-        self.counts = tuple(slot for slot in sums.slots.values() if slot not in images)
+        self.counts = tuple(slot not in images for slot in range(len(sums.slots)))
         self.fans = np.concatenate(sums.fans)
         self.values = np.zeros(sums.size, np.int64)
 
-    def take(self, tensors: Mapping[int, Tensor]) -> Table:
-        """Values by place; valid until the next call."""
-        counted = {i: in_memory(tensors[i], self.ordered[i]) for i in self.counts}
-        addresses = np.zeros(len(self.ordered), np.int64)
-        for slot, counts in counted.items():
-            addresses[slot] = counts.data_ptr()
+    def take(self, tensors: Sequence[Tensor]) -> Table:
+        """Values by place, from one tensor a slot; valid until the next call."""
+        held = [
+            in_memory(x, ordered) if counts else x
+            for x, ordered, counts in zip(tensors, self.ordered, self.counts, strict=True)
+        ]
+        addresses = np.array([x.data_ptr() for x in held], np.int64)
         tally_all(addresses, self.tallies, self.fans, self.values)
         coincide_all(addresses, self.pairs, self.values)
         for slot, place in self.pixels:

@@ -50,9 +50,9 @@ def measure(
     graph: Graph, values: dict[str, Tensor]
 ) -> tuple[dict[str, list[int]], dict[str, Tensor]]:
     counter = OperationCounter(graph)
-    found = Program(graph).run(values, observe=counter.observe)
+    found = Program(graph).run(values)
     names = [node.name for node in counter.nodes]
-    return dict(zip(names, counter.take().tolist(), strict=True)), found
+    return dict(zip(names, counter.take(found).tolist(), strict=True)), found
 
 
 def assert_enumerated(graph: Graph, seed: int) -> None:
@@ -144,13 +144,11 @@ def test_whole_network_counts_each_node_alone_and_together_alike(
     counter = OperationCounter(graph)
 
     def observe(node: Node, inputs: list[Tensor], output: Tensor) -> None:
-        counter.observe(node, inputs, output)
         if node.name in alone:
             found[node.name] = alone[node.name](inputs, output).tolist()
 
-    Program(graph).run(tensors(graph), keep=(), observe=observe)  # type: ignore[arg-type]
-    assert dict(zip(found, counter.take().tolist(), strict=True)) == found
-    assert not counter.tensors
+    together = Program(graph).run(tensors(graph), counter.names, observe)  # type: ignore[arg-type]
+    assert dict(zip(found, counter.take(together).tolist(), strict=True)) == found
 
 
 def test_a_part_of_a_graph_is_counted_as_in_the_whole() -> None:
@@ -159,23 +157,8 @@ def test_a_part_of_a_graph_is_counted_as_in_the_whole() -> None:
     names = [node.name for node in graph][40:80]
     part = OperationCounter(graph, names)
     inputs = {name: value for name, value in values.items() if name not in names}
-    Program(graph, names).run(inputs, observe=part.observe)
-    assert [whole[node.name] for node in part.nodes] == part.take().tolist()
-
-
-def test_forced_counts_are_what_the_readers_count() -> None:
-    graph = tiny_graph(3, "search")
-    values = tensors(graph)
-    outputs = Program(graph).run(values)
-    forced = {n.name: outputs[n.name].flip(-1) for n in graph.populations}
-    counter = OperationCounter(graph)
-    Program(graph).run(values, observe=counter.observe, forced=forced)
-    rows = dict(zip((n.name for n in counter.nodes), counter.take().tolist(), strict=True))
-    integers = {name: value.numpy().astype(np.int64) for name, value in (outputs | forced).items()}
-    expected = enumerate_operations(graph, integers)
-    for node in graph:
-        if isinstance(node, (Conv, Read, KeyValue)):
-            assert rows[node.name] == [expected[node.name].get(f, 0) for f in FIELDS], node.name
+    found = Program(graph, names).run(inputs, part.names)
+    assert [whole[node.name] for node in part.nodes] == part.take(found).tolist()
 
 
 def test_counts_may_be_bytes() -> None:

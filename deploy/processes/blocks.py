@@ -9,7 +9,7 @@ its ``Part``.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,7 @@ from spiketrack.deploy.processes.host import HOST_SLOTS, REWRITTEN
 from spiketrack.deploy.processes.ports import DirectModel
 from spiketrack.errors import LavaError
 from spiketrack.export.counting import FIELDS, OperationCounter, counted
-from spiketrack.export.graph import COUNT, MEMORY, POPULATIONS, Graph, Input, Node
+from spiketrack.export.graph import COUNT, MEMORY, Graph, Input
 from spiketrack.export.kernels import Program
 from spiketrack.export.sums import in_memory
 
@@ -186,13 +186,14 @@ class BlockModel(DirectModel):
         self.program = Program(self.graph, set(self.part.nodes), True, self.part.sends)
         self.memory_names = memories(self.part, self.graph)
         self.kept: dict[str, Tensor] = {}
-        self.populations: list[Tensor] = []
-        self.counter, self.observed = None, set[str]()
+        self.populations: tuple[str, ...] = ()
+        self.counter = None
         if self.recording.operations:
             self.counter = OperationCounter(self.graph, set(self.part.nodes))
-            self.observed |= set(self.counter.watched)
         if self.recording.counts:
-            self.observed |= set(recorded_populations(self.part, self.graph))
+            self.populations = recorded_populations(self.part, self.graph)
+        looked_at = self.counter.names if self.counter else ()
+        self.needed = {*self.part.sends, *self.populations, *looked_at}
 
     def run_spk(self) -> None:
         """One frame: receive, execute, send, record. An error names the process."""
@@ -209,12 +210,11 @@ class BlockModel(DirectModel):
         self.progress[STARTED] += 1
         values = self.messages()
         received = time.perf_counter()
-        observe = self.observe if self.observed else None
-        found = self.program.run(values, self.part.sends, observe, observed=self.observed)
+        found = self.program.run(values, self.needed)
         done = time.perf_counter()
         for index, name in enumerate(self.part.sends):
             self.send(f"out_{index}", outgoing(self.graph, name, found[name]))
-        self.record()
+        self.record(found)
         self.give_back()
         self.progress[SENDING] += time.perf_counter() - done
         self.progress[BUSY] += done - received
@@ -231,20 +231,12 @@ class BlockModel(DirectModel):
                 self.kept[name] = torch.from_numpy(self.receive(f"in_{index}")).float()
         return values | self.kept
 
-    def observe(self, node: Node, inputs: Sequence[Tensor], output: Tensor) -> None:
-        """Keep what the records need: counts, and the image; no membrane is kept for them."""
-        if self.counter is not None:
-            self.counter.observe(node, inputs, output)
-        if self.recording.counts and isinstance(node, POPULATIONS):
-            self.populations.append(output)
-
-    def record(self) -> None:
+    def record(self, found: Mapping[str, Tensor]) -> None:
         """Send operation counts and the counts of all populations, as asked for."""
         if self.counter is not None:
-            self.send("operations", self.counter.take())
+            self.send("operations", self.counter.take(found))
         if self.populations:
-            self.send_bytes("counts", [in_memory(counts) for counts in self.populations])
-            self.populations.clear()
+            self.send_bytes("counts", [in_memory(found[name]) for name in self.populations])
 
 
 def outgoing(graph: Graph, name: str, value: Tensor) -> Tensor:

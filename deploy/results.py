@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,7 +82,7 @@ class Assembly:
         rows = vector.reshape(-1, len(FIELDS))[self._order]
         return dict(zip(self._counted, rows, strict=True))
 
-    def counts(self, vectors: Iterable[NDArray[Any]]) -> dict[str, NDArray[np.int8]]:
+    def counts(self, vectors: Sequence[NDArray[Any]]) -> dict[str, NDArray[np.int8]]:
         """Counts by population, in the graph's order, from one vector a part that has any."""
         found: dict[str, NDArray[np.int8]] = {}
         for layout, vector in zip(self._counts, vectors, strict=True):

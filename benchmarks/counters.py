@@ -82,8 +82,8 @@ def exact(model: SpikeTrack, x: Tensor, memory: tuple[Tensor, ...]) -> BranchCou
         model(x, memory)
     forced = {n.name: _counts(spikes, n.name).reshape(n.shape) for n in graph.populations}
     counter = OperationCounter(graph)
-    Program(graph).run(_inputs(graph, memory), (), counter.observe, forced)
-    return BranchCounts(layers(graph), counter.take()[None])
+    found = Program(graph).run(_inputs(graph, memory), counter.names, forced=forced)
+    return BranchCounts(layers(graph), counter.take(found)[None])
 
 
 def _counts(spikes: dict[str, Tensor], name: str) -> Tensor:

@@ -76,7 +76,7 @@ class IntegerSimulator(SimulatorBase):
         graph, observation = self.graphs[branch], self.observations[branch]
         image = torch.from_numpy(quantise_image(crops, graph).astype(np.float32))
         values = {"image": image} | (self.memory if branch == "search" else {})
-        outputs = {node.name for node in graph.outputs}
+        outputs = [node.name for node in graph.outputs]
         with torch.no_grad():
-            found = self.programs[branch].run(values, outputs | observation.names)
+            found = self.programs[branch].run(values, {*outputs, *observation.names})
         return {name: found[name] for name in outputs}, observation.take(found)

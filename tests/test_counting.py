@@ -161,6 +161,20 @@ def test_a_part_of_a_graph_is_counted_as_in_the_whole() -> None:
     assert [whole[node.name] for node in part.nodes] == part.take(found).tolist()
 
 
+def test_forced_counts_are_counted() -> None:
+    graph = tiny_graph(3, "search")
+    values = tensors(graph)
+    outputs = Program(graph).run(values)
+    forced = {n.name: outputs[n.name].flip(-1) for n in graph.populations}
+    counter = OperationCounter(graph)
+    found = Program(graph).run(values, counter.names, forced=forced)
+    rows = dict(zip((n.name for n in counter.nodes), counter.take(found).tolist(), strict=True))
+    integers = {name: value.numpy().astype(np.int64) for name, value in (outputs | forced).items()}
+    expected = enumerate_operations(graph, integers)
+    for name, row in rows.items():
+        assert row == [expected[name].get(f, 0) for f in FIELDS], name
+
+
 def test_counts_may_be_bytes() -> None:
     graph = tiny_graph(3, "search")
     _, values = measure(graph, tensors(graph))

@@ -27,7 +27,7 @@ def rank(term: Term) -> int:
 class Sums:
     """Tables of whole numbers that say which sums to take of which tensors.
 
-    A *slot* is a tensor to look at: what a node sends and its readers receive.
+    A *slot* is a tensor to look at, what a node sends to all its readers.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -60,8 +60,7 @@ class Sums:
         return next((key for key in self.places if key[0] == slot), (slot, None))
 
     def _slot(self, node: Node, port: int) -> int:
-        name = node.name if port == OUTPUT else node.inputs[port]
-        return self.slots.setdefault(name, len(self.slots))
+        return self.slots.setdefault(_sender(node, port), len(self.slots))
 
     def _add(self, node: Node, term: Term) -> None:
         if isinstance(term, Tally):
@@ -78,8 +77,7 @@ class Sums:
 
     def _add_tally(self, node: Node, term: Tally) -> None:
         slot = self._slot(node, term.port)
-        name = node.name if term.port == OUTPUT else node.inputs[term.port]
-        steps, channels, height, width = self.graph[name].shape
+        steps, channels, height, width = self.graph[_sender(node, term.port)].shape
         start = stop = sum(map(len, self.fans))
         if term.reach is not None:
             self.fans.append(term.reach.fan_out)
@@ -116,6 +114,10 @@ class CompiledSums:
         for slot, place in self.pixels:
             self.values[place] = int(torch.count_nonzero(tensors[slot]))
         return self.values
+
+
+def _sender(node: Node, port: int) -> str:
+    return node.name if port == OUTPUT else node.inputs[port]
 
 
 def _table(rows: list[tuple[int, ...]], columns: int) -> Table:

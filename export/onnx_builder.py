@@ -21,9 +21,9 @@ from spiketrack.export.graph import (
     PositionsAsChannels,
     Shape,
 )
-from spiketrack.export.optional import load
 from spiketrack.export.registry import Registry
 from spiketrack.limits import HEADS
+from spiketrack.optional import load
 from spiketrack.version import VERSION
 
 OPSET = 21  # onnxruntime 1.18 runs it; 1.23 accepts at most 23

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from spiketrack.lazy import attributes
 
 if TYPE_CHECKING:
-    from spiketrack.simulators.base import Inference, Maps, Simulator, Trace
+    from spiketrack.inference import Inference, Maps, Simulator, Trace
     from spiketrack.simulators.factory import BACKENDS, INTEGER_BACKENDS, Options, open_simulator
     from spiketrack.simulators.float_reference import FloatSimulator
     from spiketrack.simulators.integer import IntegerSimulator
@@ -35,17 +35,17 @@ _HOMES = {
     "BACKENDS": "spiketrack.simulators.factory",
     "INTEGER_BACKENDS": "spiketrack.simulators.factory",
     "FloatSimulator": "spiketrack.simulators.float_reference",
-    "Inference": "spiketrack.simulators.base",
+    "Inference": "spiketrack.inference",
     "InlineSimulator": "spiketrack.simulators.lava",
     "IntegerSimulator": "spiketrack.simulators.integer",
     "LavaSimulator": "spiketrack.simulators.lava",
-    "Maps": "spiketrack.simulators.base",
+    "Maps": "spiketrack.inference",
     "NorseSimulator": "spiketrack.simulators.norse_backend",
     "OnnxFloatSimulator": "spiketrack.simulators.onnx_backend",
     "OnnxSimulator": "spiketrack.simulators.onnx_backend",
     "Options": "spiketrack.simulators.factory",
-    "Simulator": "spiketrack.simulators.base",
-    "Trace": "spiketrack.simulators.base",
+    "Simulator": "spiketrack.inference",
+    "Trace": "spiketrack.inference",
     "open_simulator": "spiketrack.simulators.factory",
 }
 

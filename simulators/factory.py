@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from spiketrack.checkpoint import Checkpoint
 from spiketrack.errors import SpikeTrackError, UnsupportedError
 from spiketrack.export.network import ExportedNetwork
-from spiketrack.simulators.base import Simulator
+from spiketrack.inference import Simulator
 
 FLOAT = "float"
 INTEGER_BACKENDS = ("integer", "lava", "inline", "onnx", "norse")  # agree to the last bit

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from spiketrack.errors import SpikeTrackError
+from spiketrack.inference import Counts, Crop, Inference, Maps, SimulatorBase, Trace
 from spiketrack.limits import MAX_COUNT
 from spiketrack.model import SpikeTrack
 from spiketrack.neuron import Neuron
-from spiketrack.simulators.base import Counts, Crop, Inference, Maps, SimulatorBase, Trace
 
 
 def choose_device(name: str) -> torch.device:

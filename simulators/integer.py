@@ -13,7 +13,7 @@ from spiketrack.export.counting import OperationCounter
 from spiketrack.export.graph import Graph
 from spiketrack.export.kernels import Program
 from spiketrack.export.readout import quantise_image, to_maps
-from spiketrack.simulators.base import Crop, Inference, SimulatorBase, Trace
+from spiketrack.inference import Crop, Inference, SimulatorBase, Trace
 
 Network = Mapping[str, Graph]  # "template" and "search"
 

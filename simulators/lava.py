@@ -15,7 +15,7 @@ from spiketrack.deploy.processes.blocks import Recording
 from spiketrack.deploy.results import StepResult
 from spiketrack.export.graph import Graph
 from spiketrack.export.readout import quantise_image, to_maps
-from spiketrack.simulators.base import Crop, Inference, SimulatorBase, Trace
+from spiketrack.inference import Crop, Inference, SimulatorBase, Trace
 
 
 class LavaSimulator(SimulatorBase):

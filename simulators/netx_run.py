@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketrack.errors import SpikeTrackError
-from spiketrack.export.optional import load
+from spiketrack.inference import Counts
 from spiketrack.limits import MAX_COUNT
-from spiketrack.simulators.base import Counts
+from spiketrack.optional import load
 
 LEVELS = np.arange(1, MAX_COUNT + 1)
 

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from spiketrack.export.optional import load
 from spiketrack.export.registry import Registry
+from spiketrack.optional import load
 
 Module = Callable[[Tensor], Tensor]
 MODULES: Registry[Callable[[Any], Module]] = Registry("norse module")

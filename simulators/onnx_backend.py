@@ -14,10 +14,10 @@ from spiketrack.export.folding import RealNeuron
 from spiketrack.export.graph import POPULATIONS, Graph
 from spiketrack.export.onnx_float import float_model
 from spiketrack.export.onnx_integer import integer_model
-from spiketrack.export.optional import load
 from spiketrack.export.readout import quantise_image, to_maps
+from spiketrack.inference import Counts, Crop, Inference, Maps, SimulatorBase, Trace
 from spiketrack.limits import MAX_COUNT
-from spiketrack.simulators.base import Counts, Crop, Inference, Maps, SimulatorBase, Trace
+from spiketrack.optional import load
 from spiketrack.simulators.integer import Network
 
 Arrays = dict[str, NDArray[Any]]

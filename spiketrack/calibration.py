@@ -15,9 +15,9 @@ from spiketrack.checkpoint import Checkpoint
 from spiketrack.clip import Clip
 from spiketrack.export.folding import SEARCH, TEMPLATE
 from spiketrack.export.quantise import Statistics
+from spiketrack.inference import Crop, Trace
 from spiketrack.limits import MAX_COUNT
 from spiketrack.model import SpikeTrack
-from spiketrack.simulators.base import Crop, Trace
 from spiketrack.simulators.float_reference import FloatSimulator
 from spiketrack.tracker import Tracker, TrackResult, follow
 

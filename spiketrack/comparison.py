@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from spiketrack.simulators.base import Trace
+from spiketrack.inference import Trace
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from spiketrack.comparison import Agreement
 from spiketrack.export.checks import check
 from spiketrack.export.folding import SEARCH, TEMPLATE, fold
 from spiketrack.export.quantise import quantise
+from spiketrack.inference import Crop
 from spiketrack.model import SpikeTrack
-from spiketrack.simulators.base import Crop
 from spiketrack.simulators.float_reference import FloatSimulator
 from spiketrack.simulators.integer import IntegerSimulator
 

@@ -29,6 +29,7 @@ from spiketrack.boxes import Box
 from spiketrack.config import TrackerConfig
 from spiketrack.errors import ClipError
 from spiketrack.footage import Frame
+from spiketrack.inference import Inference, Simulator
 from spiketrack.metrics import (
     IOU_THRESHOLDS,
     NORMALISED_THRESHOLDS,
@@ -38,7 +39,6 @@ from spiketrack.metrics import (
     score,
 )
 from spiketrack.sequences import Sequence
-from spiketrack.simulators.base import Inference, Simulator
 from spiketrack.tracker import Tracker, follow
 
 SCHEMA = "spiketrack.evaluation"

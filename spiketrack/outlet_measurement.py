@@ -26,9 +26,9 @@ from spiketrack.export.network import ExportedNetwork
 from spiketrack.export.netx_layers import find_chains
 from spiketrack.export.onnx_float import float_model
 from spiketrack.export.outlets import ExportContext, write_outlets
+from spiketrack.inference import Counts, Crop, Maps, Simulator
 from spiketrack.limits import MAX_COUNT
 from spiketrack.pipeline import calibration, compile_network
-from spiketrack.simulators.base import Counts, Crop, Maps, Simulator
 from spiketrack.simulators.float_reference import FloatSimulator
 from spiketrack.simulators.integer import IntegerSimulator
 from spiketrack.simulators.netx_run import run_netx

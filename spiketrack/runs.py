@@ -27,9 +27,9 @@ from spiketrack.export.counting import layers
 from spiketrack.export.folding import SEARCH, TEMPLATE
 from spiketrack.export.graph import Graph
 from spiketrack.files import PatientFile, atomic_folder, write_json
+from spiketrack.inference import Trace
 from spiketrack.interrupts import interrupts_wait
 from spiketrack.run_counts import COUNTS_FILE, write_operations
-from spiketrack.simulators.base import Trace
 from spiketrack.tracker import TrackResult
 from spiketrack.version import FORMAT_VERSION, VERSION
 

@@ -19,10 +19,10 @@ from spiketrack.export.folding import SEARCH
 from spiketrack.export.graph import MEMORY_FRACTION, Gate, Graph, Neuron, Node, Read
 from spiketrack.export.kernels import Program
 from spiketrack.export.readout import quantise_image
+from spiketrack.inference import Crop, Maps
 from spiketrack.limits import HEADS, MAX_COUNT
 from spiketrack.model import SpikeTrack
 from spiketrack.neuron import Neuron as Population
-from spiketrack.simulators.base import Crop, Maps
 from spiketrack.simulators.float_reference import recording, to_maps
 
 

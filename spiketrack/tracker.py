@@ -15,7 +15,7 @@ from spiketrack.config import TrackerConfig
 from spiketrack.crop import crop_square, take_crop
 from spiketrack.errors import ConfigError, SpikeTrackError
 from spiketrack.footage import Frame
-from spiketrack.simulators.base import Inference, Maps, Simulator
+from spiketrack.inference import Inference, Maps, Simulator
 
 CropArray = NDArray[np.float32]
 

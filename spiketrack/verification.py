@@ -21,7 +21,7 @@ from spiketrack.errors import SpikeTrackError
 from spiketrack.export.folding import SEARCH, TEMPLATE
 from spiketrack.export.network import ExportedNetwork
 from spiketrack.footage import Frame
-from spiketrack.simulators.base import Inference, Maps, Simulator
+from spiketrack.inference import Inference, Maps, Simulator
 from spiketrack.simulators.factory import FLOAT, Options, open_simulator
 from spiketrack.teacher import Loss, TeacherForcing
 from spiketrack.tracker import Tracker, TrackResult, clip_box, decode, to_frame

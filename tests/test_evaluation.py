@@ -24,8 +24,8 @@ from spiketrack.config import NetworkConfig, TrackerConfig
 from spiketrack.errors import ClipError, ConfigError, MissingDependency
 from spiketrack.evaluation import NetworkMethod, evaluate_sequence, report
 from spiketrack.footage import Frame
+from spiketrack.inference import Crop, Inference, Maps, SimulatorBase, Trace
 from spiketrack.sequences import find_sequences
-from spiketrack.simulators.base import Crop, Inference, Maps, SimulatorBase, Trace
 
 FRAMES, BOXES = moving_patch(8)
 

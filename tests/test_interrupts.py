@@ -13,9 +13,9 @@ import pytest
 
 from spiketrack.boxes import Box, BoxRow
 from spiketrack.files import PatientFile
+from spiketrack.inference import Trace
 from spiketrack.interrupts import interrupts_wait
 from spiketrack.runs import RunWriter
-from spiketrack.simulators.base import Trace
 from spiketrack.tracker import TrackResult
 
 ROW = BoxRow(1, Box(1, 2, 3, 4), 0.5)

@@ -32,9 +32,9 @@ from spiketrack.errors import GraphError, LavaError
 from spiketrack.export.graph import COUNT, POPULATIONS, Conv, Graph, KeyValue, Neuron, Node, Read
 from spiketrack.export.kernels import Program
 from spiketrack.export.network import ExportedNetwork
+from spiketrack.inference import Inference, Simulator
 from spiketrack.pipeline import export_checkpoint
 from spiketrack.preprocessing import normalise
-from spiketrack.simulators.base import Inference, Simulator
 from spiketrack.simulators.factory import Options
 from spiketrack.simulators.integer import IntegerSimulator
 from spiketrack.simulators.lava import InlineSimulator, LavaSimulator

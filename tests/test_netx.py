@@ -20,7 +20,7 @@ from spiketrack.export.graph import Conv, Graph, Input, Neuron, Node
 from spiketrack.export.kernels import Program
 from spiketrack.export.netx_layers import CURRENT_MAX, Layer, find_chains, layer
 from spiketrack.export.netx_writer import write_netx
-from spiketrack.simulators.base import Counts
+from spiketrack.inference import Counts
 from spiketrack.simulators.netx_run import run_netx, thermometer
 
 HEAD = ("decoder.ctr4_spike", "decoder.offset4_spike", "decoder.size4_spike")

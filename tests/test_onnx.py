@@ -24,8 +24,8 @@ from spiketrack.export.folding import fold
 from spiketrack.export.graph import Conv, Graph, Input, Node, Output
 from spiketrack.export.onnx_float import FLOAT, float_model
 from spiketrack.export.onnx_integer import INTEGER, integer_model
-from spiketrack.export.optional import load
-from spiketrack.simulators.base import Crop, Inference
+from spiketrack.inference import Crop, Inference
+from spiketrack.optional import load
 from spiketrack.simulators.float_reference import FloatSimulator
 from spiketrack.simulators.integer import IntegerSimulator
 from spiketrack.simulators.onnx_backend import (

@@ -26,11 +26,11 @@ from spiketrack.export.folding import SEARCH, TEMPLATE, RealConv, RealSum, fold
 from spiketrack.export.graph import Conv, Sum
 from spiketrack.export.pixels import on_pixels
 from spiketrack.export.quantise import quantise
+from spiketrack.inference import Crop
 from spiketrack.model import SpikeTrack
 from spiketrack.neuron import ONE_STEP, Neuron
 from spiketrack.pipeline import calibration, compile_network
 from spiketrack.preprocessing import normalise
-from spiketrack.simulators.base import Crop
 from spiketrack.training import grid
 from spiketrack.training.grid import Grid
 from spiketrack.training.initial import adopt, branch_ends, leave_grid

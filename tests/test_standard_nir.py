@@ -21,7 +21,7 @@ from spiketrack.errors import GraphError
 from spiketrack.export.graph import Conv, Graph, Input, Neuron, Output, Sum
 from spiketrack.export.standard_nir_parts import Part, obstacle, partition
 from spiketrack.export.standard_nir_writer import PartWriter, write_parts
-from spiketrack.simulators.base import Inference
+from spiketrack.inference import Inference
 from spiketrack.simulators.integer import IntegerSimulator
 from spiketrack.simulators.norse_backend import NorseBranch, NorseSimulator
 from spiketrack.simulators.norse_modules import NorsePart

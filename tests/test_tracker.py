@@ -17,8 +17,8 @@ from spiketrack.boxes import Box, BoxRow
 from spiketrack.config import NetworkConfig, TrackerConfig
 from spiketrack.crop import Square, crop_square, cut, take_crop
 from spiketrack.errors import ClipError, ConfigError, SpikeTrackError
+from spiketrack.inference import Crop, Inference, Maps, SimulatorBase, Trace
 from spiketrack.preprocessing import normalise
-from spiketrack.simulators.base import Crop, Inference, Maps, SimulatorBase, Trace
 from spiketrack.tracker import (
     Prediction,
     Tracker,

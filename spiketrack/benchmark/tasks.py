@@ -25,8 +25,8 @@ from spiketrack.benchmark.results import Document
 from spiketrack.boxes import Box
 from spiketrack.clip import Clip, open_clip
 from spiketrack.export.network import read_export
+from spiketrack.inference import Crop, Inference, Simulator, SimulatorBase
 from spiketrack.model import SpikeTrack
-from spiketrack.simulators.base import Crop, Inference, Simulator, SimulatorBase
 from spiketrack.simulators.factory import Options, open_simulator
 from spiketrack.tracker import Tracker, follow
 

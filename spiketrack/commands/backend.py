@@ -10,7 +10,7 @@ from spiketrack.commands.inputs import is_export
 from spiketrack.commands.progress import console
 from spiketrack.config import TrackerConfig
 from spiketrack.errors import SpikeTrackError, UnsupportedError
-from spiketrack.simulators.base import Simulator
+from spiketrack.inference import Simulator
 
 if TYPE_CHECKING:
     from spiketrack.simulators.factory import Options

@@ -24,7 +24,6 @@ from rich.table import Table
 from syops import get_model_complexity_info
 from torch import Tensor, nn
 
-from spiketrack.checkpoint import read_checkpoint
 from spiketrack.commands.inputs import choose_clip
 from spiketrack.crop import take_crop
 from spiketrack.energy import Energy, published
@@ -35,8 +34,9 @@ from spiketrack.export.graph import COUNT, MEMORY, Conv, Graph, Input
 from spiketrack.export.kernels import Program
 from spiketrack.export.quantise import quantise
 from spiketrack.limits import MAX_COUNT
-from spiketrack.model import SpikeTrack
 from spiketrack.prices import load_prices
+from spiketrack.reference.checkpoint import read_checkpoint
+from spiketrack.reference.model import SpikeTrack
 from spiketrack.run_counts import BranchCounts
 from spiketrack.simulators.float_reference import recording
 

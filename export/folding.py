@@ -13,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from spiketrack.blocks import ConvBlock, Mlp, SelfAttention, SepConv, TransformerBlock
 from spiketrack.export.graph import (
     COUNT,
     IMAGE,
@@ -31,8 +30,9 @@ from spiketrack.export.graph import (
     Upsample,
 )
 from spiketrack.limits import HEADS
-from spiketrack.model import BRANCHES, SpikeTrack
-from spiketrack.retrieval import MemoryRetrieval, Retriever
+from spiketrack.reference.blocks import ConvBlock, Mlp, SelfAttention, SepConv, TransformerBlock
+from spiketrack.reference.model import BRANCHES, SpikeTrack
+from spiketrack.reference.retrieval import MemoryRetrieval, Retriever
 
 Reals = NDArray[np.float64]
 TEMPLATE, SEARCH = "template", "search"

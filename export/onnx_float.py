@@ -31,7 +31,7 @@ from spiketrack.export.onnx_builder import (
 )
 from spiketrack.export.registry import Registry
 from spiketrack.limits import HEADS, MAX_COUNT
-from spiketrack.model import SCORE_CLAMP
+from spiketrack.reference.model import SCORE_CLAMP
 
 FLOAT: Registry[Lowering] = Registry("float ONNX lowering")
 FLOAT.register(PositionsAsChannels)(positions_as_channels)

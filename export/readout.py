@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from spiketrack.errors import GraphError
 from spiketrack.export.graph import Graph
 from spiketrack.inference import Maps
-from spiketrack.model import SCORE_CLAMP
 from spiketrack.preprocessing import denormalise
+from spiketrack.reference.model import SCORE_CLAMP
 
 
 def quantise_image(crops: NDArray[np.float32], graph: Graph) -> NDArray[np.int16]:

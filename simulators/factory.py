@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from spiketrack.checkpoint import Checkpoint
 from spiketrack.errors import SpikeTrackError, UnsupportedError
 from spiketrack.export.network import ExportedNetwork
 from spiketrack.inference import Simulator
+from spiketrack.reference.checkpoint import Checkpoint
 
 FLOAT = "float"
 INTEGER_BACKENDS = ("integer", "lava", "inline", "onnx", "norse")  # agree to the last bit

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from spiketrack.errors import SpikeTrackError
 from spiketrack.inference import Counts, Crop, Inference, Maps, SimulatorBase, Trace
 from spiketrack.limits import MAX_COUNT
-from spiketrack.model import SpikeTrack
-from spiketrack.neuron import Neuron
+from spiketrack.reference.model import SpikeTrack
+from spiketrack.reference.neuron import Neuron
 
 
 def choose_device(name: str) -> torch.device:

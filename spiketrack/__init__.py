@@ -10,10 +10,15 @@ from spiketrack.version import VERSION as __version__
 
 if TYPE_CHECKING:
     from spiketrack.boxes import Box
-    from spiketrack.checkpoint import Checkpoint, load_checkpoint, read_checkpoint, save_checkpoint
     from spiketrack.clip import open_clip
     from spiketrack.config import NetworkConfig, TrackerConfig
-    from spiketrack.model import SpikeTrack
+    from spiketrack.reference.checkpoint import (
+        Checkpoint,
+        load_checkpoint,
+        read_checkpoint,
+        save_checkpoint,
+    )
+    from spiketrack.reference.model import SpikeTrack
     from spiketrack.runs import open_counts
     from spiketrack.tracker import Tracker, follow
 
@@ -35,17 +40,17 @@ __all__ = [
 
 _HOMES = {
     "Box": "spiketrack.boxes",
-    "Checkpoint": "spiketrack.checkpoint",
+    "Checkpoint": "spiketrack.reference.checkpoint",
     "NetworkConfig": "spiketrack.config",
-    "SpikeTrack": "spiketrack.model",
+    "SpikeTrack": "spiketrack.reference.model",
     "Tracker": "spiketrack.tracker",
     "TrackerConfig": "spiketrack.config",
     "follow": "spiketrack.tracker",
-    "load_checkpoint": "spiketrack.checkpoint",
+    "load_checkpoint": "spiketrack.reference.checkpoint",
     "open_clip": "spiketrack.clip",
     "open_counts": "spiketrack.runs",
-    "read_checkpoint": "spiketrack.checkpoint",
-    "save_checkpoint": "spiketrack.checkpoint",
+    "read_checkpoint": "spiketrack.reference.checkpoint",
+    "save_checkpoint": "spiketrack.reference.checkpoint",
 }
 
 __getattr__ = attributes(__name__, _HOMES)

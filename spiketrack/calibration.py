@@ -11,13 +11,13 @@ import torch
 from numpy.typing import NDArray
 
 from spiketrack.boxes import Box
-from spiketrack.checkpoint import Checkpoint
 from spiketrack.clip import Clip
 from spiketrack.export.folding import SEARCH, TEMPLATE
 from spiketrack.export.quantise import Statistics
 from spiketrack.inference import Crop, Trace
 from spiketrack.limits import MAX_COUNT
-from spiketrack.model import SpikeTrack
+from spiketrack.reference.checkpoint import Checkpoint
+from spiketrack.reference.model import SpikeTrack
 from spiketrack.simulators.float_reference import FloatSimulator
 from spiketrack.tracker import Tracker, TrackResult, follow
 

@@ -9,7 +9,7 @@ from spiketrack.export.checks import check
 from spiketrack.export.folding import SEARCH, TEMPLATE, fold
 from spiketrack.export.quantise import quantise
 from spiketrack.inference import Crop
-from spiketrack.model import SpikeTrack
+from spiketrack.reference.model import SpikeTrack
 from spiketrack.simulators.float_reference import FloatSimulator
 from spiketrack.simulators.integer import IntegerSimulator
 

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from spiketrack.boxes import Box, iou
 from spiketrack.calibration import CalibrationData
-from spiketrack.checkpoint import Checkpoint
 from spiketrack.export.folding import SEARCH, TEMPLATE, fold
 from spiketrack.export.graph import Graph
 from spiketrack.export.network import ExportedNetwork
@@ -29,6 +28,7 @@ from spiketrack.export.outlets import ExportContext, write_outlets
 from spiketrack.inference import Counts, Crop, Maps, Simulator
 from spiketrack.limits import MAX_COUNT
 from spiketrack.pipeline import calibration, compile_network
+from spiketrack.reference.checkpoint import Checkpoint
 from spiketrack.simulators.float_reference import FloatSimulator
 from spiketrack.simulators.integer import IntegerSimulator
 from spiketrack.simulators.netx_run import run_netx

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketrack.calibration import CalibrationData, calibrate
-from spiketrack.checkpoint import Checkpoint, read_checkpoint
 from spiketrack.clip import BUNDLED_BOX, bundled_clip, open_clip, parse_box
 from spiketrack.crop import take_crop
 from spiketrack.errors import SpikeTrackError
@@ -24,6 +23,7 @@ from spiketrack.export.network import FORMAT, ExportedNetwork, write_export, wri
 from spiketrack.export.nir_vocabulary import OPERATIONS, VOCABULARY, VOCABULARY_VERSION
 from spiketrack.export.quantise import quantise
 from spiketrack.files import atomic_folder
+from spiketrack.reference.checkpoint import Checkpoint, read_checkpoint
 from spiketrack.version import FORMAT_VERSION, VERSION
 
 Progress = Callable[[str], None]

@@ -21,8 +21,8 @@ from spiketrack.export.kernels import Program
 from spiketrack.export.readout import quantise_image
 from spiketrack.inference import Crop, Maps
 from spiketrack.limits import HEADS, MAX_COUNT
-from spiketrack.model import SpikeTrack
-from spiketrack.neuron import Neuron as Population
+from spiketrack.reference.model import SpikeTrack
+from spiketrack.reference.neuron import Neuron as Population
 from spiketrack.simulators.float_reference import recording, to_maps
 
 

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from spiketrack.boxes import Box, iou
-from spiketrack.checkpoint import Checkpoint
 from spiketrack.comparison import Agreement
 from spiketrack.config import TrackerConfig
 from spiketrack.errors import SpikeTrackError
@@ -22,6 +21,7 @@ from spiketrack.export.folding import SEARCH, TEMPLATE
 from spiketrack.export.network import ExportedNetwork
 from spiketrack.footage import Frame
 from spiketrack.inference import Inference, Maps, Simulator
+from spiketrack.reference.checkpoint import Checkpoint
 from spiketrack.simulators.factory import FLOAT, Options, open_simulator
 from spiketrack.teacher import Loss, TeacherForcing
 from spiketrack.tracker import Tracker, TrackResult, clip_box, decode, to_frame

@@ -22,9 +22,9 @@ import torch
 from torch import Tensor
 
 from spiketrack import load_checkpoint
-from spiketrack.model import SpikeTrack
-from spiketrack.neuron import Neuron
 from spiketrack.preprocessing import normalise
+from spiketrack.reference.model import SpikeTrack
+from spiketrack.reference.neuron import Neuron
 
 Record = dict[str, list[list[int]]]
 

@@ -43,9 +43,9 @@ from spiketrack.export.graph import (
 from spiketrack.export.quantise import quantise, thresholds
 from spiketrack.export.ranges import prove_headroom, ranges
 from spiketrack.limits import POTENTIAL_MAX
-from spiketrack.model import SpikeTrack
-from spiketrack.neuron import Neuron as FloatNeuron
-from spiketrack.retrieval import TemporalGate
+from spiketrack.reference.model import SpikeTrack
+from spiketrack.reference.neuron import Neuron as FloatNeuron
+from spiketrack.reference.retrieval import TemporalGate
 
 Array = NDArray[np.int64]
 CHANNELS = 16  # 8 heads of 2

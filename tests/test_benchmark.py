@@ -17,11 +17,11 @@ from spiketrack.benchmark.results import Result, line_fit, quartiles, timed
 from spiketrack.benchmark.stock import measure_stock
 from spiketrack.benchmark.tasks import memory_in_use
 from spiketrack.benchmark.worker import run
-from spiketrack.checkpoint import save_checkpoint
 from spiketrack.cli import main
 from spiketrack.config import TrackerConfig
 from spiketrack.errors import SpikeTrackError
 from spiketrack.export.graph import Graph
+from spiketrack.reference.checkpoint import save_checkpoint
 
 
 def test_quartiles_and_medians() -> None:

@@ -25,11 +25,11 @@ import torch
 from torch import Tensor, nn
 
 from spiketrack import load_checkpoint
-from spiketrack.checkpoint import derive_config, read_checkpoint, save_checkpoint
 from spiketrack.config import NetworkConfig, TrackerConfig
 from spiketrack.errors import CheckpointError
-from spiketrack.model import SpikeTrack
-from spiketrack.unpickling import Unpickler
+from spiketrack.reference.checkpoint import derive_config, read_checkpoint, save_checkpoint
+from spiketrack.reference.model import SpikeTrack
+from spiketrack.reference.unpickling import Unpickler
 
 State = dict[str, Tensor]
 VARIANTS = {

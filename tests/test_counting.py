@@ -36,7 +36,7 @@ from spiketrack.export.graph import (
     Read,
 )
 from spiketrack.export.kernels import Program
-from spiketrack.model import SpikeTrack
+from spiketrack.reference.model import SpikeTrack
 
 PROPERTY = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 

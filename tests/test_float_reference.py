@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from random_graphs import tiny_model
 from torch import Tensor
 
-from spiketrack.blocks import key_value, read_out
 from spiketrack.config import NetworkConfig
 from spiketrack.errors import SpikeTrackError
-from spiketrack.model import SpikeTrack
-from spiketrack.neuron import Neuron, Steps, spike
+from spiketrack.reference.blocks import key_value, read_out
+from spiketrack.reference.model import SpikeTrack
+from spiketrack.reference.neuron import Neuron, Steps, spike
 
 Results = dict[str, NDArray[Any]]
 

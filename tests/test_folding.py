@@ -27,7 +27,7 @@ from spiketrack.export.graph import (
     Read,
     Upsample,
 )
-from spiketrack.neuron import Neuron, spike
+from spiketrack.reference.neuron import Neuron, spike
 
 
 def evaluate_real(graph: Graph, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from spiketrack import cli
-from spiketrack.checkpoint import read_checkpoint
 from spiketrack.pipeline import calibration, compile_network, export_checkpoint
 from spiketrack.preprocessing import normalise
+from spiketrack.reference.checkpoint import read_checkpoint
 from spiketrack.teacher import TeacherForcing
 from spiketrack.verification_report import is_gate
 

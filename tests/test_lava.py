@@ -20,7 +20,6 @@ import torch
 from numpy.typing import NDArray
 from random_graphs import random_graph, random_inputs, tiny_graph, tiny_model
 
-from spiketrack.checkpoint import save_checkpoint
 from spiketrack.clip import BUNDLED_BOX, bundled_clip, open_clip
 from spiketrack.config import TrackerConfig
 from spiketrack.deploy.grouping import group, message_dtype
@@ -35,6 +34,7 @@ from spiketrack.export.network import ExportedNetwork
 from spiketrack.inference import Inference, Simulator
 from spiketrack.pipeline import export_checkpoint
 from spiketrack.preprocessing import normalise
+from spiketrack.reference.checkpoint import save_checkpoint
 from spiketrack.simulators.factory import Options
 from spiketrack.simulators.integer import IntegerSimulator
 from spiketrack.simulators.lava import InlineSimulator, LavaSimulator
@@ -458,7 +458,7 @@ rng = np.random.default_rng(0)
 found = network.run(rng.integers(-400, 400, graph["image"].shape))
 network.close()
 np.savez("memory.npz", **found.outputs)
-assert "spiketrack.checkpoint" not in sys.modules
+assert "spiketrack.reference.checkpoint" not in sys.modules
 assert "spiketrack.export.folding" not in sys.modules
 assert not [name for name in opened if name.endswith((".safetensors", ".pth", ".tar", ".json"))]
 """

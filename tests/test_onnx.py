@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from random_graphs import Array, graphs, random_graph, random_inputs, tiny_graph, tiny_model
 
 from spiketrack.boxes import Box, iou
-from spiketrack.checkpoint import read_checkpoint
 from spiketrack.clip import BUNDLED_BOX, bundled_clip, open_clip
 from spiketrack.errors import GraphError, MissingDependency
 from spiketrack.export.folding import fold
@@ -26,6 +25,7 @@ from spiketrack.export.onnx_float import FLOAT, float_model
 from spiketrack.export.onnx_integer import INTEGER, integer_model
 from spiketrack.inference import Crop, Inference
 from spiketrack.optional import load
+from spiketrack.reference.checkpoint import read_checkpoint
 from spiketrack.simulators.float_reference import FloatSimulator
 from spiketrack.simulators.integer import IntegerSimulator
 from spiketrack.simulators.onnx_backend import (

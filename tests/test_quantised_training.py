@@ -17,8 +17,6 @@ from torch import nn
 from training_data import tiny_collection, tiny_config, write_config, write_root
 from typer.testing import CliRunner
 
-from spiketrack.blocks import Downsample
-from spiketrack.checkpoint import read_checkpoint, save_checkpoint
 from spiketrack.commands.train import train as train_command
 from spiketrack.config import TrackerConfig
 from spiketrack.equality import differences
@@ -27,10 +25,12 @@ from spiketrack.export.graph import Conv, Sum
 from spiketrack.export.pixels import on_pixels
 from spiketrack.export.quantise import quantise
 from spiketrack.inference import Crop
-from spiketrack.model import SpikeTrack
-from spiketrack.neuron import ONE_STEP, Neuron
 from spiketrack.pipeline import calibration, compile_network
 from spiketrack.preprocessing import normalise
+from spiketrack.reference.blocks import Downsample
+from spiketrack.reference.checkpoint import read_checkpoint, save_checkpoint
+from spiketrack.reference.model import SpikeTrack
+from spiketrack.reference.neuron import ONE_STEP, Neuron
 from spiketrack.training import grid
 from spiketrack.training.grid import Grid
 from spiketrack.training.initial import adopt, branch_ends, leave_grid

@@ -17,7 +17,6 @@ from typer.testing import CliRunner
 
 from spiketrack import evaluation_plots
 from spiketrack.boxes import Box, read_csv, read_rectangles
-from spiketrack.checkpoint import save_checkpoint
 from spiketrack.clip import BUNDLED_BOX, Clip, open_clip
 from spiketrack.commands import track as tracking
 from spiketrack.commands.backend import open_backend
@@ -26,9 +25,10 @@ from spiketrack.commands.track import default_out, draw_box, parse_source, track
 from spiketrack.config import NetworkConfig, TrackerConfig
 from spiketrack.errors import ClipError, MissingDependency, SpikeTrackError
 from spiketrack.footage import Frame
-from spiketrack.model import SpikeTrack
 from spiketrack.outputs import FOLDER_FILES, TrackOutputs
 from spiketrack.pipeline import export_checkpoint
+from spiketrack.reference.checkpoint import save_checkpoint
+from spiketrack.reference.model import SpikeTrack
 from spiketrack.render import Filmstrip, VideoFile, annotate
 
 FRAMES, BOXES = moving_patch(8)

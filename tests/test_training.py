@@ -14,10 +14,10 @@ from torch import Tensor
 from training_data import tiny_collection, tiny_config, write_config, write_root
 from typer.testing import CliRunner
 
-from spiketrack.checkpoint import read_checkpoint, save_checkpoint
 from spiketrack.commands.train import train as train_command
 from spiketrack.config import TrackerConfig
 from spiketrack.errors import ConfigError
+from spiketrack.reference.checkpoint import read_checkpoint, save_checkpoint
 from spiketrack.training import losses
 from spiketrack.training.initial import BRANCH_SCALE, adopt, branch_ends, initialise
 from spiketrack.training.loop import build, learning_rate, train

@@ -26,7 +26,7 @@ from spiketrack.boxes import Box
 from spiketrack.clip import Clip, open_clip
 from spiketrack.export.network import read_export
 from spiketrack.inference import Crop, Inference, Simulator, SimulatorBase
-from spiketrack.model import SpikeTrack
+from spiketrack.reference.model import SpikeTrack
 from spiketrack.simulators.factory import Options, open_simulator
 from spiketrack.tracker import Tracker, follow
 
@@ -211,7 +211,7 @@ def repeat(folder: Path, options: Document) -> Document:
     kept = np.load(folder / CROPS)
     backend, checkpoint, network = options["backend"], None, None
     if backend == "float":
-        from spiketrack.checkpoint import read_checkpoint
+        from spiketrack.reference.checkpoint import read_checkpoint
 
         checkpoint = read_checkpoint(options["checkpoint"])
     else:

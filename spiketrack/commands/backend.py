@@ -64,8 +64,8 @@ def _from_folder(source: str, backend: str, options: Options) -> Opened:
 
 
 def _from_checkpoint(source: str, backend: str, options: Options) -> Opened:
-    from spiketrack.checkpoint import read_checkpoint
     from spiketrack.pipeline import calibration, compile_network
+    from spiketrack.reference.checkpoint import read_checkpoint
     from spiketrack.simulators.factory import open_simulator
 
     read = read_checkpoint(source)

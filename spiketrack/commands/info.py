@@ -54,9 +54,9 @@ def info(
 
 
 def _describe(source: str) -> dict[str, Any]:
-    from spiketrack.checkpoint import read_checkpoint
     from spiketrack.export.network import read_export
     from spiketrack.pipeline import compile_network
+    from spiketrack.reference.checkpoint import read_checkpoint
 
     if is_export(source):
         return _placed(read_export(Path(source)))

@@ -37,10 +37,10 @@ def outlets(
     import dataclasses
     import tempfile
 
-    from spiketrack.checkpoint import read_checkpoint
     from spiketrack.files import write_json
     from spiketrack.outlet_measurement import MEASUREMENTS, Bench
     from spiketrack.outlet_readers import try_readers
+    from spiketrack.reference.checkpoint import read_checkpoint
 
     names = _chosen(only, tuple(MEASUREMENTS))
     if not 1 <= frames <= 8:

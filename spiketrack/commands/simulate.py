@@ -48,10 +48,10 @@ def simulate(
 
     Writes RUN/boxes.csv, RUN/counts.h5 and RUN/run.json (see spiketrack.runs).
     """
-    from spiketrack.checkpoint import read_checkpoint
     from spiketrack.commands.inputs import choose_clip, same_checkpoint, settings_with
     from spiketrack.errors import ConfigError
     from spiketrack.export.network import read_export
+    from spiketrack.reference.checkpoint import read_checkpoint
     from spiketrack.runs import RunWriter
     from spiketrack.simulators.factory import Options, open_simulator
     from spiketrack.tracker import Tracker, follow

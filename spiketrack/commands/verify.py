@@ -45,10 +45,10 @@ def verify(
     Crops follow the integer backend's boxes. Exit code 0 only if all integer backends agree in
     every count and map; else 1, with the first population, step and index that differ.
     """
-    from spiketrack.checkpoint import read_checkpoint
     from spiketrack.commands.inputs import choose_clip, same_checkpoint, settings_with
     from spiketrack.export.network import read_export
     from spiketrack.files import write_json
+    from spiketrack.reference.checkpoint import read_checkpoint
     from spiketrack.simulators.factory import Options
     from spiketrack.verification import verify as run
     from spiketrack.verification_report import document

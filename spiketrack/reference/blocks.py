@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from spiketrack.limits import HEADS
-from spiketrack.neuron import Neuron, Steps
+from spiketrack.reference.neuron import Neuron, Steps
 
 
 class ConvNorm(nn.Sequential):

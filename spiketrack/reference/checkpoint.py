@@ -23,10 +23,10 @@ from torch import Tensor
 from spiketrack.config import NetworkConfig, TrackerConfig
 from spiketrack.errors import CheckpointError
 from spiketrack.files import atomic_path
-from spiketrack.model import SpikeTrack
-from spiketrack.state_dicts import check_state, derive_config, refuse
-from spiketrack.torch_files import read_torch_file
-from spiketrack.unpickling import Unknown, printable
+from spiketrack.reference.model import SpikeTrack
+from spiketrack.reference.state_dicts import check_state, derive_config, refuse
+from spiketrack.reference.torch_files import read_torch_file
+from spiketrack.reference.unpickling import Unknown, printable
 
 BUNDLED = ("nano", "nano-t3")
 METADATA_KEY = "spiketrack"

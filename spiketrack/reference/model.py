@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from spiketrack.blocks import ConvBlock, Downsample, TransformerBlock
 from spiketrack.config import NetworkConfig
 from spiketrack.errors import SpikeTrackError
-from spiketrack.neuron import Neuron, Steps
-from spiketrack.retrieval import MemoryRetrieval
+from spiketrack.reference.blocks import ConvBlock, Downsample, TransformerBlock
+from spiketrack.reference.neuron import Neuron, Steps
+from spiketrack.reference.retrieval import MemoryRetrieval
 
 BRANCHES = ("ctr", "offset", "size")
 SCORE_CLAMP = 1e-4

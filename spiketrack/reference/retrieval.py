@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from spiketrack.blocks import (
+from spiketrack.reference.blocks import (
     ConvNorm,
     Mlp,
     PositionalEmbeddings,
@@ -14,7 +14,7 @@ from spiketrack.blocks import (
     project,
     read_out,
 )
-from spiketrack.neuron import Neuron, Steps
+from spiketrack.reference.neuron import Neuron, Steps
 
 
 class TemporalGate(nn.Module):

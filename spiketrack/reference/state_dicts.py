@@ -13,8 +13,8 @@ from torch import Tensor
 from spiketrack.config import NetworkConfig
 from spiketrack.errors import CheckpointError
 from spiketrack.limits import HEADS, MAX_STEPS
-from spiketrack.model import SpikeTrack
-from spiketrack.unpickling import printable
+from spiketrack.reference.model import SpikeTrack
+from spiketrack.reference.unpickling import printable
 
 _SHOWN = 4  # keys named in an error
 _POSITIONS = "encoder.mrm.0.retriever.s_pos_embed"

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from spiketrack.errors import CheckpointError
-from spiketrack.unpickling import StorageType, Unknown, Unpickler
+from spiketrack.reference.unpickling import StorageType, Unknown, Unpickler
 
 _MAGIC = 0x1950A86A20F9469CFC6C  # first pickle of torch.save before 1.6
 _ZIP = b"PK\x03\x04"

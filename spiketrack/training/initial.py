@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from spiketrack.blocks import ConvBlock, Mlp, PositionalEmbeddings, SepConv
-from spiketrack.model import SpikeTrack
-from spiketrack.neuron import Neuron
-from spiketrack.retrieval import TemporalGate
+from spiketrack.reference.blocks import ConvBlock, Mlp, PositionalEmbeddings, SepConv
+from spiketrack.reference.model import SpikeTrack
+from spiketrack.reference.neuron import Neuron
+from spiketrack.reference.retrieval import TemporalGate
 
 BRANCH_SCALE = 0.2  # with 1.0 training stays at chance: the gradient grows through 30 branches
 EMBEDDING = 0.02

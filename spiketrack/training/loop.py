@@ -12,9 +12,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from spiketrack.checkpoint import read_checkpoint
 from spiketrack.equality import differences
-from spiketrack.model import SpikeTrack
+from spiketrack.reference.checkpoint import read_checkpoint
+from spiketrack.reference.model import SpikeTrack
 from spiketrack.training import state
 from spiketrack.training.folders import Collection
 from spiketrack.training.initial import adopt, initialise, leave_grid

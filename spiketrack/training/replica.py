@@ -17,9 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from spiketrack.errors import SpikeTrackError
-from spiketrack.model import SpikeTrack
 from spiketrack.preprocessing import MEAN, STD
-from spiketrack.retrieval import Retriever
+from spiketrack.reference.model import SpikeTrack
+from spiketrack.reference.retrieval import Retriever
 from spiketrack.training.initial import freeze_statistics
 from spiketrack.training.losses import total_loss
 from spiketrack.training.pairs import Sample, Sampler

@@ -19,9 +19,9 @@ from torch.func import functional_call  # type: ignore[attr-defined]
 
 from spiketrack import int8
 from spiketrack.limits import WEIGHT_MAX
-from spiketrack.model import SpikeTrack
-from spiketrack.neuron import Neuron
 from spiketrack.preprocessing import PIXEL_STEP
+from spiketrack.reference.model import SpikeTrack
+from spiketrack.reference.neuron import Neuron
 from spiketrack.training import grid
 from spiketrack.training.initial import BATCH_NORMS
 

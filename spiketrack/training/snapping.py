@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from spiketrack.model import SpikeTrack
-from spiketrack.neuron import Neuron
 from spiketrack.preprocessing import PIXEL_MEAN, PIXEL_STEP
+from spiketrack.reference.model import SpikeTrack
+from spiketrack.reference.neuron import Neuron
 from spiketrack.training import grid
 from spiketrack.training.rounding import CONVOLUTIONS, Joint, gain, norm_of, round_layer
 

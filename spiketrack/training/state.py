@@ -13,10 +13,10 @@ from typing import Any
 
 import torch
 
-from spiketrack.checkpoint import save_checkpoint
 from spiketrack.errors import ConfigError
 from spiketrack.files import atomic_path
-from spiketrack.model import SpikeTrack
+from spiketrack.reference.checkpoint import save_checkpoint
+from spiketrack.reference.model import SpikeTrack
 from spiketrack.training.schema import TrainingConfig, parse_config
 
 STATE = "state.pt"

@@ -1,0 +1,1 @@
+"""The float network and the checkpoints it is read from."""

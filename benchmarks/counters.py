@@ -25,7 +25,6 @@ from syops import get_model_complexity_info
 from torch import Tensor, nn
 
 from spiketrack.commands.inputs import choose_clip
-from spiketrack.crop import take_crop
 from spiketrack.energy import Energy, published
 from spiketrack.energy_tables import amount, joules
 from spiketrack.export.counting import FIELDS, OperationCounter, layers, prepare
@@ -39,6 +38,7 @@ from spiketrack.reference.checkpoint import read_checkpoint
 from spiketrack.reference.model import SpikeTrack
 from spiketrack.run_counts import BranchCounts
 from spiketrack.simulators.float_reference import recording
+from spiketrack.video.crop import take_crop
 
 E_AC, E_MAC = 0.9, 4.6  # horowitz45
 WIDTH = 120

@@ -9,8 +9,6 @@ from spiketrack.lazy import attributes
 from spiketrack.version import VERSION as __version__
 
 if TYPE_CHECKING:
-    from spiketrack.boxes import Box
-    from spiketrack.clip import open_clip
     from spiketrack.config import NetworkConfig, TrackerConfig
     from spiketrack.reference.checkpoint import (
         Checkpoint,
@@ -21,6 +19,8 @@ if TYPE_CHECKING:
     from spiketrack.reference.model import SpikeTrack
     from spiketrack.runs import open_counts
     from spiketrack.tracker import Tracker, follow
+    from spiketrack.video.boxes import Box
+    from spiketrack.video.clip import open_clip
 
 __all__ = [
     "Box",
@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Box": "spiketrack.boxes",
+    "Box": "spiketrack.video.boxes",
     "Checkpoint": "spiketrack.reference.checkpoint",
     "NetworkConfig": "spiketrack.config",
     "SpikeTrack": "spiketrack.reference.model",
@@ -47,7 +47,7 @@ _HOMES = {
     "TrackerConfig": "spiketrack.config",
     "follow": "spiketrack.tracker",
     "load_checkpoint": "spiketrack.reference.checkpoint",
-    "open_clip": "spiketrack.clip",
+    "open_clip": "spiketrack.video.clip",
     "open_counts": "spiketrack.runs",
     "read_checkpoint": "spiketrack.reference.checkpoint",
     "save_checkpoint": "spiketrack.reference.checkpoint",

@@ -7,9 +7,9 @@ from typing import Any
 
 import cv2
 
-from spiketrack.boxes import Box
 from spiketrack.errors import ClipError, ConfigError, MissingDependency
-from spiketrack.footage import Frame
+from spiketrack.video.boxes import Box
+from spiketrack.video.footage import Frame
 
 BASELINES = {"csrt": "TrackerCSRT", "kcf": "TrackerKCF", "mil": "TrackerMIL"}
 

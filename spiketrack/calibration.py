@@ -10,8 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from spiketrack.boxes import Box
-from spiketrack.clip import Clip
 from spiketrack.export.folding import SEARCH, TEMPLATE
 from spiketrack.export.quantise import Statistics
 from spiketrack.inference import Crop, Trace
@@ -20,6 +18,8 @@ from spiketrack.reference.checkpoint import Checkpoint
 from spiketrack.reference.model import SpikeTrack
 from spiketrack.simulators.float_reference import FloatSimulator
 from spiketrack.tracker import Tracker, TrackResult, follow
+from spiketrack.video.boxes import Box
+from spiketrack.video.clip import Clip
 
 FRAMES = 8
 

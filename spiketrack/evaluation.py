@@ -25,10 +25,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from spiketrack.boxes import Box
 from spiketrack.config import TrackerConfig
 from spiketrack.errors import ClipError
-from spiketrack.footage import Frame
 from spiketrack.inference import Inference, Simulator
 from spiketrack.metrics import (
     IOU_THRESHOLDS,
@@ -40,6 +38,8 @@ from spiketrack.metrics import (
 )
 from spiketrack.sequences import Sequence
 from spiketrack.tracker import Tracker, follow
+from spiketrack.video.boxes import Box
+from spiketrack.video.footage import Frame
 
 SCHEMA = "spiketrack.evaluation"
 VERSION = 1

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spiketrack.boxes import Box, iou
 from spiketrack.calibration import CalibrationData
 from spiketrack.export.folding import SEARCH, TEMPLATE, fold
 from spiketrack.export.graph import Graph
@@ -40,6 +39,7 @@ from spiketrack.simulators.onnx_backend import (
     populations,
 )
 from spiketrack.tracker import decode
+from spiketrack.video.boxes import Box, iou
 
 HEAD = "decoder."
 Traces = list[Mapping[str, Counts]]

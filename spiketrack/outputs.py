@@ -9,12 +9,12 @@ from types import TracebackType
 
 from typing_extensions import Self
 
-from spiketrack.boxes import BoxRow, write_csv, write_got10k, write_otb
 from spiketrack.errors import SpikeTrackError
 from spiketrack.files import atomic_folder
-from spiketrack.footage import Frame
-from spiketrack.render import Filmstrip, VideoFile, annotate, label
 from spiketrack.tracker import TrackResult
+from spiketrack.video.boxes import BoxRow, write_csv, write_got10k, write_otb
+from spiketrack.video.footage import Frame
+from spiketrack.video.render import Filmstrip, VideoFile, annotate, label
 
 FOLDER_FILES = ("boxes.csv", "otb.txt", "got10k.txt", "track.mp4", "filmstrip.png")
 KINDS = {".csv": "CSV", ".txt": "OTB or GOT-10k text", ".mp4": "video", ".png": "filmstrip"}

@@ -12,8 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketrack.calibration import CalibrationData, calibrate
-from spiketrack.clip import BUNDLED_BOX, bundled_clip, open_clip, parse_box
-from spiketrack.crop import take_crop
 from spiketrack.errors import SpikeTrackError
 from spiketrack.export.checks import check
 from spiketrack.export.folding import SEARCH, TEMPLATE, fold
@@ -25,6 +23,8 @@ from spiketrack.export.quantise import quantise
 from spiketrack.files import atomic_folder
 from spiketrack.reference.checkpoint import Checkpoint, read_checkpoint
 from spiketrack.version import FORMAT_VERSION, VERSION
+from spiketrack.video.clip import BUNDLED_BOX, bundled_clip, open_clip, parse_box
+from spiketrack.video.crop import take_crop
 
 Progress = Callable[[str], None]
 PACKAGES = ("h5py", "lava-nc", "nir", "numpy", "torch")

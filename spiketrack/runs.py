@@ -21,7 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self
 
-from spiketrack.boxes import BoxRow, write_csv
 from spiketrack.errors import SpikeTrackError
 from spiketrack.export.counting import layers
 from spiketrack.export.folding import SEARCH, TEMPLATE
@@ -32,6 +31,7 @@ from spiketrack.interrupts import interrupts_wait
 from spiketrack.run_counts import COUNTS_FILE, write_operations
 from spiketrack.tracker import TrackResult
 from spiketrack.version import FORMAT_VERSION, VERSION
+from spiketrack.video.boxes import BoxRow, write_csv
 
 FORMAT = "spiketrack-run"
 PACKAGES = ("lava-nc", "nir", "numpy", "torch")

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from spiketrack.boxes import Box, read_rectangles
 from spiketrack.errors import ClipError
-from spiketrack.footage import Frame, list_images, natural_key, read_images
+from spiketrack.video.boxes import Box, read_rectangles
+from spiketrack.video.footage import Frame, list_images, natural_key, read_images
 
 DEPTH = 2  # LaSOT keeps sequences in folders of their class
 

@@ -9,13 +9,13 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from spiketrack.boxes import Box, BoxRow
-from spiketrack.clip import check_box
 from spiketrack.config import TrackerConfig
-from spiketrack.crop import crop_square, take_crop
 from spiketrack.errors import ConfigError, SpikeTrackError
-from spiketrack.footage import Frame
 from spiketrack.inference import Inference, Maps, Simulator
+from spiketrack.video.boxes import Box, BoxRow
+from spiketrack.video.clip import check_box
+from spiketrack.video.crop import crop_square, take_crop
+from spiketrack.video.footage import Frame
 
 CropArray = NDArray[np.float32]
 

@@ -13,18 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from spiketrack.boxes import Box, iou
 from spiketrack.comparison import Agreement
 from spiketrack.config import TrackerConfig
 from spiketrack.errors import SpikeTrackError
 from spiketrack.export.folding import SEARCH, TEMPLATE
 from spiketrack.export.network import ExportedNetwork
-from spiketrack.footage import Frame
 from spiketrack.inference import Inference, Maps, Simulator
 from spiketrack.reference.checkpoint import Checkpoint
 from spiketrack.simulators.factory import FLOAT, Options, open_simulator
 from spiketrack.teacher import Loss, TeacherForcing
 from spiketrack.tracker import Tracker, TrackResult, clip_box, decode, to_frame
+from spiketrack.video.boxes import Box, iou
+from spiketrack.video.footage import Frame
 
 REFERENCE = "integer"
 Opener = Callable[[str], Simulator]

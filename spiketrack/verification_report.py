@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from spiketrack.boxes import iou
 from spiketrack.simulators.factory import FLOAT
 from spiketrack.verification import REFERENCE, Verification
 from spiketrack.version import FORMAT_VERSION, VERSION
+from spiketrack.video.boxes import iou
 
 SCHEMA = "spiketrack.verify"
 

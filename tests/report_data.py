@@ -11,9 +11,9 @@ import cv2
 import h5py
 import numpy as np
 
-from spiketrack.boxes import Box, BoxRow, write_csv
 from spiketrack.files import write_json
 from spiketrack.run_counts import FIELDS, SEARCH, TEMPLATE, Layers, write_operations
+from spiketrack.video.boxes import Box, BoxRow, write_csv
 
 START = Box(200, 120, 80, 100)
 STAGES = ("encoder.ConvBlock1_1.0", "encoder.mrm.1.retriever", "encoder.block3.2", "decoder.ctr")

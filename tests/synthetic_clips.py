@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from spiketrack.boxes import Box
+from spiketrack.video.boxes import Box
 
 Frames = list[NDArray[np.uint8]]
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spiketrack.boxes import (
+from spiketrack.errors import ClipError
+from spiketrack.video.boxes import (
     Box,
     BoxRow,
     intersection,
@@ -19,7 +20,6 @@ from spiketrack.boxes import (
     write_got10k,
     write_otb,
 )
-from spiketrack.errors import ClipError
 
 numbers = st.floats(-1e6, 1e6)
 sizes = st.floats(0.01, 1e6)

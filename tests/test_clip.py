@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic_clips import moving_patch, write_images, write_otb, write_video
 
-from spiketrack import clip as clips
-from spiketrack import footage
-from spiketrack.boxes import Box
-from spiketrack.clip import BUNDLED_BOX, bundled_clip, check_box, open_clip, parse_box
 from spiketrack.errors import ClipError
+from spiketrack.video import clip as clips
+from spiketrack.video import footage
+from spiketrack.video.boxes import Box
+from spiketrack.video.clip import BUNDLED_BOX, bundled_clip, check_box, open_clip, parse_box
 
 FRAMES, BOXES = moving_patch(8)
 

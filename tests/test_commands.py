@@ -23,7 +23,6 @@ from random_graphs import tiny_model
 from synthetic_clips import moving_patch, write_images, write_video
 
 from spiketrack import cli
-from spiketrack.clip import BUNDLED_BOX
 from spiketrack.commands.export import stem
 from spiketrack.config import TrackerConfig
 from spiketrack.errors import SpikeTrackError
@@ -32,6 +31,7 @@ from spiketrack.reference.checkpoint import read_checkpoint, save_checkpoint
 from spiketrack.runs import open_counts, read_run_json
 from spiketrack.simulators.integer import IntegerSimulator
 from spiketrack.version import VERSION
+from spiketrack.video.clip import BUNDLED_BOX
 
 # networkx, which Lava's compiler imports, looks for pandas
 pytestmark = pytest.mark.filterwarnings("ignore::ImportWarning")

@@ -18,14 +18,14 @@ from synthetic_clips import moving_patch, write_images, write_otb
 
 from spiketrack import evaluation_plots, metrics, sequences
 from spiketrack.baselines import Baseline, parse_baselines
-from spiketrack.boxes import Box, iou
 from spiketrack.commands.evaluate import show
 from spiketrack.config import NetworkConfig, TrackerConfig
 from spiketrack.errors import ClipError, ConfigError, MissingDependency
 from spiketrack.evaluation import NetworkMethod, evaluate_sequence, report
-from spiketrack.footage import Frame
 from spiketrack.inference import Crop, Inference, Maps, SimulatorBase, Trace
 from spiketrack.sequences import find_sequences
+from spiketrack.video.boxes import Box, iou
+from spiketrack.video.footage import Frame
 
 FRAMES, BOXES = moving_patch(8)
 

@@ -11,12 +11,12 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from spiketrack.boxes import Box, BoxRow
 from spiketrack.files import PatientFile
 from spiketrack.inference import Trace
 from spiketrack.interrupts import interrupts_wait
 from spiketrack.runs import RunWriter
 from spiketrack.tracker import TrackResult
+from spiketrack.video.boxes import Box, BoxRow
 
 ROW = BoxRow(1, Box(1, 2, 3, 4), 0.5)
 

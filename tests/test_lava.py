@@ -20,7 +20,6 @@ import torch
 from numpy.typing import NDArray
 from random_graphs import random_graph, random_inputs, tiny_graph, tiny_model
 
-from spiketrack.clip import BUNDLED_BOX, bundled_clip, open_clip
 from spiketrack.config import TrackerConfig
 from spiketrack.deploy.grouping import group, message_dtype
 from spiketrack.deploy.network import LavaNetwork
@@ -39,6 +38,7 @@ from spiketrack.simulators.factory import Options
 from spiketrack.simulators.integer import IntegerSimulator
 from spiketrack.simulators.lava import InlineSimulator, LavaSimulator
 from spiketrack.verification import Verification, verify
+from spiketrack.video.clip import BUNDLED_BOX, bundled_clip, open_clip
 
 # networkx, which Lava's compiler imports, looks for pandas
 pytestmark = pytest.mark.filterwarnings("ignore::ImportWarning")

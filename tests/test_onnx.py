@@ -16,8 +16,6 @@ from naive import evaluate
 from numpy.typing import NDArray
 from random_graphs import Array, graphs, random_graph, random_inputs, tiny_graph, tiny_model
 
-from spiketrack.boxes import Box, iou
-from spiketrack.clip import BUNDLED_BOX, bundled_clip, open_clip
 from spiketrack.errors import GraphError, MissingDependency
 from spiketrack.export.folding import fold
 from spiketrack.export.graph import Conv, Graph, Input, Node, Output
@@ -35,6 +33,8 @@ from spiketrack.simulators.onnx_backend import (
     populations,
 )
 from spiketrack.tracker import Tracker, decode, follow
+from spiketrack.video.boxes import Box, iou
+from spiketrack.video.clip import BUNDLED_BOX, bundled_clip, open_clip
 
 BRANCHES = ("template", "search")
 

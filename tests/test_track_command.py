@@ -16,20 +16,20 @@ from synthetic_clips import moving_patch, write_otb, write_video
 from typer.testing import CliRunner
 
 from spiketrack import evaluation_plots
-from spiketrack.boxes import Box, read_csv, read_rectangles
-from spiketrack.clip import BUNDLED_BOX, Clip, open_clip
 from spiketrack.commands import track as tracking
 from spiketrack.commands.backend import open_backend
 from spiketrack.commands.evaluate import evaluate
 from spiketrack.commands.track import default_out, draw_box, parse_source, track
 from spiketrack.config import NetworkConfig, TrackerConfig
 from spiketrack.errors import ClipError, MissingDependency, SpikeTrackError
-from spiketrack.footage import Frame
 from spiketrack.outputs import FOLDER_FILES, TrackOutputs
 from spiketrack.pipeline import export_checkpoint
 from spiketrack.reference.checkpoint import save_checkpoint
 from spiketrack.reference.model import SpikeTrack
-from spiketrack.render import Filmstrip, VideoFile, annotate
+from spiketrack.video.boxes import Box, read_csv, read_rectangles
+from spiketrack.video.clip import BUNDLED_BOX, Clip, open_clip
+from spiketrack.video.footage import Frame
+from spiketrack.video.render import Filmstrip, VideoFile, annotate
 
 FRAMES, BOXES = moving_patch(8)
 BOX = "10,20,20,16"
@@ -293,7 +293,7 @@ def test_short_filmstrips_are_filled_up() -> None:
 def test_a_video_that_was_not_written_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("spiketrack.render.count_frames", lambda path: 1)
+    monkeypatch.setattr("spiketrack.video.render.count_frames", lambda path: 1)
     video = VideoFile(tmp_path / "v.mp4", 25)
     video.__enter__()
     video.add(FRAMES[0])

@@ -13,9 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from synthetic_clips import moving_patch
 
-from spiketrack.boxes import Box, BoxRow
 from spiketrack.config import NetworkConfig, TrackerConfig
-from spiketrack.crop import Square, crop_square, cut, take_crop
 from spiketrack.errors import ClipError, ConfigError, SpikeTrackError
 from spiketrack.inference import Crop, Inference, Maps, SimulatorBase, Trace
 from spiketrack.preprocessing import normalise
@@ -28,6 +26,8 @@ from spiketrack.tracker import (
     hann_window,
     to_frame,
 )
+from spiketrack.video.boxes import Box, BoxRow
+from spiketrack.video.crop import Square, crop_square, cut, take_crop
 
 GRID = 8
 

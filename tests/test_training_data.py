@@ -9,14 +9,14 @@ import pytest
 from synthetic_clips import moving_patch, write_images
 from training_data import tiny_collection, tiny_config, write_config, write_root
 
-from spiketrack.boxes import Box
-from spiketrack.crop import crop_square, cut
 from spiketrack.errors import ConfigError
 from spiketrack.training import pasting, pixels
 from spiketrack.training.folders import Pixels, data_root, load_collection, read_clip
 from spiketrack.training.pairs import Sampler
 from spiketrack.training.schema import AugmentSection, load_config
 from spiketrack.training.views import Drift, View, lost_drift, search_drift
+from spiketrack.video.boxes import Box
+from spiketrack.video.crop import crop_square, cut
 
 
 @pytest.mark.parametrize("name", ["nano", "nano-quantised", "nano-t3"])

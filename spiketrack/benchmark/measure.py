@@ -19,13 +19,13 @@ from spiketrack.benchmark.results import (
 )
 from spiketrack.benchmark.tasks import NETWORK
 from spiketrack.benchmark.worker import run
-from spiketrack.boxes import Box
 from spiketrack.export.counting import dense_mac
 from spiketrack.export.folding import SEARCH, TEMPLATE
 from spiketrack.export.graph import Conv
 from spiketrack.export.network import ExportedNetwork
 from spiketrack.pipeline import export_checkpoint
 from spiketrack.reference.checkpoint import Checkpoint, read_checkpoint
+from spiketrack.video.boxes import Box
 
 BRANCHES = (SEARCH, TEMPLATE)
 SMALL = 1.0  # GMAC a frame: networks below it are also run for many frames

@@ -22,13 +22,13 @@ import torch
 from torch import Tensor, nn
 
 from spiketrack.benchmark.results import Document
-from spiketrack.boxes import Box
-from spiketrack.clip import Clip, open_clip
 from spiketrack.export.network import read_export
 from spiketrack.inference import Crop, Inference, Simulator, SimulatorBase
 from spiketrack.reference.model import SpikeTrack
 from spiketrack.simulators.factory import Options, open_simulator
 from spiketrack.tracker import Tracker, follow
+from spiketrack.video.boxes import Box
+from spiketrack.video.clip import Clip, open_clip
 
 CROPS = "crops.npz"
 NETWORK = "network"

@@ -61,10 +61,10 @@ def bench(
 
     from spiketrack.benchmark.machine import describe
     from spiketrack.benchmark.measure import Setting, measure
-    from spiketrack.clip import bundled_clip
     from spiketrack.commands.inputs import choose_clip
     from spiketrack.errors import ConfigError
     from spiketrack.files import write_json
+    from spiketrack.video.clip import bundled_clip
 
     if frames < MINIMUM:
         raise ConfigError(f"--frames {frames}: a median needs at least 10")

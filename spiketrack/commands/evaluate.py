@@ -13,7 +13,6 @@ from rich.console import Console
 from rich.table import Table
 
 from spiketrack.baselines import parse_baselines
-from spiketrack.boxes import Box, write_otb
 from spiketrack.commands.backend import BACKEND_HELP, Opened, open_backend
 from spiketrack.commands.progress import console, frame_bar
 from spiketrack.energy import price_operations
@@ -32,6 +31,7 @@ from spiketrack.prices import DEFAULT as DEFAULT_PRICES
 from spiketrack.prices import load_prices
 from spiketrack.sequences import Sequence as Footage
 from spiketrack.sequences import find_sequences
+from spiketrack.video.boxes import Box, write_otb
 
 Columns = Mapping[str, tuple[str, str]]  # figure → heading, format
 

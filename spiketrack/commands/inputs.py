@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from spiketrack.boxes import Box
-from spiketrack.clip import BUNDLED_BOX, Clip, bundled_clip, check_box, open_clip, parse_box
 from spiketrack.commands.tables import say
 from spiketrack.config import TrackerConfig
 from spiketrack.errors import CheckpointError, ClipError, ConfigError
 from spiketrack.reference.checkpoint import BUNDLED, Checkpoint
+from spiketrack.video.boxes import Box
+from spiketrack.video.clip import BUNDLED_BOX, Clip, bundled_clip, check_box, open_clip, parse_box
 
 
 def choose_clip(video: Path | None, box: str | None, frames: int | None) -> tuple[Clip, Box]:

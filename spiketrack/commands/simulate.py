@@ -97,7 +97,7 @@ def simulate(
 
 def choose_path(video: Path | None) -> Path:
     """The clip's absolute path."""
-    from spiketrack.clip import bundled_clip
+    from spiketrack.video.clip import bundled_clip
 
     return (video or bundled_clip()).absolute()
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from spiketrack.boxes import Box, BoxRow
 from spiketrack.energy_tables import amount, joules
 from spiketrack.report.activity_section import activity_section
 from spiketrack.report.document import Fact, Overlay, Report, Section, Table
@@ -19,6 +18,7 @@ from spiketrack.report.network_sections import (
 from spiketrack.report.pictures import BUDGET, read_pictures
 from spiketrack.report.provenance import limits_section, provenance_section
 from spiketrack.report.sources import Sources
+from spiketrack.video.boxes import Box, BoxRow
 
 
 def build_report(sources: Sources, budget: int = BUDGET) -> Report:

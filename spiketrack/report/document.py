@@ -12,7 +12,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from spiketrack.boxes import BoxRow
+from spiketrack.video.boxes import BoxRow
 
 Cell = str | int | float | bool | None
 

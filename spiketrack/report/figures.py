@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from spiketrack.boxes import iou
 from spiketrack.report.activity import Activity, stage
 from spiketrack.report.document import Figure, Overlay
 from spiketrack.report.sources import Run
 from spiketrack.run_counts import SEARCH
+from spiketrack.video.boxes import iou
 
 # Okabe and Ito's colours: told apart by colour-blind readers, on white and on black
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#8A8A8A")

@@ -9,10 +9,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from spiketrack.clip import open_clip
 from spiketrack.errors import ClipError, SpikeTrackError
-from spiketrack.footage import Frame
 from spiketrack.report.document import Pictures
+from spiketrack.video.clip import open_clip
+from spiketrack.video.footage import Frame
 
 BUDGET = 2_400_000  # bytes of all data URIs together; the plotting library takes twice as much
 SAMPLES = 5  # frames tried for each size

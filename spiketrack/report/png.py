@@ -12,9 +12,9 @@ import plotly.io
 
 from spiketrack.errors import MissingDependency
 from spiketrack.files import atomic_folder
-from spiketrack.footage import to_rgb
-from spiketrack.render import Filmstrip, annotate, label
 from spiketrack.report.document import Report
+from spiketrack.video.footage import to_rgb
+from spiketrack.video.render import Filmstrip, annotate, label
 
 FIGURES = ("energy", "kinds", "counts", "rates", "overlap", "mismatch", "headroom", "cores")
 CLIP = "clip.png"

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spiketrack.boxes import BoxRow, read_csv
 from spiketrack.energy_report import document
 from spiketrack.errors import SpikeTrackError
 from spiketrack.network_cost import read_network_cost
@@ -16,6 +15,7 @@ from spiketrack.prices import DEFAULT, load_prices, packaged_tables
 from spiketrack.run_counts import RunCounts, read_run
 from spiketrack.runs import read_run_json
 from spiketrack.simulators.factory import FLOAT
+from spiketrack.video.boxes import BoxRow, read_csv
 
 VERIFY_SCHEMA = "spiketrack.verify"
 MAP_SCHEMA = "spiketrack.map"

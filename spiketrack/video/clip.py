@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from spiketrack.boxes import Box, intersection
 from spiketrack.errors import ClipError
-from spiketrack.footage import (
+from spiketrack.video.boxes import Box, intersection
+from spiketrack.video.footage import (
     SCAN_FRAMES,
     Frame,
     allowed_gap,

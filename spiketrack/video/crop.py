@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from spiketrack.boxes import Box
 from spiketrack.errors import ClipError
-from spiketrack.footage import Frame
 from spiketrack.preprocessing import normalise
+from spiketrack.video.boxes import Box
+from spiketrack.video.footage import Frame
 
 SIDE_MAX = 2**15 - 1  # OpenCV's resize addresses pixels with 16 bits
 

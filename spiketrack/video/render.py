@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 from typing_extensions import Self
 
-from spiketrack.boxes import Box
 from spiketrack.errors import ClipError, SpikeTrackError
 from spiketrack.files import atomic_path
-from spiketrack.footage import Frame, count_frames
+from spiketrack.video.boxes import Box
+from spiketrack.video.footage import Frame, count_frames
 
 COLOUR = (255, 196, 0)  # amber, RGB: seen on dark and on bright footage
 SHADOW = (0, 0, 0)

@@ -1,0 +1,1 @@
+"""Clips, frames, boxes, crops and drawn frames."""

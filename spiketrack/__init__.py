@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     )
     from spiketrack.reference.model import SpikeTrack
     from spiketrack.runs import open_counts
-    from spiketrack.tracker import Tracker, follow
+    from spiketrack.tracking.tracker import Tracker, follow
     from spiketrack.video.boxes import Box
     from spiketrack.video.clip import open_clip
 
@@ -43,9 +43,9 @@ _HOMES = {
     "Checkpoint": "spiketrack.reference.checkpoint",
     "NetworkConfig": "spiketrack.config",
     "SpikeTrack": "spiketrack.reference.model",
-    "Tracker": "spiketrack.tracker",
+    "Tracker": "spiketrack.tracking.tracker",
     "TrackerConfig": "spiketrack.config",
-    "follow": "spiketrack.tracker",
+    "follow": "spiketrack.tracking.tracker",
     "load_checkpoint": "spiketrack.reference.checkpoint",
     "open_clip": "spiketrack.video.clip",
     "open_counts": "spiketrack.runs",

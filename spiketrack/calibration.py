@@ -17,7 +17,7 @@ from spiketrack.limits import MAX_COUNT
 from spiketrack.reference.checkpoint import Checkpoint
 from spiketrack.reference.model import SpikeTrack
 from spiketrack.simulators.float_reference import FloatSimulator
-from spiketrack.tracker import Tracker, TrackResult, follow
+from spiketrack.tracking.tracker import Tracker, TrackResult, follow
 from spiketrack.video.boxes import Box
 from spiketrack.video.clip import Clip
 

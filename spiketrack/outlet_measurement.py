@@ -38,7 +38,7 @@ from spiketrack.simulators.onnx_backend import (
     Session,
     populations,
 )
-from spiketrack.tracker import decode
+from spiketrack.tracking.tracker import decode
 from spiketrack.video.boxes import Box, iou
 
 HEAD = "decoder."

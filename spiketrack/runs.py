@@ -29,7 +29,7 @@ from spiketrack.files import PatientFile, atomic_folder, write_json
 from spiketrack.inference import Trace
 from spiketrack.interrupts import interrupts_wait
 from spiketrack.run_counts import COUNTS_FILE, write_operations
-from spiketrack.tracker import TrackResult
+from spiketrack.tracking.tracker import TrackResult
 from spiketrack.version import FORMAT_VERSION, VERSION
 from spiketrack.video.boxes import BoxRow, write_csv
 

@@ -22,7 +22,7 @@ from spiketrack.inference import Inference, Maps, Simulator
 from spiketrack.reference.checkpoint import Checkpoint
 from spiketrack.simulators.factory import FLOAT, Options, open_simulator
 from spiketrack.teacher import Loss, TeacherForcing
-from spiketrack.tracker import Tracker, TrackResult, clip_box, decode, to_frame
+from spiketrack.tracking.tracker import Tracker, TrackResult, clip_box, decode, to_frame
 from spiketrack.video.boxes import Box, iou
 from spiketrack.video.footage import Frame
 

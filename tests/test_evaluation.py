@@ -16,14 +16,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic_clips import moving_patch, write_images, write_otb
 
-from spiketrack import evaluation_plots, metrics, sequences
-from spiketrack.baselines import Baseline, parse_baselines
 from spiketrack.commands.evaluate import show
 from spiketrack.config import NetworkConfig, TrackerConfig
 from spiketrack.errors import ClipError, ConfigError, MissingDependency
-from spiketrack.evaluation import NetworkMethod, evaluate_sequence, report
 from spiketrack.inference import Crop, Inference, Maps, SimulatorBase, Trace
-from spiketrack.sequences import find_sequences
+from spiketrack.tracking import metrics, sequences
+from spiketrack.tracking import plots as evaluation_plots
+from spiketrack.tracking.baselines import Baseline, parse_baselines
+from spiketrack.tracking.evaluation import NetworkMethod, evaluate_sequence, report
+from spiketrack.tracking.sequences import find_sequences
 from spiketrack.video.boxes import Box, iou
 from spiketrack.video.footage import Frame
 

@@ -15,7 +15,7 @@ from spiketrack.files import PatientFile
 from spiketrack.inference import Trace
 from spiketrack.interrupts import interrupts_wait
 from spiketrack.runs import RunWriter
-from spiketrack.tracker import TrackResult
+from spiketrack.tracking.tracker import TrackResult
 from spiketrack.video.boxes import Box, BoxRow
 
 ROW = BoxRow(1, Box(1, 2, 3, 4), 0.5)

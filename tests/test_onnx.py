@@ -32,7 +32,7 @@ from spiketrack.simulators.onnx_backend import (
     Session,
     populations,
 )
-from spiketrack.tracker import Tracker, decode, follow
+from spiketrack.tracking.tracker import Tracker, decode, follow
 from spiketrack.video.boxes import Box, iou
 from spiketrack.video.clip import BUNDLED_BOX, bundled_clip, open_clip
 

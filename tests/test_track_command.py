@@ -15,17 +15,17 @@ import typer
 from synthetic_clips import moving_patch, write_otb, write_video
 from typer.testing import CliRunner
 
-from spiketrack import evaluation_plots
 from spiketrack.commands import track as tracking
 from spiketrack.commands.backend import open_backend
 from spiketrack.commands.evaluate import evaluate
 from spiketrack.commands.track import default_out, draw_box, parse_source, track
 from spiketrack.config import NetworkConfig, TrackerConfig
 from spiketrack.errors import ClipError, MissingDependency, SpikeTrackError
-from spiketrack.outputs import FOLDER_FILES, TrackOutputs
 from spiketrack.pipeline import export_checkpoint
 from spiketrack.reference.checkpoint import save_checkpoint
 from spiketrack.reference.model import SpikeTrack
+from spiketrack.tracking import plots as evaluation_plots
+from spiketrack.tracking.outputs import FOLDER_FILES, TrackOutputs
 from spiketrack.video.boxes import Box, read_csv, read_rectangles
 from spiketrack.video.clip import BUNDLED_BOX, Clip, open_clip
 from spiketrack.video.footage import Frame

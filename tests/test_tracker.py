@@ -17,7 +17,7 @@ from spiketrack.config import NetworkConfig, TrackerConfig
 from spiketrack.errors import ClipError, ConfigError, SpikeTrackError
 from spiketrack.inference import Crop, Inference, Maps, SimulatorBase, Trace
 from spiketrack.preprocessing import normalise
-from spiketrack.tracker import (
+from spiketrack.tracking.tracker import (
     Prediction,
     Tracker,
     clip_box,

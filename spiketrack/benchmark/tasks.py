@@ -26,7 +26,7 @@ from spiketrack.export.network import read_export
 from spiketrack.inference import Crop, Inference, Simulator, SimulatorBase
 from spiketrack.reference.model import SpikeTrack
 from spiketrack.simulators.factory import Options, open_simulator
-from spiketrack.tracker import Tracker, follow
+from spiketrack.tracking.tracker import Tracker, follow
 from spiketrack.video.boxes import Box
 from spiketrack.video.clip import Clip, open_clip
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from spiketrack.commands.markdown import Slot
 from spiketrack.commands.markdown import table as tabular
 from spiketrack.commands.tables import say, table
-from spiketrack.outputs import check_target
+from spiketrack.tracking.outputs import check_target
 
 if TYPE_CHECKING:
     from spiketrack.benchmark.results import Findings

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spiketrack.commands.tables import say
-from spiketrack.outputs import check_target
+from spiketrack.tracking.outputs import check_target
 
 if TYPE_CHECKING:
     from spiketrack.energy_report import Document

@@ -12,12 +12,15 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from spiketrack.baselines import parse_baselines
 from spiketrack.commands.backend import BACKEND_HELP, Opened, open_backend
 from spiketrack.commands.progress import console, frame_bar
 from spiketrack.energy import price_operations
 from spiketrack.errors import MissingDependency
-from spiketrack.evaluation import (
+from spiketrack.files import atomic_folder, write_json
+from spiketrack.prices import DEFAULT as DEFAULT_PRICES
+from spiketrack.prices import load_prices
+from spiketrack.tracking.baselines import parse_baselines
+from spiketrack.tracking.evaluation import (
     Method,
     NetworkMethod,
     Price,
@@ -25,12 +28,9 @@ from spiketrack.evaluation import (
     evaluate_sequence,
     report,
 )
-from spiketrack.files import atomic_folder, write_json
-from spiketrack.outputs import check_target
-from spiketrack.prices import DEFAULT as DEFAULT_PRICES
-from spiketrack.prices import load_prices
-from spiketrack.sequences import Sequence as Footage
-from spiketrack.sequences import find_sequences
+from spiketrack.tracking.outputs import check_target
+from spiketrack.tracking.sequences import Sequence as Footage
+from spiketrack.tracking.sequences import find_sequences
 from spiketrack.video.boxes import Box, write_otb
 
 Columns = Mapping[str, tuple[str, str]]  # figure → heading, format
@@ -149,7 +149,7 @@ def write_folder(
     folder: Path, document: Mapping[str, Any], results: Mapping[str, Sequence[SequenceResult]]
 ) -> None:
     """``evaluation.json``, ``plots.html``, ``plots.png`` if possible, ``boxes/METHOD/NAME.txt``."""
-    from spiketrack.evaluation_plots import write_html, write_png  # plotly loads slowly
+    from spiketrack.tracking.plots import write_html, write_png  # plotly loads slowly
 
     write_json(folder / "evaluation.json", document)
     write_html(document, folder / "plots.html")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spiketrack.commands.tables import console, say, table
-from spiketrack.outputs import check_target
+from spiketrack.tracking.outputs import check_target
 
 if TYPE_CHECKING:
     from spiketrack.deploy.mapping import Events

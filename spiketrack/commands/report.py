@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from spiketrack.commands.tables import say
-from spiketrack.outputs import check_target
 from spiketrack.prices import DEFAULT, PACKAGED
+from spiketrack.tracking.outputs import check_target
 
 
 def report(

@@ -54,7 +54,7 @@ def simulate(
     from spiketrack.reference.checkpoint import read_checkpoint
     from spiketrack.runs import RunWriter
     from spiketrack.simulators.factory import Options, open_simulator
-    from spiketrack.tracker import Tracker, follow
+    from spiketrack.tracking.tracker import Tracker, follow
 
     if counts not in ("full", "totals"):
         raise ConfigError(f"--counts {counts}: choose full or totals")

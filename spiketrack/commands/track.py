@@ -19,8 +19,8 @@ from spiketrack.commands.backend import BACKEND_HELP, Opened, open_backend
 from spiketrack.commands.progress import console, frame_bar
 from spiketrack.errors import ClipError
 from spiketrack.files import write_json
-from spiketrack.outputs import TrackOutputs, check_target
-from spiketrack.tracker import Tracker
+from spiketrack.tracking.outputs import TrackOutputs, check_target
+from spiketrack.tracking.tracker import Tracker
 from spiketrack.video.boxes import Box, BoxRow
 from spiketrack.video.clip import BUNDLED_BOX, Clip, bundled_clip, check_box, open_clip, parse_box
 from spiketrack.video.footage import Frame

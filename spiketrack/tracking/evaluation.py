@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from spiketrack.config import TrackerConfig
 from spiketrack.errors import ClipError
 from spiketrack.inference import Inference, Simulator
-from spiketrack.metrics import (
+from spiketrack.tracking.metrics import (
     IOU_THRESHOLDS,
     NORMALISED_THRESHOLDS,
     PIXEL_THRESHOLDS,
@@ -36,8 +36,8 @@ from spiketrack.metrics import (
     mean_scores,
     score,
 )
-from spiketrack.sequences import Sequence
-from spiketrack.tracker import Tracker, follow
+from spiketrack.tracking.sequences import Sequence
+from spiketrack.tracking.tracker import Tracker, follow
 from spiketrack.video.boxes import Box
 from spiketrack.video.footage import Frame
 

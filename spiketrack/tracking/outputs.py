@@ -11,7 +11,7 @@ from typing_extensions import Self
 
 from spiketrack.errors import SpikeTrackError
 from spiketrack.files import atomic_folder
-from spiketrack.tracker import TrackResult
+from spiketrack.tracking.tracker import TrackResult
 from spiketrack.video.boxes import BoxRow, write_csv, write_got10k, write_otb
 from spiketrack.video.footage import Frame
 from spiketrack.video.render import Filmstrip, VideoFile, annotate, label

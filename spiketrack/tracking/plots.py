@@ -12,7 +12,12 @@ from plotly.subplots import make_subplots
 
 from spiketrack.errors import MissingDependency
 from spiketrack.files import atomic_path
-from spiketrack.metrics import IOU_THRESHOLDS, NORMALISED_THRESHOLDS, PIXEL_THRESHOLDS, Floats
+from spiketrack.tracking.metrics import (
+    IOU_THRESHOLDS,
+    NORMALISED_THRESHOLDS,
+    PIXEL_THRESHOLDS,
+    Floats,
+)
 
 
 @dataclass(frozen=True)

@@ -27,11 +27,11 @@ from torch import Tensor, nn
 from spiketrack.commands.inputs import choose_clip
 from spiketrack.energy import Energy, published
 from spiketrack.energy_tables import amount, joules
-from spiketrack.export.counting import FIELDS, OperationCounter, layers, prepare
 from spiketrack.export.folding import SEARCH, fold
-from spiketrack.export.graph import COUNT, MEMORY, Conv, Graph, Input
-from spiketrack.export.kernels import Program
 from spiketrack.export.quantise import quantise
+from spiketrack.integer.counting import FIELDS, OperationCounter, layers, prepare
+from spiketrack.integer.graph import COUNT, MEMORY, Conv, Graph, Input
+from spiketrack.integer.kernels import Program
 from spiketrack.limits import MAX_COUNT
 from spiketrack.prices import load_prices
 from spiketrack.reference.checkpoint import read_checkpoint

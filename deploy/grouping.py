@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from spiketrack.errors import GraphError
-from spiketrack.export.graph import (
+from spiketrack.integer.graph import (
     COUNT,
     IMAGE,
     MEMBRANE,

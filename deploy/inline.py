@@ -16,7 +16,7 @@ from spiketrack.deploy.processes.blocks import COLUMNS, BlockModel, Recording
 from spiketrack.deploy.processes.host import KEPT, REWRITTEN
 from spiketrack.deploy.results import Assembly, StepResult
 from spiketrack.errors import GraphError
-from spiketrack.export.graph import IMAGE, MEMORY, Graph
+from spiketrack.integer.graph import IMAGE, MEMORY, Graph
 
 Messages = dict[str, NDArray[Any]]
 

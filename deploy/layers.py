@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from spiketrack.deploy.reach import Block, whole
 from spiketrack.deploy.requirements import NEEDS, Need, Synapses
 from spiketrack.errors import GraphError
-from spiketrack.export.graph import (
+from spiketrack.integer.graph import (
     Conv,
     Gate,
     Graph,

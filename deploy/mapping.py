@@ -12,7 +12,7 @@ from spiketrack.deploy.partition import partition
 from spiketrack.deploy.placement import Branch, Placement, least_cores
 from spiketrack.deploy.schedule import schedule
 from spiketrack.deploy.traffic import traffic
-from spiketrack.export.graph import Graph
+from spiketrack.integer.graph import Graph
 
 Events = Mapping[str, Mapping[str, float]]
 

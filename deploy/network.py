@@ -43,8 +43,8 @@ from spiketrack.deploy.processes.host import (
 from spiketrack.deploy.processes.ports import Receiver, receiver
 from spiketrack.deploy.results import Assembly, Buffers, StepResult
 from spiketrack.errors import GraphError, LavaError
-from spiketrack.export.counting import FIELDS
-from spiketrack.export.graph import IMAGE, MEMORY, Graph
+from spiketrack.integer.counting import FIELDS
+from spiketrack.integer.graph import IMAGE, MEMORY, Graph
 from spiketrack.interrupts import interrupts_wait
 
 CHANNEL_SLOTS = 1  # a step consumes every message, so one slot a channel is enough

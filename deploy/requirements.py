@@ -21,7 +21,7 @@ from spiketrack.deploy.reach import (
     whole,
     window,
 )
-from spiketrack.export.graph import (
+from spiketrack.integer.graph import (
     Conv,
     Gate,
     Graph,
@@ -34,7 +34,7 @@ from spiketrack.export.graph import (
     Sum,
     Upsample,
 )
-from spiketrack.export.registry import Registry
+from spiketrack.integer.registry import Registry
 from spiketrack.limits import (
     DECAY_BITS,
     HEADS,

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from spiketrack.deploy.grouping import CHANNELS_LAST, Part, message_shape
 from spiketrack.deploy.processes.blocks import counted_nodes, recorded_populations
-from spiketrack.export.counting import FIELDS
-from spiketrack.export.graph import Graph
+from spiketrack.integer.counting import FIELDS
+from spiketrack.integer.graph import Graph
 
 
 @dataclass(frozen=True)

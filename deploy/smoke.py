@@ -6,9 +6,9 @@ import numpy as np
 import torch
 
 from spiketrack.deploy.network import LavaNetwork
-from spiketrack.export.graph import IMAGE, Conv, Graph, Input, Neuron, Output
-from spiketrack.export.kernels import Program
 from spiketrack.export.quantise import thresholds
+from spiketrack.integer.graph import IMAGE, Conv, Graph, Input, Neuron, Output
+from spiketrack.integer.kernels import Program
 
 
 def smoke_graph() -> Graph:

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 from spiketrack.lazy import attributes
 
 if TYPE_CHECKING:
-    from spiketrack.export.checks import check
-    from spiketrack.export.counting import OperationCounter
     from spiketrack.export.folding import fold
-    from spiketrack.export.graph import Graph
-    from spiketrack.export.kernels import Program
     from spiketrack.export.network import ExportedNetwork, read_export, write_export
     from spiketrack.export.nir_reader import from_nir, read_nir
     from spiketrack.export.nir_writer import to_nir, write_nir
     from spiketrack.export.onnx_float import float_model
     from spiketrack.export.onnx_integer import integer_model
-    from spiketrack.export.ranges import prove_headroom
-    from spiketrack.export.readout import quantise_image
+    from spiketrack.integer.checks import check
+    from spiketrack.integer.counting import OperationCounter
+    from spiketrack.integer.graph import Graph
+    from spiketrack.integer.kernels import Program
+    from spiketrack.integer.ranges import prove_headroom
+    from spiketrack.integer.readout import quantise_image
     from spiketrack.pipeline import compile_network, export_checkpoint
 
 __all__ = [
@@ -45,18 +45,18 @@ __all__ = [
 
 _HOMES = {
     "ExportedNetwork": "spiketrack.export.network",
-    "Graph": "spiketrack.export.graph",
-    "OperationCounter": "spiketrack.export.counting",
-    "Program": "spiketrack.export.kernels",
-    "check": "spiketrack.export.checks",
+    "Graph": "spiketrack.integer.graph",
+    "OperationCounter": "spiketrack.integer.counting",
+    "Program": "spiketrack.integer.kernels",
+    "check": "spiketrack.integer.checks",
     "compile_network": "spiketrack.pipeline",
     "export_checkpoint": "spiketrack.pipeline",
     "float_model": "spiketrack.export.onnx_float",
     "fold": "spiketrack.export.folding",
     "from_nir": "spiketrack.export.nir_reader",
     "integer_model": "spiketrack.export.onnx_integer",
-    "prove_headroom": "spiketrack.export.ranges",
-    "quantise_image": "spiketrack.export.readout",
+    "prove_headroom": "spiketrack.integer.ranges",
+    "quantise_image": "spiketrack.integer.readout",
     "read_export": "spiketrack.export.network",
     "read_nir": "spiketrack.export.nir_reader",
     "to_nir": "spiketrack.export.nir_writer",

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from spiketrack.export.graph import (
+from spiketrack.integer.graph import (
     COUNT,
     IMAGE,
     MEMORY,

@@ -11,11 +11,11 @@ from typing import Any
 
 from spiketrack.config import NetworkConfig, TrackerConfig
 from spiketrack.errors import NirError
-from spiketrack.export.checks import check
 from spiketrack.export.folding import SEARCH, TEMPLATE
-from spiketrack.export.graph import MEMORY, Graph
 from spiketrack.export.nir_reader import read_nir
 from spiketrack.export.nir_writer import write_nir
+from spiketrack.integer.checks import check
+from spiketrack.integer.graph import MEMORY, Graph
 from spiketrack.version import FORMAT_VERSION
 
 FORMAT = "spiketrack-export"

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketrack.errors import UnsupportedError
-from spiketrack.export.graph import COUNT, Conv, Graph, Neuron
+from spiketrack.integer.graph import COUNT, Conv, Graph, Neuron
 from spiketrack.limits import MAX_COUNT, POTENTIAL_BITS, WEIGHT_MAX
 
 CURRENT_MAX = 2 ** (POTENTIAL_BITS - 1 - 6) - 1  # Lava's LIF shifts what arrives by 6

@@ -13,8 +13,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from spiketrack.export.graph import Graph
 from spiketrack.export.netx_layers import Layer, Wide
+from spiketrack.integer.graph import Graph
 from spiketrack.limits import DECAY_ONE, MAX_COUNT
 
 

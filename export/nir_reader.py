@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from spiketrack.errors import NirError
 from spiketrack.export import nir_vocabulary as words
-from spiketrack.export.graph import (
+from spiketrack.integer.graph import (
     IMAGE,
     MEMORY,
     Conv,

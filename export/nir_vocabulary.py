@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketrack.errors import NirError
-from spiketrack.export.graph import Graph, Node
+from spiketrack.integer.graph import Graph, Node
 
 VOCABULARY = "spiketrack"
 VOCABULARY_VERSION = 2

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketrack.export import nir_vocabulary as words
-from spiketrack.export.graph import (
+from spiketrack.integer.graph import (
     Conv,
     Gate,
     Graph,
@@ -28,7 +28,7 @@ from spiketrack.export.graph import (
     Sum,
     Upsample,
 )
-from spiketrack.export.registry import Registry
+from spiketrack.integer.registry import Registry
 
 _COMPRESSED_FROM = 64  # smaller arrays grow when compressed
 Named = Mapping[str, nir.NIRNode]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spiketrack.export.graph import (
+from spiketrack.integer.graph import (
     Graph,
     Input,
     KeyValue,
@@ -21,7 +21,7 @@ from spiketrack.export.graph import (
     PositionsAsChannels,
     Shape,
 )
-from spiketrack.export.registry import Registry
+from spiketrack.integer.registry import Registry
 from spiketrack.limits import HEADS
 from spiketrack.optional import load
 from spiketrack.version import VERSION

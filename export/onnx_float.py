@@ -12,7 +12,14 @@ from typing import Any
 import numpy as np
 
 from spiketrack.export.folding import RealConv, RealNeuron, RealSum
-from spiketrack.export.graph import (
+from spiketrack.export.onnx_builder import (
+    Builder,
+    Lowering,
+    key_value,
+    lower,
+    positions_as_channels,
+)
+from spiketrack.integer.graph import (
     Gate,
     Graph,
     KeyValue,
@@ -22,14 +29,7 @@ from spiketrack.export.graph import (
     Read,
     Upsample,
 )
-from spiketrack.export.onnx_builder import (
-    Builder,
-    Lowering,
-    key_value,
-    lower,
-    positions_as_channels,
-)
-from spiketrack.export.registry import Registry
+from spiketrack.integer.registry import Registry
 from spiketrack.limits import HEADS, MAX_COUNT
 from spiketrack.reference.model import SCORE_CLAMP
 

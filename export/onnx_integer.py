@@ -13,8 +13,16 @@ from typing import Any
 import numpy as np
 
 from spiketrack.errors import GraphError
-from spiketrack.export.formulas import upsample_taps
-from spiketrack.export.graph import (
+from spiketrack.export.onnx_builder import (
+    Builder,
+    Lowering,
+    key_value,
+    lower,
+    positions_as_channels,
+)
+from spiketrack.export.onnx_populations import BYTE, gate, neuron, shift_right, to_bytes
+from spiketrack.integer.formulas import upsample_taps
+from spiketrack.integer.graph import (
     COUNT,
     IMAGE,
     Conv,
@@ -30,15 +38,7 @@ from spiketrack.export.graph import (
     Sum,
     Upsample,
 )
-from spiketrack.export.onnx_builder import (
-    Builder,
-    Lowering,
-    key_value,
-    lower,
-    positions_as_channels,
-)
-from spiketrack.export.onnx_populations import BYTE, gate, neuron, shift_right, to_bytes
-from spiketrack.export.registry import Registry
+from spiketrack.integer.registry import Registry
 from spiketrack.limits import PIXEL_MAX
 
 ZERO_POINT = 128

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from spiketrack.export.graph import Gate, Neuron
 from spiketrack.export.onnx_builder import Builder
+from spiketrack.integer.graph import Gate, Neuron
 from spiketrack.limits import DECAY_BITS, MAX_COUNT, POTENTIAL_BITS
 
 BYTE = 256

@@ -18,17 +18,17 @@ import torch
 from numpy.typing import NDArray
 
 from spiketrack.errors import UnsupportedError
-from spiketrack.export.counting import dense_mac
 from spiketrack.export.folding import SEARCH, TEMPLATE
-from spiketrack.export.graph import Graph
-from spiketrack.export.kernels import Program
 from spiketrack.export.netx_layers import Layer, find_chains
 from spiketrack.export.netx_writer import write_netx
 from spiketrack.export.onnx_float import float_model
 from spiketrack.export.onnx_integer import integer_model
-from spiketrack.export.readout import quantise_image
 from spiketrack.export.standard_nir_parts import partition
 from spiketrack.export.standard_nir_writer import write_parts
+from spiketrack.integer.counting import dense_mac
+from spiketrack.integer.graph import Graph
+from spiketrack.integer.kernels import Program
+from spiketrack.integer.readout import quantise_image
 
 
 @dataclass(frozen=True, eq=False)

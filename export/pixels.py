@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from spiketrack.errors import GraphError
 from spiketrack.export.folding import RealConv, RealSum
-from spiketrack.export.graph import IMAGE, Graph, Input, Node
+from spiketrack.integer.graph import IMAGE, Graph, Input, Node
 from spiketrack.limits import PIXEL_MAX
 from spiketrack.preprocessing import PIXEL_MEAN, PIXEL_STEP
 

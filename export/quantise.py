@@ -19,10 +19,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from spiketrack import int8
 from spiketrack.errors import GraphError
 from spiketrack.export.folding import RealConv, RealNeuron, RealSum
-from spiketrack.export.graph import (
+from spiketrack.export.pixels import on_pixels
+from spiketrack.integer import int8
+from spiketrack.integer.graph import (
     COUNT_FRACTION,
     IMAGE,
     MEMORY_FRACTION,
@@ -41,9 +42,8 @@ from spiketrack.export.graph import (
     Sum,
     Upsample,
 )
-from spiketrack.export.pixels import on_pixels
-from spiketrack.export.ranges import Range, ranges
-from spiketrack.export.registry import Registry
+from spiketrack.integer.ranges import Range, ranges
+from spiketrack.integer.registry import Registry
 from spiketrack.limits import DECAY_ONE, HEADS, MAX_COUNT, POTENTIAL_MAX
 from spiketrack.preprocessing import PIXEL_MEAN, PIXEL_STEP
 

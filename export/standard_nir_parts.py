@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from spiketrack.errors import UnsupportedError
-from spiketrack.export.graph import (
+from spiketrack.integer.graph import (
     MEMORY,
     Conv,
     Gate,
@@ -29,7 +29,7 @@ from spiketrack.export.graph import (
     Sum,
     Upsample,
 )
-from spiketrack.export.registry import Registry
+from spiketrack.integer.registry import Registry
 
 Obstacle = Callable[..., str | None]
 OBSTACLES: Registry[Obstacle] = Registry("rule for stock NIR")

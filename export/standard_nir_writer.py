@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketrack.errors import GraphError
-from spiketrack.export.graph import COUNT, Conv, Graph, Neuron, Node, Pool, Read, Sum
-from spiketrack.export.registry import Registry
 from spiketrack.export.standard_nir_parts import Part, Plan
 from spiketrack.files import write_json
+from spiketrack.integer.graph import COUNT, Conv, Graph, Neuron, Node, Pool, Read, Sum
+from spiketrack.integer.registry import Registry
 from spiketrack.limits import HEADS, MAX_COUNT
 
 Real = NDArray[np.float32]

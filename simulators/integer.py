@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from spiketrack.config import NetworkConfig
-from spiketrack.export.counting import OperationCounter
-from spiketrack.export.graph import Graph
-from spiketrack.export.kernels import Program
-from spiketrack.export.readout import quantise_image, to_maps
 from spiketrack.inference import Crop, Inference, SimulatorBase, Trace
+from spiketrack.integer.counting import OperationCounter
+from spiketrack.integer.graph import Graph
+from spiketrack.integer.kernels import Program
+from spiketrack.integer.readout import quantise_image, to_maps
 
 Network = Mapping[str, Graph]  # "template" and "search"
 

@@ -13,9 +13,9 @@ from spiketrack.deploy.inline import InlineNetwork
 from spiketrack.deploy.network import STEP_TIMEOUT, LavaNetwork
 from spiketrack.deploy.processes.blocks import Recording
 from spiketrack.deploy.results import StepResult
-from spiketrack.export.graph import Graph
-from spiketrack.export.readout import quantise_image, to_maps
 from spiketrack.inference import Crop, Inference, SimulatorBase, Trace
+from spiketrack.integer.graph import Graph
+from spiketrack.integer.readout import quantise_image, to_maps
 
 
 class LavaSimulator(SimulatorBase):

@@ -13,12 +13,12 @@ from torch import Tensor
 
 from spiketrack.config import NetworkConfig
 from spiketrack.errors import GraphError
-from spiketrack.export.graph import Graph
-from spiketrack.export.kernels import KERNELS, as_signal
-from spiketrack.export.readout import quantise_image, to_maps
 from spiketrack.export.standard_nir_parts import Glue, Part, partition
 from spiketrack.export.standard_nir_writer import Memories, PartWriter, unit_fraction
 from spiketrack.inference import Counts, Crop, Inference, SimulatorBase, Trace
+from spiketrack.integer.graph import Graph
+from spiketrack.integer.kernels import KERNELS, as_signal
+from spiketrack.integer.readout import quantise_image, to_maps
 from spiketrack.optional import load
 from spiketrack.simulators.integer import Network
 from spiketrack.simulators.norse_modules import NorsePart

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from spiketrack.export.registry import Registry
+from spiketrack.integer.registry import Registry
 from spiketrack.optional import load
 
 Module = Callable[[Tensor], Tensor]

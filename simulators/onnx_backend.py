@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from spiketrack.config import NetworkConfig
 from spiketrack.errors import GraphError, MissingDependency
 from spiketrack.export.folding import RealNeuron
-from spiketrack.export.graph import POPULATIONS, Graph
 from spiketrack.export.onnx_float import float_model
 from spiketrack.export.onnx_integer import integer_model
-from spiketrack.export.readout import quantise_image, to_maps
 from spiketrack.inference import Counts, Crop, Inference, Maps, SimulatorBase, Trace
+from spiketrack.integer.graph import POPULATIONS, Graph
+from spiketrack.integer.readout import quantise_image, to_maps
 from spiketrack.limits import MAX_COUNT
 from spiketrack.optional import load
 from spiketrack.simulators.integer import Network

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from spiketrack.comparison import Agreement
-from spiketrack.export.checks import check
 from spiketrack.export.folding import SEARCH, TEMPLATE, fold
 from spiketrack.export.quantise import quantise
 from spiketrack.inference import Crop
+from spiketrack.integer.checks import check
 from spiketrack.reference.model import SpikeTrack
 from spiketrack.simulators.float_reference import FloatSimulator
 from spiketrack.simulators.integer import IntegerSimulator

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 
 from spiketrack.calibration import CalibrationData
 from spiketrack.export.folding import SEARCH, TEMPLATE, fold
-from spiketrack.export.graph import Graph
 from spiketrack.export.network import ExportedNetwork
 from spiketrack.export.netx_layers import find_chains
 from spiketrack.export.onnx_float import float_model
 from spiketrack.export.outlets import ExportContext, write_outlets
 from spiketrack.inference import Counts, Crop, Maps, Simulator
+from spiketrack.integer.graph import Graph
 from spiketrack.limits import MAX_COUNT
 from spiketrack.pipeline import calibration, compile_network
 from spiketrack.reference.checkpoint import Checkpoint

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from spiketrack.calibration import CalibrationData, calibrate
 from spiketrack.errors import SpikeTrackError
-from spiketrack.export.checks import check
 from spiketrack.export.folding import SEARCH, TEMPLATE, fold
-from spiketrack.export.formats import layer_formats
-from spiketrack.export.graph import Graph
 from spiketrack.export.network import FORMAT, ExportedNetwork, write_export, write_manifest
 from spiketrack.export.nir_vocabulary import OPERATIONS, VOCABULARY, VOCABULARY_VERSION
 from spiketrack.export.quantise import quantise
 from spiketrack.files import atomic_folder
+from spiketrack.integer.checks import check
+from spiketrack.integer.formats import layer_formats
+from spiketrack.integer.graph import Graph
 from spiketrack.reference.checkpoint import Checkpoint, read_checkpoint
 from spiketrack.version import FORMAT_VERSION, VERSION
 from spiketrack.video.clip import BUNDLED_BOX, bundled_clip, open_clip, parse_box

@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 from typing_extensions import Self
 
 from spiketrack.errors import SpikeTrackError
-from spiketrack.export.counting import layers
 from spiketrack.export.folding import SEARCH, TEMPLATE
-from spiketrack.export.graph import Graph
 from spiketrack.files import PatientFile, atomic_folder, write_json
 from spiketrack.inference import Trace
+from spiketrack.integer.counting import layers
+from spiketrack.integer.graph import Graph
 from spiketrack.interrupts import interrupts_wait
 from spiketrack.run_counts import COUNTS_FILE, write_operations
 from spiketrack.tracking.tracker import TrackResult

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from spiketrack.export.folding import SEARCH
-from spiketrack.export.graph import MEMORY_FRACTION, Gate, Graph, Neuron, Node, Read
-from spiketrack.export.kernels import Program
-from spiketrack.export.readout import quantise_image
 from spiketrack.inference import Crop, Maps
+from spiketrack.integer.graph import MEMORY_FRACTION, Gate, Graph, Neuron, Node, Read
+from spiketrack.integer.kernels import Program
+from spiketrack.integer.readout import quantise_image
 from spiketrack.limits import HEADS, MAX_COUNT
 from spiketrack.reference.model import SpikeTrack
 from spiketrack.reference.neuron import Neuron as Population

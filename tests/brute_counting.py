@@ -1,6 +1,6 @@
 """Operations of the integer graph by enumeration: every synapse and every addition, one by one.
 
-An oracle for ``export/counting.py``, written from the rules in its docstring. Loops go over
+An oracle for ``spiketrack/integer/counting.py``, written from the rules in its docstring. Loops go over
 positions and taps; whatever adds is counted by ``Meter``, an adder that counts its additions.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spiketrack.export.graph import (
+from spiketrack.integer.graph import (
     IMAGE,
     Conv,
     Gate,

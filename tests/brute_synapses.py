@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from spiketrack.deploy.layers import is_layer
-from spiketrack.export.graph import (
+from spiketrack.integer.graph import (
     Conv,
     Gate,
     Graph,

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spiketrack.export.graph import (
+from spiketrack.integer.graph import (
     Conv,
     Gate,
     Graph,

@@ -22,7 +22,8 @@ from torch import nn
 
 from spiketrack.config import NetworkConfig
 from spiketrack.export.folding import fold
-from spiketrack.export.graph import (
+from spiketrack.export.quantise import quantise, thresholds
+from spiketrack.integer.graph import (
     IMAGE,
     MEMORY,
     Conv,
@@ -40,8 +41,7 @@ from spiketrack.export.graph import (
     Sum,
     Upsample,
 )
-from spiketrack.export.quantise import quantise, thresholds
-from spiketrack.export.ranges import prove_headroom, ranges
+from spiketrack.integer.ranges import prove_headroom, ranges
 from spiketrack.limits import POTENTIAL_MAX
 from spiketrack.reference.model import SpikeTrack
 from spiketrack.reference.neuron import Neuron as FloatNeuron

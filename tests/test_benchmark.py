@@ -20,7 +20,7 @@ from spiketrack.benchmark.worker import run
 from spiketrack.cli import main
 from spiketrack.config import TrackerConfig
 from spiketrack.errors import SpikeTrackError
-from spiketrack.export.graph import Graph
+from spiketrack.integer.graph import Graph
 from spiketrack.reference.checkpoint import save_checkpoint
 
 

@@ -12,7 +12,7 @@ from random_graphs import PARTS, graphs, random_graph, random_inputs, tiny_graph
 from torch import Tensor
 
 from spiketrack.errors import GraphError
-from spiketrack.export.counting import (
+from spiketrack.integer.counting import (
     FIELDS,
     OperationCounter,
     counted,
@@ -20,8 +20,8 @@ from spiketrack.export.counting import (
     layers,
     prepare,
 )
-from spiketrack.export.formulas import DENSE, FORMULAS
-from spiketrack.export.graph import (
+from spiketrack.integer.formulas import DENSE, FORMULAS
+from spiketrack.integer.graph import (
     COUNT,
     IMAGE,
     MEMBRANE,
@@ -35,7 +35,7 @@ from spiketrack.export.graph import (
     Node,
     Read,
 )
-from spiketrack.export.kernels import Program
+from spiketrack.integer.kernels import Program
 from spiketrack.reference.model import SpikeTrack
 
 PROPERTY = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])

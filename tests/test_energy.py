@@ -22,8 +22,8 @@ from spiketrack.energy import Energy, Spread, price_operations, published
 from spiketrack.energy_report import compare, document
 from spiketrack.energy_tables import CSV_COLUMNS, amount, joules
 from spiketrack.errors import ConfigError, SpikeTrackError
-from spiketrack.export.counting import FIELDS, OperationCounter, layers
-from spiketrack.export.kernels import Program
+from spiketrack.integer.counting import FIELDS, OperationCounter, layers
+from spiketrack.integer.kernels import Program
 from spiketrack.network_cost import read_network_cost
 from spiketrack.prices import PACKAGED, PriceTable, load_prices, packaged_tables
 from spiketrack.run_counts import (

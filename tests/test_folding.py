@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from spiketrack.export.folding import RealConv, RealNeuron, RealSum, fold
-from spiketrack.export.graph import (
+from spiketrack.integer.graph import (
     Gate,
     Graph,
     Input,

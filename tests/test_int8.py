@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spiketrack import int8
+from spiketrack.integer import int8
 
 WEIGHTS = st.lists(st.integers(-(2**20), 2**20), min_size=1, max_size=12)
 

@@ -21,7 +21,7 @@ from random_graphs import (
 )
 
 from spiketrack.errors import GraphError
-from spiketrack.export.graph import (
+from spiketrack.integer.graph import (
     IMAGE,
     NODE_TYPES,
     Conv,
@@ -33,8 +33,8 @@ from spiketrack.export.graph import (
     Output,
     Upsample,
 )
-from spiketrack.export.kernels import Program
-from spiketrack.export.ranges import prove_headroom
+from spiketrack.integer.kernels import Program
+from spiketrack.integer.ranges import prove_headroom
 from spiketrack.limits import POTENTIAL_MAX
 
 

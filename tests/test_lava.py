@@ -27,10 +27,10 @@ from spiketrack.deploy.processes import blocks, host
 from spiketrack.deploy.processes.blocks import PROCESSES, BlockModel, Recording
 from spiketrack.deploy.results import Buffers
 from spiketrack.errors import GraphError, LavaError
-from spiketrack.export.graph import COUNT, POPULATIONS, Conv, Graph, KeyValue, Neuron, Node, Read
-from spiketrack.export.kernels import Program
 from spiketrack.export.network import ExportedNetwork
 from spiketrack.inference import Inference, Simulator
+from spiketrack.integer.graph import COUNT, POPULATIONS, Conv, Graph, KeyValue, Neuron, Node, Read
+from spiketrack.integer.kernels import Program
 from spiketrack.pipeline import export_checkpoint
 from spiketrack.preprocessing import normalise
 from spiketrack.reference.checkpoint import save_checkpoint

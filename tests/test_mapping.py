@@ -38,7 +38,7 @@ from spiketrack.deploy.requirements import POPULATION, PRODUCT, Synapses
 from spiketrack.deploy.schedule import schedule
 from spiketrack.deploy.traffic import pairs, traffic
 from spiketrack.errors import GraphError, SpikeTrackError
-from spiketrack.export.graph import Graph, Neuron, Node
+from spiketrack.integer.graph import Graph, Neuron, Node
 from spiketrack.run_counts import BranchCounts, Layers
 
 SLOW = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
@@ -463,7 +463,7 @@ def test_the_document_is_plain_and_complete(placed: Placement) -> None:
 
 
 def run_counts(graph: Graph, events: int) -> BranchCounts:
-    from spiketrack.export.counting import counted, dense_mac, kind
+    from spiketrack.integer.counting import counted, dense_mac, kind
 
     nodes = counted(graph)
     table = np.zeros((2, len(nodes), 8), np.int64)

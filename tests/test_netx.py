@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from random_graphs import random_inputs, tiny_graph
 
 from spiketrack.errors import SpikeTrackError, UnsupportedError
-from spiketrack.export.graph import Conv, Graph, Input, Neuron, Node
-from spiketrack.export.kernels import Program
 from spiketrack.export.netx_layers import CURRENT_MAX, Layer, find_chains, layer
 from spiketrack.export.netx_writer import write_netx
 from spiketrack.inference import Counts
+from spiketrack.integer.graph import Conv, Graph, Input, Neuron, Node
+from spiketrack.integer.kernels import Program
 from spiketrack.simulators.netx_run import run_netx, thermometer
 
 HEAD = ("decoder.ctr4_spike", "decoder.offset4_spike", "decoder.size4_spike")

@@ -16,13 +16,13 @@ from hypothesis import given, settings
 from random_graphs import Array, graphs, random_graph, random_inputs, tiny_graph
 
 from spiketrack.errors import NirError, SpikeTrackError
-from spiketrack.export.checks import check
-from spiketrack.export.compare import difference
-from spiketrack.export.graph import NODE_TYPES, Conv, Graph, Neuron
-from spiketrack.export.kernels import Program
 from spiketrack.export.nir_reader import from_nir, read_nir
 from spiketrack.export.nir_vocabulary import OPERATIONS, SELECT, STACK
 from spiketrack.export.nir_writer import to_nir, write_nir
+from spiketrack.integer.checks import check
+from spiketrack.integer.compare import difference
+from spiketrack.integer.graph import NODE_TYPES, Conv, Graph, Neuron
+from spiketrack.integer.kernels import Program
 
 BRANCHES = [(steps, branch) for steps in (1, 3) for branch in ("template", "search")]
 EVERY_TYPE = ("retrieval", "pooled", "attention", "gated", "each_step", "grouped", "constant")

@@ -18,10 +18,10 @@ from random_graphs import Array, graphs, random_graph, random_inputs, tiny_graph
 
 from spiketrack.errors import GraphError, MissingDependency
 from spiketrack.export.folding import fold
-from spiketrack.export.graph import Conv, Graph, Input, Node, Output
 from spiketrack.export.onnx_float import FLOAT, float_model
 from spiketrack.export.onnx_integer import INTEGER, integer_model
 from spiketrack.inference import Crop, Inference
+from spiketrack.integer.graph import Conv, Graph, Input, Node, Output
 from spiketrack.optional import load
 from spiketrack.reference.checkpoint import read_checkpoint
 from spiketrack.simulators.float_reference import FloatSimulator

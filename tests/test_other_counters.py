@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from spiketrack.export.counting import FIELDS, prepare
-from spiketrack.export.graph import COUNT, Conv, Graph, Input
+from spiketrack.integer.counting import FIELDS, prepare
+from spiketrack.integer.graph import COUNT, Conv, Graph, Input
 
 CASES = {  # channels in, out, kernel, stride, padding, groups
     "pointwise": (12, 20, 1, 1, 0, 1),

@@ -21,7 +21,9 @@ from torch.nn.functional import conv2d
 
 from spiketrack.errors import GraphError
 from spiketrack.export.folding import RealConv, RealNeuron, RealSum, fold
-from spiketrack.export.graph import (
+from spiketrack.export.pixels import on_pixels
+from spiketrack.export.quantise import Statistics, quantise, round_aside, thresholds
+from spiketrack.integer.graph import (
     COUNT,
     IMAGE,
     MEMORY,
@@ -37,10 +39,8 @@ from spiketrack.export.graph import (
     Sum,
     Upsample,
 )
-from spiketrack.export.pixels import on_pixels
-from spiketrack.export.quantise import Statistics, quantise, round_aside, thresholds
-from spiketrack.export.ranges import prove_headroom, ranges
-from spiketrack.export.readout import quantise_image
+from spiketrack.integer.ranges import prove_headroom, ranges
+from spiketrack.integer.readout import quantise_image
 from spiketrack.limits import POTENTIAL_MAX, WEIGHT_MAX
 from spiketrack.preprocessing import normalise
 

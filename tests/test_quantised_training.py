@@ -21,10 +21,10 @@ from spiketrack.commands.train import train as train_command
 from spiketrack.config import TrackerConfig
 from spiketrack.equality import differences
 from spiketrack.export.folding import SEARCH, TEMPLATE, RealConv, RealSum, fold
-from spiketrack.export.graph import Conv, Sum
 from spiketrack.export.pixels import on_pixels
 from spiketrack.export.quantise import quantise
 from spiketrack.inference import Crop
+from spiketrack.integer.graph import Conv, Sum
 from spiketrack.pipeline import calibration, compile_network
 from spiketrack.preprocessing import normalise
 from spiketrack.reference.blocks import Downsample

@@ -26,10 +26,10 @@ from spiketrack.deploy.grouping import CHANNELS_LAST, Part, message_dtype, messa
 from spiketrack.deploy.processes.host import HOST_SLOTS, REWRITTEN
 from spiketrack.deploy.processes.ports import DirectModel
 from spiketrack.errors import LavaError
-from spiketrack.export.counting import FIELDS, OperationCounter, counted
-from spiketrack.export.graph import COUNT, MEMORY, Graph, Input
-from spiketrack.export.kernels import Program
-from spiketrack.export.sums import in_memory
+from spiketrack.integer.counting import FIELDS, OperationCounter, counted
+from spiketrack.integer.graph import COUNT, MEMORY, Graph, Input
+from spiketrack.integer.kernels import Program
+from spiketrack.integer.sums import in_memory
 
 STARTED, FINISHED, BUSY, SENDING = range(4)  # columns of the progress table
 COLUMNS = 4

@@ -19,10 +19,10 @@ from spiketrack.benchmark.results import (
 )
 from spiketrack.benchmark.tasks import NETWORK
 from spiketrack.benchmark.worker import run
-from spiketrack.export.counting import dense_mac
 from spiketrack.export.folding import SEARCH, TEMPLATE
-from spiketrack.export.graph import Conv
 from spiketrack.export.network import ExportedNetwork
+from spiketrack.integer.counting import dense_mac
+from spiketrack.integer.graph import Conv
 from spiketrack.pipeline import export_checkpoint
 from spiketrack.reference.checkpoint import Checkpoint, read_checkpoint
 from spiketrack.video.boxes import Box

@@ -17,9 +17,9 @@ from torch.nn import functional
 from spiketrack.benchmark.worker import run
 from spiketrack.deploy.lifetime import arrives, kill, start
 from spiketrack.errors import LavaError
-from spiketrack.export.convolutions import convolution
-from spiketrack.export.graph import COUNT, Conv, Graph
-from spiketrack.export.kernels import as_signal
+from spiketrack.integer.convolutions import convolution
+from spiketrack.integer.graph import COUNT, Conv, Graph
+from spiketrack.integer.kernels import as_signal
 from spiketrack.limits import MAX_COUNT
 
 STEPS = 3

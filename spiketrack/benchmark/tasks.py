@@ -240,7 +240,7 @@ def _layer_times(simulator: Any, crops: Sequence[Crop]) -> list[tuple[str, float
         times[node.name].append(now - last[0])
         last[0] = now
 
-    from spiketrack.export.readout import quantise_image
+    from spiketrack.integer.readout import quantise_image
 
     graph, program = simulator.graphs["search"], simulator.programs["search"]
     with torch.no_grad():

@@ -13,7 +13,7 @@ from spiketrack.tracking.outputs import check_target
 
 if TYPE_CHECKING:
     from spiketrack.deploy.mapping import Events
-    from spiketrack.export.graph import Graph
+    from spiketrack.integer.graph import Graph
     from spiketrack.run_counts import BranchCounts
 
 BOARD_HELP = "kapoho-point, hala-point, loihi2 (endless), 'N chips', or a YAML file."
@@ -68,7 +68,7 @@ def read_events(run: Path, graphs: Mapping[str, Graph]) -> Events:
 def require_same(run: Path, graph: Graph, recorded: BranchCounts) -> None:
     """Names and dense MACs of a run's layers must be those of the graph."""
     from spiketrack.errors import SpikeTrackError
-    from spiketrack.export.counting import counted, dense_mac
+    from spiketrack.integer.counting import counted, dense_mac
 
     sizes = dict(zip(recorded.layers.names, recorded.layers.dense_mac, strict=True))
     for node in counted(graph):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from spiketrack.errors import GraphError
-from spiketrack.export.graph import (
+from spiketrack.integer.graph import (
     COUNT,
     COUNT_FRACTION,
     MEMBRANE,
@@ -27,7 +27,7 @@ from spiketrack.export.graph import (
     Sum,
     Upsample,
 )
-from spiketrack.export.ranges import Range, prove_headroom
+from spiketrack.integer.ranges import Range, prove_headroom
 from spiketrack.limits import DECAY_ONE, HEADS, MAX_STEPS, POTENTIAL_BITS, WEIGHT_MAX
 
 

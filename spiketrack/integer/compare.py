@@ -6,7 +6,7 @@ from dataclasses import fields
 
 import numpy as np
 
-from spiketrack.export.graph import Graph
+from spiketrack.integer.graph import Graph
 
 
 def difference(a: Graph, b: Graph) -> str | None:

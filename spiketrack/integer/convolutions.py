@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from spiketrack.export.graph import COUNT, Conv, Graph, Neuron, Read
-from spiketrack.export.neurons import count, power_of_two_unit
+from spiketrack.integer.graph import COUNT, Conv, Graph, Neuron, Read
+from spiketrack.integer.neurons import count, power_of_two_unit
 from spiketrack.limits import HEADS, MAX_COUNT
 
 OneStep = Callable[[Tensor], Tensor]

@@ -33,8 +33,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import numpy as np
 from torch import Tensor
 
-from spiketrack.export.formulas import DENSE, FORMULAS, SILENT, Row
-from spiketrack.export.graph import (
+from spiketrack.integer.formulas import DENSE, FORMULAS, SILENT, Row
+from spiketrack.integer.graph import (
     COUNT,
     IMAGE,
     Conv,
@@ -51,8 +51,8 @@ from spiketrack.export.graph import (
     Sum,
     Upsample,
 )
-from spiketrack.export.loops import add_terms
-from spiketrack.export.sums import CompiledSums, Sums, rank
+from spiketrack.integer.loops import add_terms
+from spiketrack.integer.sums import CompiledSums, Sums, rank
 from spiketrack.run_counts import FIELDS, Layers
 
 

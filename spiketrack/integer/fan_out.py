@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spiketrack.export.graph import Conv, Node
+from spiketrack.integer.graph import Conv, Node
 
 
 def fan_out(size: int, out: int, kernel: int, stride: int, padding: int) -> NDArray[np.int64]:

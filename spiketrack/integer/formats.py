@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from spiketrack.export.counting import dense_mac
-from spiketrack.export.graph import Conv, Graph, Neuron, Node
-from spiketrack.export.ranges import Range
+from spiketrack.integer.counting import dense_mac
+from spiketrack.integer.graph import Conv, Graph, Neuron, Node
+from spiketrack.integer.ranges import Range
 
 
 def layer_formats(graph: Graph, proven: Mapping[str, Range]) -> list[dict[str, Any]]:

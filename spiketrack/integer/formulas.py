@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketrack.errors import GraphError
-from spiketrack.export.fan_out import Reach, fan_out_map
-from spiketrack.export.graph import (
+from spiketrack.integer.fan_out import Reach, fan_out_map
+from spiketrack.integer.graph import (
     COUNT,
     IMAGE,
     MEMORY,
@@ -33,7 +33,7 @@ from spiketrack.export.graph import (
     Sum,
     Upsample,
 )
-from spiketrack.export.registry import Registry
+from spiketrack.integer.registry import Registry
 from spiketrack.limits import HEADS, MAX_COUNT, WEIGHT_BITS
 from spiketrack.run_counts import FIELDS
 

@@ -16,8 +16,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from spiketrack.errors import GraphError
-from spiketrack.export.convolutions import channels_last, convolution, memory_read
-from spiketrack.export.graph import (
+from spiketrack.integer.convolutions import channels_last, convolution, memory_read
+from spiketrack.integer.graph import (
     COUNT,
     MEMORY,
     Conv,
@@ -34,8 +34,8 @@ from spiketrack.export.graph import (
     Sum,
     Upsample,
 )
-from spiketrack.export.neurons import gate, population, power_of_two_unit
-from spiketrack.export.registry import Registry
+from spiketrack.integer.neurons import gate, population, power_of_two_unit
+from spiketrack.integer.registry import Registry
 from spiketrack.limits import HEADS
 
 Kernel = Callable[[Sequence[Tensor]], Tensor]

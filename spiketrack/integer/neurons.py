@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spiketrack.export.graph import Gate, Neuron
-from spiketrack.export.loops import count_once, count_steps, vote
+from spiketrack.integer.graph import Gate, Neuron
+from spiketrack.integer.loops import count_once, count_steps, vote
 
 Kernel = Callable[[Sequence[Tensor]], Tensor]
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from spiketrack.errors import GraphError
 from spiketrack.export.folding import RealConv, RealNeuron, RealSum
-from spiketrack.export.graph import (
+from spiketrack.integer.graph import (
     IMAGE,
     Conv,
     Gate,
@@ -31,7 +31,7 @@ from spiketrack.export.graph import (
     Sum,
     Upsample,
 )
-from spiketrack.export.registry import Registry
+from spiketrack.integer.registry import Registry
 from spiketrack.limits import DECAY_ONE, HEADS, MAX_COUNT, POTENTIAL_MAX
 
 Vector = NDArray[np.float64]

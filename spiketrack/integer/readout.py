@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketrack.errors import GraphError
-from spiketrack.export.graph import Graph
 from spiketrack.inference import Maps
+from spiketrack.integer.graph import Graph
 from spiketrack.preprocessing import denormalise
 from spiketrack.reference.model import SCORE_CLAMP
 

@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spiketrack.export.formulas import OUTPUT, Coincidences, Pixels, Tally, Term
-from spiketrack.export.graph import Graph, Node
-from spiketrack.export.loops import coincide_all, tally_all
+from spiketrack.integer.formulas import OUTPUT, Coincidences, Pixels, Tally, Term
+from spiketrack.integer.graph import Graph, Node
+from spiketrack.integer.loops import coincide_all, tally_all
 from spiketrack.limits import HEADS
 
 Table = NDArray[np.int64]

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call  # type: ignore[attr-defined]
 
-from spiketrack import int8
+from spiketrack.integer import int8
 from spiketrack.limits import WEIGHT_MAX
 from spiketrack.preprocessing import PIXEL_STEP
 from spiketrack.reference.model import SpikeTrack

@@ -1,0 +1,1 @@
+"""The integer network: what it is, how it runs exactly, what it costs."""

@@ -36,7 +36,7 @@ from spiketrack.limits import MAX_COUNT
 from spiketrack.prices import load_prices
 from spiketrack.reference.checkpoint import read_checkpoint
 from spiketrack.reference.model import SpikeTrack
-from spiketrack.run_counts import BranchCounts
+from spiketrack.runs.operations import BranchCounts
 from spiketrack.simulators.float_reference import recording
 from spiketrack.video.crop import take_crop
 

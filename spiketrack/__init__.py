@@ -17,7 +17,7 @@ if TYPE_CHECKING:
         save_checkpoint,
     )
     from spiketrack.reference.model import SpikeTrack
-    from spiketrack.runs import open_counts
+    from spiketrack.runs.folder import open_counts
     from spiketrack.tracking.tracker import Tracker, follow
     from spiketrack.video.boxes import Box
     from spiketrack.video.clip import open_clip
@@ -48,7 +48,7 @@ _HOMES = {
     "follow": "spiketrack.tracking.tracker",
     "load_checkpoint": "spiketrack.reference.checkpoint",
     "open_clip": "spiketrack.video.clip",
-    "open_counts": "spiketrack.runs",
+    "open_counts": "spiketrack.runs.folder",
     "read_checkpoint": "spiketrack.reference.checkpoint",
     "save_checkpoint": "spiketrack.reference.checkpoint",
 }

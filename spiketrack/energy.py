@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from spiketrack.errors import ConfigError
 from spiketrack.prices import ON_CHIP, Execution, Operation, PriceTable
-from spiketrack.run_counts import FIELDS, BranchCounts, Layers
+from spiketrack.runs.operations import FIELDS, BranchCounts, Layers
 
 Reals = NDArray[np.float64]
 Operations = Mapping[str, NDArray[np.int64]]

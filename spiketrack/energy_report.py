@@ -33,7 +33,7 @@ import numpy as np
 
 from spiketrack.energy import Energy, Spread, published
 from spiketrack.prices import DEFAULT, PriceTable, load_prices
-from spiketrack.run_counts import FIELDS, SEARCH, TEMPLATE, BranchCounts, Layers, RunCounts
+from spiketrack.runs.operations import FIELDS, SEARCH, TEMPLATE, BranchCounts, Layers, RunCounts
 
 SCHEMA, VERSION = "spiketrack.energy", 1
 STATEMENT = {

@@ -10,7 +10,7 @@ from typing import Any
 from rich.table import Table
 
 from spiketrack.energy_report import Document
-from spiketrack.run_counts import FIELDS
+from spiketrack.runs.operations import FIELDS
 
 NUMBERS = {
     "events": "events",

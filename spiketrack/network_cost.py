@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from spiketrack.energy_report import Document
 from spiketrack.errors import ConfigError
 from spiketrack.prices import ON_NETWORK, PriceTable
-from spiketrack.run_counts import SEARCH
+from spiketrack.runs.operations import SEARCH
 
 
 class _Given(BaseModel):

@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 
 from spiketrack.files import write_json
-from spiketrack.run_counts import FIELDS, SEARCH, TEMPLATE, Layers, write_operations
+from spiketrack.runs.operations import FIELDS, SEARCH, TEMPLATE, Layers, write_operations
 from spiketrack.video.boxes import Box, BoxRow, write_csv
 
 START = Box(200, 120, 80, 100)

@@ -28,7 +28,7 @@ from spiketrack.config import TrackerConfig
 from spiketrack.errors import SpikeTrackError
 from spiketrack.export.network import read_export
 from spiketrack.reference.checkpoint import read_checkpoint, save_checkpoint
-from spiketrack.runs import open_counts, read_run_json
+from spiketrack.runs.folder import open_counts, read_run_json
 from spiketrack.simulators.integer import IntegerSimulator
 from spiketrack.version import VERSION
 from spiketrack.video.clip import BUNDLED_BOX
@@ -725,7 +725,7 @@ def test_a_full_disk_leaves_nothing(
     def full(*arguments: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", "boxes.csv")
 
-    monkeypatch.setattr("spiketrack.runs.write_csv", full)
+    monkeypatch.setattr("spiketrack.runs.folder.write_csv", full)
     said = program.refuses(*simulate(home, out=tmp_path / "run"))
     assert said == "boxes.csv: the disk is full; free some space and run the command again"
     assert list(tmp_path.iterdir()) == []

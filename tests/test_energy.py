@@ -26,7 +26,7 @@ from spiketrack.integer.counting import FIELDS, OperationCounter, layers
 from spiketrack.integer.kernels import Program
 from spiketrack.network_cost import read_network_cost
 from spiketrack.prices import PACKAGED, PriceTable, load_prices, packaged_tables
-from spiketrack.run_counts import (
+from spiketrack.runs.operations import (
     SEARCH,
     TEMPLATE,
     BranchCounts,

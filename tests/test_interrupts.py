@@ -14,7 +14,7 @@ import pytest
 from spiketrack.files import PatientFile
 from spiketrack.inference import Trace
 from spiketrack.interrupts import interrupts_wait
-from spiketrack.runs import RunWriter
+from spiketrack.runs.folder import RunWriter
 from spiketrack.tracking.tracker import TrackResult
 from spiketrack.video.boxes import Box, BoxRow
 

@@ -39,7 +39,7 @@ from spiketrack.deploy.schedule import schedule
 from spiketrack.deploy.traffic import pairs, traffic
 from spiketrack.errors import GraphError, SpikeTrackError
 from spiketrack.integer.graph import Graph, Neuron, Node
-from spiketrack.run_counts import BranchCounts, Layers
+from spiketrack.runs.operations import BranchCounts, Layers
 
 SLOW = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 

@@ -25,7 +25,7 @@ from spiketrack.report.document import Table
 from spiketrack.report.network_figures import core_grid
 from spiketrack.report.page import embed, render
 from spiketrack.report.pictures import encode, read_pictures
-from spiketrack.run_counts import FIELDS, read_run
+from spiketrack.runs.operations import FIELDS, read_run
 
 SIZE = Size()
 

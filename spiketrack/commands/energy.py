@@ -71,7 +71,7 @@ def describe(
     from spiketrack.energy_report import document
     from spiketrack.network_cost import read_network_cost
     from spiketrack.prices import packaged_tables
-    from spiketrack.run_counts import read_run
+    from spiketrack.runs.operations import read_run
 
     tables = packaged_tables()
     if table not in tables:

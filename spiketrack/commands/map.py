@@ -14,7 +14,7 @@ from spiketrack.tracking.outputs import check_target
 if TYPE_CHECKING:
     from spiketrack.deploy.mapping import Events
     from spiketrack.integer.graph import Graph
-    from spiketrack.run_counts import BranchCounts
+    from spiketrack.runs.operations import BranchCounts
 
 BOARD_HELP = "kapoho-point, hala-point, loihi2 (endless), 'N chips', or a YAML file."
 WIDTH = 200  # of the layer table, where no terminal says otherwise
@@ -41,7 +41,7 @@ def map(
     from spiketrack.deploy.placement_document import document
     from spiketrack.export.network import read_export
     from spiketrack.files import write_json
-    from spiketrack.run_counts import SEARCH, TEMPLATE
+    from spiketrack.runs.operations import SEARCH, TEMPLATE
 
     check_target("--json", json)
     target = load_board(board)
@@ -57,7 +57,7 @@ def map(
 def read_events(run: Path, graphs: Mapping[str, Graph]) -> Events:
     """Mean events of a run; ``SpikeTrackError`` where it was made with another network."""
     from spiketrack.deploy.placement_document import events_of
-    from spiketrack.run_counts import read_run
+    from spiketrack.runs.operations import read_run
 
     counts = read_run(run)
     for branch, recorded in counts.items():

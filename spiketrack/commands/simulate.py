@@ -46,13 +46,13 @@ def simulate(
 ) -> None:
     """Track an object with the exported network and record what every layer did.
 
-    Writes RUN/boxes.csv, RUN/counts.h5 and RUN/run.json (see spiketrack.runs).
+    Writes RUN/boxes.csv, RUN/counts.h5 and RUN/run.json (see spiketrack.runs.folder).
     """
     from spiketrack.commands.inputs import choose_clip, same_checkpoint, settings_with
     from spiketrack.errors import ConfigError
     from spiketrack.export.network import read_export
     from spiketrack.reference.checkpoint import read_checkpoint
-    from spiketrack.runs import RunWriter
+    from spiketrack.runs.folder import RunWriter
     from spiketrack.simulators.factory import Options, open_simulator
     from spiketrack.tracking.tracker import Tracker, follow
 

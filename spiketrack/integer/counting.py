@@ -53,7 +53,7 @@ from spiketrack.integer.graph import (
 )
 from spiketrack.integer.loops import add_terms
 from spiketrack.integer.sums import CompiledSums, Sums, rank
-from spiketrack.run_counts import FIELDS, Layers
+from spiketrack.runs.operations import FIELDS, Layers
 
 
 class OperationCounter:

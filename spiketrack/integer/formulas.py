@@ -35,7 +35,7 @@ from spiketrack.integer.graph import (
 )
 from spiketrack.integer.registry import Registry
 from spiketrack.limits import HEADS, MAX_COUNT, WEIGHT_BITS
-from spiketrack.run_counts import FIELDS
+from spiketrack.runs.operations import FIELDS
 
 Row = NDArray[np.int64]
 Columns = tuple[str, str]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spiketrack.run_counts import BranchCounts
+from spiketrack.runs.operations import BranchCounts
 
 Reals = NDArray[np.float64]
 Integers = NDArray[np.int64]

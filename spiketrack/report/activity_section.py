@@ -9,7 +9,7 @@ from spiketrack.report.activity import Activity
 from spiketrack.report.document import Section, Table
 from spiketrack.report.figures import counts_figure, rates_figure
 from spiketrack.report.sources import Sources
-from spiketrack.run_counts import SEARCH
+from spiketrack.runs.operations import SEARCH
 
 
 def activity_section(sources: Sources) -> Section:

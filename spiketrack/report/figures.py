@@ -15,7 +15,7 @@ import plotly.graph_objects as go
 from spiketrack.report.activity import Activity, stage
 from spiketrack.report.document import Figure, Overlay
 from spiketrack.report.sources import Run
-from spiketrack.run_counts import SEARCH
+from spiketrack.runs.operations import SEARCH
 from spiketrack.video.boxes import iou
 
 # Okabe and Ito's colours: told apart by colour-blind readers, on white and on black

@@ -12,8 +12,8 @@ from spiketrack.energy_report import document
 from spiketrack.errors import SpikeTrackError
 from spiketrack.network_cost import read_network_cost
 from spiketrack.prices import DEFAULT, load_prices, packaged_tables
-from spiketrack.run_counts import RunCounts, read_run
-from spiketrack.runs import read_run_json
+from spiketrack.runs.folder import read_run_json
+from spiketrack.runs.operations import RunCounts, read_run
 from spiketrack.simulators.factory import FLOAT
 from spiketrack.video.boxes import BoxRow, read_csv
 

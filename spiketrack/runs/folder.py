@@ -28,7 +28,7 @@ from spiketrack.inference import Trace
 from spiketrack.integer.counting import layers
 from spiketrack.integer.graph import Graph
 from spiketrack.interrupts import interrupts_wait
-from spiketrack.run_counts import COUNTS_FILE, write_operations
+from spiketrack.runs.operations import COUNTS_FILE, write_operations
 from spiketrack.tracking.tracker import TrackResult
 from spiketrack.version import FORMAT_VERSION, VERSION
 from spiketrack.video.boxes import BoxRow, write_csv

@@ -25,15 +25,15 @@ from syops import get_model_complexity_info
 from torch import Tensor, nn
 
 from spiketrack.commands.inputs import choose_clip
-from spiketrack.energy import Energy, published
-from spiketrack.energy_tables import amount, joules
+from spiketrack.energy.joules import Energy, published
+from spiketrack.energy.prices import load_prices
+from spiketrack.energy.tables import amount, joules
 from spiketrack.export.folding import SEARCH, fold
 from spiketrack.export.quantise import quantise
 from spiketrack.integer.counting import FIELDS, OperationCounter, layers, prepare
 from spiketrack.integer.graph import COUNT, MEMORY, Conv, Graph, Input
 from spiketrack.integer.kernels import Program
 from spiketrack.limits import MAX_COUNT
-from spiketrack.prices import load_prices
 from spiketrack.reference.checkpoint import read_checkpoint
 from spiketrack.reference.model import SpikeTrack
 from spiketrack.runs.operations import BranchCounts

@@ -18,14 +18,14 @@ from torch import from_numpy
 from typer.testing import CliRunner
 
 from spiketrack.commands.energy import PRICES_HELP, energy
-from spiketrack.energy import Energy, Spread, price_operations, published
-from spiketrack.energy_report import compare, document
-from spiketrack.energy_tables import CSV_COLUMNS, amount, joules
+from spiketrack.energy.document import compare, document
+from spiketrack.energy.joules import Energy, Spread, price_operations, published
+from spiketrack.energy.network import read_network_cost
+from spiketrack.energy.prices import PACKAGED, PriceTable, load_prices, packaged_tables
+from spiketrack.energy.tables import CSV_COLUMNS, amount, joules
 from spiketrack.errors import ConfigError, SpikeTrackError
 from spiketrack.integer.counting import FIELDS, OperationCounter, layers
 from spiketrack.integer.kernels import Program
-from spiketrack.network_cost import read_network_cost
-from spiketrack.prices import PACKAGED, PriceTable, load_prices, packaged_tables
 from spiketrack.runs.operations import (
     SEARCH,
     TEMPLATE,

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from spiketrack.energy.prices import DEFAULT, PACKAGED, load_prices, packaged_tables
 from spiketrack.errors import ConfigError
-from spiketrack.prices import DEFAULT, PACKAGED, load_prices, packaged_tables
 
 GOOD = {
     "name": "mine",

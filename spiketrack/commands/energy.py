@@ -11,8 +11,8 @@ from spiketrack.commands.tables import say
 from spiketrack.tracking.outputs import check_target
 
 if TYPE_CHECKING:
-    from spiketrack.energy_report import Document
-    from spiketrack.prices import PriceTable
+    from spiketrack.energy.document import Document
+    from spiketrack.energy.prices import PriceTable
 
 WIDTH = 180  # the layer table's, where no terminal says otherwise
 PRICES_HELP = "horowitz45, horowitz45-int, loihi1, spinnaker2, gpu, cpu, or a YAML or JSON file."
@@ -39,10 +39,10 @@ def energy(
     csv: Annotated[Path | None, typer.Option(help="Write the layers of both branches.")] = None,
 ) -> None:
     """Report the energy of a run layer by layer, exact counts times published prices."""
-    from spiketrack.energy_report import compare
-    from spiketrack.energy_tables import to_csv
+    from spiketrack.energy.document import compare
+    from spiketrack.energy.prices import load_prices
+    from spiketrack.energy.tables import to_csv
     from spiketrack.files import atomic_path, write_json
-    from spiketrack.prices import load_prices
 
     check_target("--json", json)
     check_target("--csv", csv)
@@ -68,9 +68,9 @@ def describe(
     placement: Path | None = None,
 ) -> Document:
     """The document of one run; a table of the user's own stands first among the packaged ones."""
-    from spiketrack.energy_report import document
-    from spiketrack.network_cost import read_network_cost
-    from spiketrack.prices import packaged_tables
+    from spiketrack.energy.document import document
+    from spiketrack.energy.network import read_network_cost
+    from spiketrack.energy.prices import packaged_tables
     from spiketrack.runs.operations import read_run
 
     tables = packaged_tables()
@@ -86,7 +86,7 @@ def show(found: Document) -> None:
     """Print layers, kinds, price tables, totals, and what kind of numbers these are."""
     from rich.console import Console
 
-    from spiketrack.energy_tables import (
+    from spiketrack.energy.tables import (
         compare_table,
         kind_table,
         layer_table,

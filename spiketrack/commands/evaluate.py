@@ -14,11 +14,11 @@ from rich.table import Table
 
 from spiketrack.commands.backend import BACKEND_HELP, Opened, open_backend
 from spiketrack.commands.progress import console, frame_bar
-from spiketrack.energy import price_operations
+from spiketrack.energy.joules import price_operations
+from spiketrack.energy.prices import DEFAULT as DEFAULT_PRICES
+from spiketrack.energy.prices import load_prices
 from spiketrack.errors import MissingDependency
 from spiketrack.files import atomic_folder, write_json
-from spiketrack.prices import DEFAULT as DEFAULT_PRICES
-from spiketrack.prices import load_prices
 from spiketrack.tracking.baselines import parse_baselines
 from spiketrack.tracking.evaluation import (
     Method,

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from spiketrack.commands.tables import say
-from spiketrack.prices import DEFAULT, PACKAGED
+from spiketrack.energy.prices import DEFAULT, PACKAGED
 from spiketrack.tracking.outputs import check_target
 
 

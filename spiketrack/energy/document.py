@@ -31,8 +31,8 @@ from typing import Any
 
 import numpy as np
 
-from spiketrack.energy import Energy, Spread, published
-from spiketrack.prices import DEFAULT, PriceTable, load_prices
+from spiketrack.energy.joules import Energy, Spread, published
+from spiketrack.energy.prices import DEFAULT, PriceTable, load_prices
 from spiketrack.runs.operations import FIELDS, SEARCH, TEMPLATE, BranchCounts, Layers, RunCounts
 
 SCHEMA, VERSION = "spiketrack.energy", 1

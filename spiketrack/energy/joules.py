@@ -22,8 +22,8 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from spiketrack.energy.prices import ON_CHIP, Execution, Operation, PriceTable
 from spiketrack.errors import ConfigError
-from spiketrack.prices import ON_CHIP, Execution, Operation, PriceTable
 from spiketrack.runs.operations import FIELDS, BranchCounts, Layers
 
 Reals = NDArray[np.float64]

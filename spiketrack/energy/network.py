@@ -15,9 +15,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from spiketrack.energy_report import Document
+from spiketrack.energy.document import Document
+from spiketrack.energy.prices import ON_NETWORK, PriceTable
 from spiketrack.errors import ConfigError
-from spiketrack.prices import ON_NETWORK, PriceTable
 from spiketrack.runs.operations import SEARCH
 
 

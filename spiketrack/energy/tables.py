@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.table import Table
 
-from spiketrack.energy_report import Document
+from spiketrack.energy.document import Document
 from spiketrack.runs.operations import FIELDS
 
 NUMBERS = {

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from spiketrack.energy_tables import amount, joules
+from spiketrack.energy.tables import amount, joules
 from spiketrack.report.activity_section import activity_section
 from spiketrack.report.document import Fact, Overlay, Report, Section, Table
 from spiketrack.report.energy_section import energy_section

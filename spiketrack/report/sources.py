@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spiketrack.energy_report import document
+from spiketrack.energy.document import document
+from spiketrack.energy.network import read_network_cost
+from spiketrack.energy.prices import DEFAULT, load_prices, packaged_tables
 from spiketrack.errors import SpikeTrackError
-from spiketrack.network_cost import read_network_cost
-from spiketrack.prices import DEFAULT, load_prices, packaged_tables
 from spiketrack.runs.folder import read_run_json
 from spiketrack.runs.operations import RunCounts, read_run
 from spiketrack.simulators.factory import FLOAT

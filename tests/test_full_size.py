@@ -13,8 +13,8 @@ from spiketrack import cli
 from spiketrack.pipeline import calibration, compile_network, export_checkpoint
 from spiketrack.preprocessing import normalise
 from spiketrack.reference.checkpoint import read_checkpoint
-from spiketrack.teacher import TeacherForcing
-from spiketrack.verification_report import is_gate
+from spiketrack.verification.document import is_gate
+from spiketrack.verification.teacher import TeacherForcing
 
 # networkx, which Lava's compiler imports, looks for pandas
 pytestmark = pytest.mark.filterwarnings("ignore::ImportWarning")

@@ -37,7 +37,7 @@ from spiketrack.reference.checkpoint import save_checkpoint
 from spiketrack.simulators.factory import Options
 from spiketrack.simulators.integer import IntegerSimulator
 from spiketrack.simulators.lava import InlineSimulator, LavaSimulator
-from spiketrack.verification import Verification, verify
+from spiketrack.verification.verify import Verification, verify
 from spiketrack.video.clip import BUNDLED_BOX, bundled_clip, open_clip
 
 # networkx, which Lava's compiler imports, looks for pandas

@@ -17,8 +17,8 @@ from spiketrack.commands.outlets import markdown, outlets
 from spiketrack.errors import ConfigError, UnsupportedError
 from spiketrack.export.folding import fold
 from spiketrack.export.outlets import OUTLETS, ExportContext, template_memories, write_outlets
-from spiketrack.outlet_measurement import Measured
-from spiketrack.outlet_readers import Reading, try_readers
+from spiketrack.verification.outlet_readers import Reading, try_readers
+from spiketrack.verification.outlets import Measured
 
 Entries = dict[str, list[dict[str, Any]]]
 BRANCHES = ("template", "search")

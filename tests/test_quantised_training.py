@@ -19,7 +19,6 @@ from typer.testing import CliRunner
 
 from spiketrack.commands.train import train as train_command
 from spiketrack.config import TrackerConfig
-from spiketrack.equality import differences
 from spiketrack.export.folding import SEARCH, TEMPLATE, RealConv, RealSum, fold
 from spiketrack.export.pixels import on_pixels
 from spiketrack.export.quantise import quantise
@@ -38,6 +37,7 @@ from spiketrack.training.loop import build, train
 from spiketrack.training.replica import soften_gates
 from spiketrack.training.rounding import CONVOLUTIONS, Joint, round_weight, rounded_pass
 from spiketrack.training.snapping import on_grid
+from spiketrack.verification.equality import differences
 
 
 def on_the_grid(templates: int) -> SpikeTrack:

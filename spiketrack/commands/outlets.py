@@ -13,8 +13,8 @@ from spiketrack.commands.tables import console, say
 from spiketrack.errors import ConfigError, UnsupportedError
 
 if TYPE_CHECKING:
-    from spiketrack.outlet_measurement import Measured
-    from spiketrack.outlet_readers import Reading
+    from spiketrack.verification.outlet_readers import Reading
+    from spiketrack.verification.outlets import Measured
 
 
 def outlets(
@@ -38,9 +38,9 @@ def outlets(
     import tempfile
 
     from spiketrack.files import write_json
-    from spiketrack.outlet_measurement import MEASUREMENTS, Bench
-    from spiketrack.outlet_readers import try_readers
     from spiketrack.reference.checkpoint import read_checkpoint
+    from spiketrack.verification.outlet_readers import try_readers
+    from spiketrack.verification.outlets import MEASUREMENTS, Bench
 
     names = _chosen(only, tuple(MEASUREMENTS))
     if not 1 <= frames <= 8:

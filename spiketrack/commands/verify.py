@@ -50,8 +50,8 @@ def verify(
     from spiketrack.files import write_json
     from spiketrack.reference.checkpoint import read_checkpoint
     from spiketrack.simulators.factory import Options
-    from spiketrack.verification import verify as run
-    from spiketrack.verification_report import document
+    from spiketrack.verification.document import document
+    from spiketrack.verification.verify import verify as run
 
     names = _backends(backends)
     clip, start = choose_clip(video, box, frames)

@@ -12,7 +12,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from spiketrack.equality import differences
 from spiketrack.reference.checkpoint import read_checkpoint
 from spiketrack.reference.model import SpikeTrack
 from spiketrack.training import state
@@ -25,6 +24,7 @@ from spiketrack.training.replica import Batch, Crew, collate
 from spiketrack.training.schema import TrainingConfig
 from spiketrack.training.snapping import on_grid
 from spiketrack.training.state import Run
+from spiketrack.verification.equality import differences
 
 FLOOR = 0.01  # of the learning rate, where the cosine ends
 Tell = Callable[[str], None]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from spiketrack.comparison import Agreement
 from spiketrack.export.folding import SEARCH, TEMPLATE, fold
 from spiketrack.export.quantise import quantise
 from spiketrack.inference import Crop
@@ -12,6 +11,7 @@ from spiketrack.integer.checks import check
 from spiketrack.reference.model import SpikeTrack
 from spiketrack.simulators.float_reference import FloatSimulator
 from spiketrack.simulators.integer import IntegerSimulator
+from spiketrack.verification.comparison import Agreement
 
 
 def differences(model: SpikeTrack, crops: Iterable[tuple[Crop, Crop]]) -> dict[str, int]:

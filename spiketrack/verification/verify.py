@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from spiketrack.comparison import Agreement
 from spiketrack.config import TrackerConfig
 from spiketrack.errors import SpikeTrackError
 from spiketrack.export.folding import SEARCH, TEMPLATE
@@ -21,8 +20,9 @@ from spiketrack.export.network import ExportedNetwork
 from spiketrack.inference import Inference, Maps, Simulator
 from spiketrack.reference.checkpoint import Checkpoint
 from spiketrack.simulators.factory import FLOAT, Options, open_simulator
-from spiketrack.teacher import Loss, TeacherForcing
 from spiketrack.tracking.tracker import Tracker, TrackResult, clip_box, decode, to_frame
+from spiketrack.verification.comparison import Agreement
+from spiketrack.verification.teacher import Loss, TeacherForcing
 from spiketrack.video.boxes import Box, iou
 from spiketrack.video.footage import Frame
 

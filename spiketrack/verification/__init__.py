@@ -1,0 +1,1 @@
+"""Backends compared count by count, and the loss against float."""

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from spiketrack.deploy.network import LavaNetwork
-from spiketrack.export.quantise import thresholds
+from spiketrack.export.passes.quantise import thresholds
 from spiketrack.integer.graph import IMAGE, Conv, Graph, Input, Neuron, Output
 from spiketrack.integer.kernels import Program
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from spiketrack.lazy import attributes
 
 if TYPE_CHECKING:
-    from spiketrack.export.folding import fold
-    from spiketrack.export.network import ExportedNetwork, read_export, write_export
-    from spiketrack.export.nir_reader import from_nir, read_nir
-    from spiketrack.export.nir_writer import to_nir, write_nir
-    from spiketrack.export.onnx_float import float_model
-    from spiketrack.export.onnx_integer import integer_model
+    from spiketrack.export.nir.folder import ExportedNetwork, read_export, write_export
+    from spiketrack.export.nir.reader import from_nir, read_nir
+    from spiketrack.export.nir.writer import to_nir, write_nir
+    from spiketrack.export.outlets.onnx_float import float_model
+    from spiketrack.export.outlets.onnx_integer import integer_model
+    from spiketrack.export.passes.folding import fold
     from spiketrack.integer.checks import check
     from spiketrack.integer.counting import OperationCounter
     from spiketrack.integer.graph import Graph
@@ -44,24 +44,24 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ExportedNetwork": "spiketrack.export.network",
+    "ExportedNetwork": "spiketrack.export.nir.folder",
     "Graph": "spiketrack.integer.graph",
     "OperationCounter": "spiketrack.integer.counting",
     "Program": "spiketrack.integer.kernels",
     "check": "spiketrack.integer.checks",
     "compile_network": "spiketrack.pipeline",
     "export_checkpoint": "spiketrack.pipeline",
-    "float_model": "spiketrack.export.onnx_float",
-    "fold": "spiketrack.export.folding",
-    "from_nir": "spiketrack.export.nir_reader",
-    "integer_model": "spiketrack.export.onnx_integer",
+    "float_model": "spiketrack.export.outlets.onnx_float",
+    "fold": "spiketrack.export.passes.folding",
+    "from_nir": "spiketrack.export.nir.reader",
+    "integer_model": "spiketrack.export.outlets.onnx_integer",
     "prove_headroom": "spiketrack.integer.ranges",
     "quantise_image": "spiketrack.integer.readout",
-    "read_export": "spiketrack.export.network",
-    "read_nir": "spiketrack.export.nir_reader",
-    "to_nir": "spiketrack.export.nir_writer",
-    "write_export": "spiketrack.export.network",
-    "write_nir": "spiketrack.export.nir_writer",
+    "read_export": "spiketrack.export.nir.folder",
+    "read_nir": "spiketrack.export.nir.reader",
+    "to_nir": "spiketrack.export.nir.writer",
+    "write_export": "spiketrack.export.nir.folder",
+    "write_nir": "spiketrack.export.nir.writer",
 }
 
 __getattr__ = attributes(__name__, _HOMES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from spiketrack.errors import SpikeTrackError, UnsupportedError
-from spiketrack.export.network import ExportedNetwork
+from spiketrack.export.nir.folder import ExportedNetwork
 from spiketrack.inference import Simulator
 from spiketrack.reference.checkpoint import Checkpoint
 

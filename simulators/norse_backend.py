@@ -13,8 +13,8 @@ from torch import Tensor
 
 from spiketrack.config import NetworkConfig
 from spiketrack.errors import GraphError
-from spiketrack.export.standard_nir_parts import Glue, Part, partition
-from spiketrack.export.standard_nir_writer import Memories, PartWriter, unit_fraction
+from spiketrack.export.outlets.standard_nir_parts import Glue, Part, partition
+from spiketrack.export.outlets.standard_nir_writer import Memories, PartWriter, unit_fraction
 from spiketrack.inference import Counts, Crop, Inference, SimulatorBase, Trace
 from spiketrack.integer.graph import Graph
 from spiketrack.integer.kernels import KERNELS, as_signal

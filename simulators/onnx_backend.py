@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from spiketrack.config import NetworkConfig
 from spiketrack.errors import GraphError, MissingDependency
-from spiketrack.export.folding import RealNeuron
-from spiketrack.export.onnx_float import float_model
-from spiketrack.export.onnx_integer import integer_model
+from spiketrack.export.outlets.onnx_float import float_model
+from spiketrack.export.outlets.onnx_integer import integer_model
+from spiketrack.export.passes.folding import RealNeuron
 from spiketrack.inference import Counts, Crop, Inference, Maps, SimulatorBase, Trace
 from spiketrack.integer.graph import POPULATIONS, Graph
 from spiketrack.integer.readout import quantise_image, to_maps

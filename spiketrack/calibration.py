@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from spiketrack.export.folding import SEARCH, TEMPLATE
-from spiketrack.export.quantise import Statistics
+from spiketrack.export.passes.folding import SEARCH, TEMPLATE
+from spiketrack.export.passes.quantise import Statistics
 from spiketrack.inference import Crop, Trace
 from spiketrack.limits import MAX_COUNT
 from spiketrack.reference.checkpoint import Checkpoint

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from spiketrack.calibration import CalibrationData, calibrate
 from spiketrack.errors import SpikeTrackError
-from spiketrack.export.folding import SEARCH, TEMPLATE, fold
-from spiketrack.export.network import FORMAT, ExportedNetwork, write_export, write_manifest
-from spiketrack.export.nir_vocabulary import OPERATIONS, VOCABULARY, VOCABULARY_VERSION
-from spiketrack.export.quantise import quantise
+from spiketrack.export.nir.folder import FORMAT, ExportedNetwork, write_export, write_manifest
+from spiketrack.export.nir.vocabulary import OPERATIONS, VOCABULARY, VOCABULARY_VERSION
+from spiketrack.export.passes.folding import SEARCH, TEMPLATE, fold
+from spiketrack.export.passes.quantise import quantise
 from spiketrack.files import atomic_folder
 from spiketrack.integer.checks import check
 from spiketrack.integer.formats import layer_formats
@@ -85,7 +85,7 @@ def with_outlets(
     network: ExportedNetwork, checkpoint: Checkpoint, folder: Path, names: tuple[str, ...]
 ) -> ExportedNetwork:
     """Write further formats beside the ``.nir`` files and list them in the manifest."""
-    from spiketrack.export.outlets import ExportContext, write_outlets
+    from spiketrack.export.outlets.formats import ExportContext, write_outlets
 
     model = checkpoint.build()
     folded = {branch: fold(model, branch) for branch in network.graphs}

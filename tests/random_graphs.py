@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from spiketrack.config import NetworkConfig
-from spiketrack.export.folding import fold
-from spiketrack.export.quantise import quantise, thresholds
+from spiketrack.export.passes.folding import fold
+from spiketrack.export.passes.quantise import quantise, thresholds
 from spiketrack.integer.graph import (
     IMAGE,
     MEMORY,

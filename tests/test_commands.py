@@ -26,7 +26,7 @@ from spiketrack import cli
 from spiketrack.commands.export import stem
 from spiketrack.config import TrackerConfig
 from spiketrack.errors import SpikeTrackError
-from spiketrack.export.network import read_export
+from spiketrack.export.nir.folder import read_export
 from spiketrack.reference.checkpoint import read_checkpoint, save_checkpoint
 from spiketrack.runs.folder import open_counts, read_run_json
 from spiketrack.simulators.integer import IntegerSimulator
@@ -219,7 +219,7 @@ def test_a_failed_export_leaves_the_old_one(
         raise error
 
     shutil.copytree(home / "export", tmp_path / "out")
-    monkeypatch.setattr("spiketrack.export.network.write_manifest", fail)
+    monkeypatch.setattr("spiketrack.export.nir.folder.write_manifest", fail)
     options = ["--calibrate", home / "clip.avi", "--box", BOX, "--out", tmp_path / "out"]
     assert program("export", home / "tiny3.pth.tar", *options, "--force", code=code) == ""
     assert line in program.err

@@ -14,7 +14,7 @@ from random_graphs import tiny_model
 from torch import Tensor
 from torch.nn import functional
 
-from spiketrack.export.folding import RealConv, RealNeuron, RealSum, fold
+from spiketrack.export.passes.folding import RealConv, RealNeuron, RealSum, fold
 from spiketrack.integer.graph import (
     Gate,
     Graph,

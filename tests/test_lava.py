@@ -27,7 +27,7 @@ from spiketrack.deploy.processes import blocks, host
 from spiketrack.deploy.processes.blocks import PROCESSES, BlockModel, Recording
 from spiketrack.deploy.results import Buffers
 from spiketrack.errors import GraphError, LavaError
-from spiketrack.export.network import ExportedNetwork
+from spiketrack.export.nir.folder import ExportedNetwork
 from spiketrack.inference import Inference, Simulator
 from spiketrack.integer.graph import COUNT, POPULATIONS, Conv, Graph, KeyValue, Neuron, Node, Read
 from spiketrack.integer.kernels import Program
@@ -450,7 +450,7 @@ sys.addaudithook(lambda event, a: opened.append(str(a[0])) if event == "open" el
 import numpy as np
 from pathlib import Path
 from spiketrack.deploy.network import LavaNetwork
-from spiketrack.export.nir_reader import read_nir
+from spiketrack.export.nir.reader import read_nir
 
 graph = read_nir(Path("template.nir"))
 network = LavaNetwork(graph)
@@ -459,7 +459,7 @@ found = network.run(rng.integers(-400, 400, graph["image"].shape))
 network.close()
 np.savez("memory.npz", **found.outputs)
 assert "spiketrack.reference.checkpoint" not in sys.modules
-assert "spiketrack.export.folding" not in sys.modules
+assert "spiketrack.export.passes.folding" not in sys.modules
 assert not [name for name in opened if name.endswith((".safetensors", ".pth", ".tar", ".json"))]
 """
 
@@ -467,7 +467,7 @@ assert not [name for name in opened if name.endswith((".safetensors", ".pth", ".
 def test_the_lava_graph_needs_the_nir_file_alone(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "template.nir").write_bytes((folder / "template.nir").read_bytes())
     subprocess.run([sys.executable, "-c", FROM_FILES], cwd=tmp_path, check=True, timeout=120)
-    from spiketrack.export.nir_reader import read_nir
+    from spiketrack.export.nir.reader import read_nir
 
     graph = read_nir(folder / "template.nir")
     image = np.random.default_rng(0).integers(-400, 400, graph["image"].shape)

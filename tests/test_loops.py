@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from naive import evaluate
 from random_graphs import Array, graphs, random_inputs, tiny_graph
 
-from spiketrack.export.quantise import thresholds
+from spiketrack.export.passes.quantise import thresholds
 from spiketrack.integer import convolutions, loops
 from spiketrack.integer.convolutions import convolution, memory_read
 from spiketrack.integer.graph import COUNT, MEMORY, POPULATIONS, Conv, Graph, Input, Neuron, Read

@@ -495,7 +495,7 @@ def test_the_command_prints_and_writes(
     class Exported:
         graphs = tiny
 
-    monkeypatch.setattr("spiketrack.export.network.read_export", lambda folder: Exported)
+    monkeypatch.setattr("spiketrack.export.nir.folder.read_export", lambda folder: Exported)
     map_command.map(tmp_path, board="3 chips", json=tmp_path / "map.json")
     text = capsys.readouterr().out
     found = json.loads((tmp_path / "map.json").read_text())

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from random_graphs import random_inputs, tiny_graph
 
 from spiketrack.errors import SpikeTrackError, UnsupportedError
-from spiketrack.export.netx_layers import CURRENT_MAX, Layer, find_chains, layer
-from spiketrack.export.netx_writer import write_netx
+from spiketrack.export.outlets.netx_layers import CURRENT_MAX, Layer, find_chains, layer
+from spiketrack.export.outlets.netx_writer import write_netx
 from spiketrack.inference import Counts
 from spiketrack.integer.graph import Conv, Graph, Input, Neuron, Node
 from spiketrack.integer.kernels import Program

@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from random_graphs import Array, graphs, random_graph, random_inputs, tiny_graph
 
 from spiketrack.errors import NirError, SpikeTrackError
-from spiketrack.export.nir_reader import from_nir, read_nir
-from spiketrack.export.nir_vocabulary import OPERATIONS, SELECT, STACK
-from spiketrack.export.nir_writer import to_nir, write_nir
+from spiketrack.export.nir.reader import from_nir, read_nir
+from spiketrack.export.nir.vocabulary import OPERATIONS, SELECT, STACK
+from spiketrack.export.nir.writer import to_nir, write_nir
 from spiketrack.integer.checks import check
 from spiketrack.integer.compare import difference
 from spiketrack.integer.graph import NODE_TYPES, Conv, Graph, Neuron

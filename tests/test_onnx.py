@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from random_graphs import Array, graphs, random_graph, random_inputs, tiny_graph, tiny_model
 
 from spiketrack.errors import GraphError, MissingDependency
-from spiketrack.export.folding import fold
-from spiketrack.export.onnx_float import FLOAT, float_model
-from spiketrack.export.onnx_integer import INTEGER, integer_model
+from spiketrack.export.outlets.onnx_float import FLOAT, float_model
+from spiketrack.export.outlets.onnx_integer import INTEGER, integer_model
+from spiketrack.export.passes.folding import fold
 from spiketrack.inference import Crop, Inference
 from spiketrack.integer.graph import Conv, Graph, Input, Node, Output
 from spiketrack.optional import load

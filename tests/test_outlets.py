@@ -15,8 +15,13 @@ from random_graphs import tiny_graph, tiny_model
 
 from spiketrack.commands.outlets import markdown, outlets
 from spiketrack.errors import ConfigError, UnsupportedError
-from spiketrack.export.folding import fold
-from spiketrack.export.outlets import OUTLETS, ExportContext, template_memories, write_outlets
+from spiketrack.export.outlets.formats import (
+    OUTLETS,
+    ExportContext,
+    template_memories,
+    write_outlets,
+)
+from spiketrack.export.passes.folding import fold
 from spiketrack.verification.outlet_readers import Reading, try_readers
 from spiketrack.verification.outlets import Measured
 

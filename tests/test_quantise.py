@@ -20,9 +20,9 @@ from random_graphs import Array, graphs, random_graph, random_inputs, tiny_graph
 from torch.nn.functional import conv2d
 
 from spiketrack.errors import GraphError
-from spiketrack.export.folding import RealConv, RealNeuron, RealSum, fold
-from spiketrack.export.pixels import on_pixels
-from spiketrack.export.quantise import Statistics, quantise, round_aside, thresholds
+from spiketrack.export.passes.folding import RealConv, RealNeuron, RealSum, fold
+from spiketrack.export.passes.pixels import on_pixels
+from spiketrack.export.passes.quantise import Statistics, quantise, round_aside, thresholds
 from spiketrack.integer.graph import (
     COUNT,
     IMAGE,

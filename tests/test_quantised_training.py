@@ -19,9 +19,9 @@ from typer.testing import CliRunner
 
 from spiketrack.commands.train import train as train_command
 from spiketrack.config import TrackerConfig
-from spiketrack.export.folding import SEARCH, TEMPLATE, RealConv, RealSum, fold
-from spiketrack.export.pixels import on_pixels
-from spiketrack.export.quantise import quantise
+from spiketrack.export.passes.folding import SEARCH, TEMPLATE, RealConv, RealSum, fold
+from spiketrack.export.passes.pixels import on_pixels
+from spiketrack.export.passes.quantise import quantise
 from spiketrack.inference import Crop
 from spiketrack.integer.graph import Conv, Sum
 from spiketrack.pipeline import calibration, compile_network

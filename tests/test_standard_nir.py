@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from random_graphs import graphs, random_graph, random_inputs, tiny_graph, tiny_model
 
 from spiketrack.errors import GraphError
-from spiketrack.export.standard_nir_parts import Part, obstacle, partition
-from spiketrack.export.standard_nir_writer import PartWriter, write_parts
+from spiketrack.export.outlets.standard_nir_parts import Part, obstacle, partition
+from spiketrack.export.outlets.standard_nir_writer import PartWriter, write_parts
 from spiketrack.inference import Inference
 from spiketrack.integer.graph import Conv, Graph, Input, Neuron, Output, Sum
 from spiketrack.simulators.integer import IntegerSimulator

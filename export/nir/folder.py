@@ -11,9 +11,9 @@ from typing import Any
 
 from spiketrack.config import NetworkConfig, TrackerConfig
 from spiketrack.errors import NirError
-from spiketrack.export.folding import SEARCH, TEMPLATE
-from spiketrack.export.nir_reader import read_nir
-from spiketrack.export.nir_writer import write_nir
+from spiketrack.export.nir.reader import read_nir
+from spiketrack.export.nir.writer import write_nir
+from spiketrack.export.passes.folding import SEARCH, TEMPLATE
 from spiketrack.integer.checks import check
 from spiketrack.integer.graph import MEMORY, Graph
 from spiketrack.version import FORMAT_VERSION

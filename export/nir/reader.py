@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketrack.errors import NirError
-from spiketrack.export import nir_vocabulary as words
+from spiketrack.export.nir import vocabulary as words
 from spiketrack.integer.graph import (
     IMAGE,
     MEMORY,

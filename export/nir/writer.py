@@ -12,7 +12,7 @@ import nir
 import numpy as np
 from numpy.typing import NDArray
 
-from spiketrack.export import nir_vocabulary as words
+from spiketrack.export.nir import vocabulary as words
 from spiketrack.integer.graph import (
     Conv,
     Gate,

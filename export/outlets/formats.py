@@ -18,13 +18,13 @@ import torch
 from numpy.typing import NDArray
 
 from spiketrack.errors import UnsupportedError
-from spiketrack.export.folding import SEARCH, TEMPLATE
-from spiketrack.export.netx_layers import Layer, find_chains
-from spiketrack.export.netx_writer import write_netx
-from spiketrack.export.onnx_float import float_model
-from spiketrack.export.onnx_integer import integer_model
-from spiketrack.export.standard_nir_parts import partition
-from spiketrack.export.standard_nir_writer import write_parts
+from spiketrack.export.outlets.netx_layers import Layer, find_chains
+from spiketrack.export.outlets.netx_writer import write_netx
+from spiketrack.export.outlets.onnx_float import float_model
+from spiketrack.export.outlets.onnx_integer import integer_model
+from spiketrack.export.outlets.standard_nir_parts import partition
+from spiketrack.export.outlets.standard_nir_writer import write_parts
+from spiketrack.export.passes.folding import SEARCH, TEMPLATE
 from spiketrack.integer.counting import dense_mac
 from spiketrack.integer.graph import Graph
 from spiketrack.integer.kernels import Program

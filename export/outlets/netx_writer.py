@@ -13,7 +13,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from spiketrack.export.netx_layers import Layer, Wide
+from spiketrack.export.outlets.netx_layers import Layer, Wide
 from spiketrack.integer.graph import Graph
 from spiketrack.limits import DECAY_ONE, MAX_COUNT
 

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from spiketrack.export.folding import RealConv, RealNeuron, RealSum
-from spiketrack.export.onnx_builder import (
+from spiketrack.export.outlets.onnx_builder import (
     Builder,
     Lowering,
     key_value,
     lower,
     positions_as_channels,
 )
+from spiketrack.export.passes.folding import RealConv, RealNeuron, RealSum
 from spiketrack.integer.graph import (
     Gate,
     Graph,

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from spiketrack.errors import GraphError
-from spiketrack.export.onnx_builder import (
+from spiketrack.export.outlets.onnx_builder import (
     Builder,
     Lowering,
     key_value,
     lower,
     positions_as_channels,
 )
-from spiketrack.export.onnx_populations import BYTE, gate, neuron, shift_right, to_bytes
+from spiketrack.export.outlets.onnx_populations import BYTE, gate, neuron, shift_right, to_bytes
 from spiketrack.integer.formulas import upsample_taps
 from spiketrack.integer.graph import (
     COUNT,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from spiketrack.export.onnx_builder import Builder
+from spiketrack.export.outlets.onnx_builder import Builder
 from spiketrack.integer.graph import Gate, Neuron
 from spiketrack.limits import DECAY_BITS, MAX_COUNT, POTENTIAL_BITS
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketrack.errors import GraphError
-from spiketrack.export.standard_nir_parts import Part, Plan
+from spiketrack.export.outlets.standard_nir_parts import Part, Plan
 from spiketrack.files import write_json
 from spiketrack.integer.graph import COUNT, Conv, Graph, Neuron, Node, Pool, Read, Sum
 from spiketrack.integer.registry import Registry

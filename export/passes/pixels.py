@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from spiketrack.errors import GraphError
-from spiketrack.export.folding import RealConv, RealSum
+from spiketrack.export.passes.folding import RealConv, RealSum
 from spiketrack.integer.graph import IMAGE, Graph, Input, Node
 from spiketrack.limits import PIXEL_MAX
 from spiketrack.preprocessing import PIXEL_MEAN, PIXEL_STEP

@@ -20,8 +20,8 @@ import torch
 from numpy.typing import NDArray
 
 from spiketrack.errors import GraphError
-from spiketrack.export.folding import RealConv, RealNeuron, RealSum
-from spiketrack.export.pixels import on_pixels
+from spiketrack.export.passes.folding import RealConv, RealNeuron, RealSum
+from spiketrack.export.passes.pixels import on_pixels
 from spiketrack.integer import int8
 from spiketrack.integer.graph import (
     COUNT_FRACTION,

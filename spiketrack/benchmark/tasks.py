@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from spiketrack.benchmark.results import Document
-from spiketrack.export.network import read_export
+from spiketrack.export.nir.folder import read_export
 from spiketrack.inference import Crop, Inference, Simulator, SimulatorBase
 from spiketrack.reference.model import SpikeTrack
 from spiketrack.simulators.factory import Options, open_simulator

@@ -53,7 +53,7 @@ def open_backend(
 
 
 def _from_folder(source: str, backend: str, options: Options) -> Opened:
-    from spiketrack.export.network import read_export
+    from spiketrack.export.nir.folder import read_export
     from spiketrack.simulators.factory import open_simulator
 
     if backend == "float":

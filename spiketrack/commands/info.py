@@ -12,7 +12,7 @@ from spiketrack.commands.inputs import is_export
 from spiketrack.commands.tables import say, table
 
 if TYPE_CHECKING:
-    from spiketrack.export.network import ExportedNetwork
+    from spiketrack.export.nir.folder import ExportedNetwork
 
 COLUMNS = (
     "layer", "type", "shape", "weights", "weight shape", "dense MAC", "fraction", "head-room bits",
@@ -54,7 +54,7 @@ def info(
 
 
 def _describe(source: str) -> dict[str, Any]:
-    from spiketrack.export.network import read_export
+    from spiketrack.export.nir.folder import read_export
     from spiketrack.pipeline import compile_network
     from spiketrack.reference.checkpoint import read_checkpoint
 

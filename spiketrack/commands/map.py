@@ -39,7 +39,7 @@ def map(
     from spiketrack.deploy.board import load_board
     from spiketrack.deploy.mapping import map_network
     from spiketrack.deploy.placement_document import document
-    from spiketrack.export.network import read_export
+    from spiketrack.export.nir.folder import read_export
     from spiketrack.files import write_json
     from spiketrack.runs.operations import SEARCH, TEMPLATE
 

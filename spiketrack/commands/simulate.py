@@ -50,7 +50,7 @@ def simulate(
     """
     from spiketrack.commands.inputs import choose_clip, same_checkpoint, settings_with
     from spiketrack.errors import ConfigError
-    from spiketrack.export.network import read_export
+    from spiketrack.export.nir.folder import read_export
     from spiketrack.reference.checkpoint import read_checkpoint
     from spiketrack.runs.folder import RunWriter
     from spiketrack.simulators.factory import Options, open_simulator

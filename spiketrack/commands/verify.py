@@ -46,7 +46,7 @@ def verify(
     every count and map; else 1, with the first population, step and index that differ.
     """
     from spiketrack.commands.inputs import choose_clip, same_checkpoint, settings_with
-    from spiketrack.export.network import read_export
+    from spiketrack.export.nir.folder import read_export
     from spiketrack.files import write_json
     from spiketrack.reference.checkpoint import read_checkpoint
     from spiketrack.simulators.factory import Options

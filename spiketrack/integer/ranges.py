@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketrack.errors import GraphError
-from spiketrack.export.folding import RealConv, RealNeuron, RealSum
+from spiketrack.export.passes.folding import RealConv, RealNeuron, RealSum
 from spiketrack.integer.graph import (
     IMAGE,
     Conv,

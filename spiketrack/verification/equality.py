@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from spiketrack.export.folding import SEARCH, TEMPLATE, fold
-from spiketrack.export.quantise import quantise
+from spiketrack.export.passes.folding import SEARCH, TEMPLATE, fold
+from spiketrack.export.passes.quantise import quantise
 from spiketrack.inference import Crop
 from spiketrack.integer.checks import check
 from spiketrack.reference.model import SpikeTrack

@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketrack.calibration import CalibrationData
-from spiketrack.export.folding import SEARCH, TEMPLATE, fold
-from spiketrack.export.network import ExportedNetwork
-from spiketrack.export.netx_layers import find_chains
-from spiketrack.export.onnx_float import float_model
-from spiketrack.export.outlets import ExportContext, write_outlets
+from spiketrack.export.nir.folder import ExportedNetwork
+from spiketrack.export.outlets.formats import ExportContext, write_outlets
+from spiketrack.export.outlets.netx_layers import find_chains
+from spiketrack.export.outlets.onnx_float import float_model
+from spiketrack.export.passes.folding import SEARCH, TEMPLATE, fold
 from spiketrack.inference import Counts, Crop, Maps, Simulator
 from spiketrack.integer.graph import Graph
 from spiketrack.limits import MAX_COUNT

@@ -15,8 +15,8 @@ import numpy as np
 
 from spiketrack.config import TrackerConfig
 from spiketrack.errors import SpikeTrackError
-from spiketrack.export.folding import SEARCH, TEMPLATE
-from spiketrack.export.network import ExportedNetwork
+from spiketrack.export.nir.folder import ExportedNetwork
+from spiketrack.export.passes.folding import SEARCH, TEMPLATE
 from spiketrack.inference import Inference, Maps, Simulator
 from spiketrack.reference.checkpoint import Checkpoint
 from spiketrack.simulators.factory import FLOAT, Options, open_simulator

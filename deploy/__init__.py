@@ -9,14 +9,14 @@ from spiketrack.lazy import attributes
 
 if TYPE_CHECKING:
     from spiketrack.deploy.board import Board, load_board
-    from spiketrack.deploy.grouping import Grouping, Part, group
-    from spiketrack.deploy.inline import InlineNetwork
+    from spiketrack.deploy.lava.grouping import Grouping, Part, group
+    from spiketrack.deploy.lava.inline import InlineNetwork
+    from spiketrack.deploy.lava.network import LavaNetwork
+    from spiketrack.deploy.lava.processes.blocks import Recording
+    from spiketrack.deploy.lava.results import StepResult
+    from spiketrack.deploy.lava.smoke import smoke_run
     from spiketrack.deploy.mapping import map_network
-    from spiketrack.deploy.network import LavaNetwork
     from spiketrack.deploy.placement import Placement
-    from spiketrack.deploy.processes.blocks import Recording
-    from spiketrack.deploy.results import StepResult
-    from spiketrack.deploy.smoke import smoke_run
 
 __all__ = [
     "Board",
@@ -35,17 +35,17 @@ __all__ = [
 
 _HOMES = {
     "Board": "spiketrack.deploy.board",
-    "Grouping": "spiketrack.deploy.grouping",
-    "InlineNetwork": "spiketrack.deploy.inline",
-    "LavaNetwork": "spiketrack.deploy.network",
-    "Part": "spiketrack.deploy.grouping",
+    "Grouping": "spiketrack.deploy.lava.grouping",
+    "InlineNetwork": "spiketrack.deploy.lava.inline",
+    "LavaNetwork": "spiketrack.deploy.lava.network",
+    "Part": "spiketrack.deploy.lava.grouping",
     "Placement": "spiketrack.deploy.placement",
-    "Recording": "spiketrack.deploy.processes.blocks",
-    "StepResult": "spiketrack.deploy.results",
-    "group": "spiketrack.deploy.grouping",
+    "Recording": "spiketrack.deploy.lava.processes.blocks",
+    "StepResult": "spiketrack.deploy.lava.results",
+    "group": "spiketrack.deploy.lava.grouping",
     "load_board": "spiketrack.deploy.board",
     "map_network": "spiketrack.deploy.mapping",
-    "smoke_run": "spiketrack.deploy.smoke",
+    "smoke_run": "spiketrack.deploy.lava.smoke",
 }
 
 __getattr__ = attributes(__name__, _HOMES)

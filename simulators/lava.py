@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketrack.config import NetworkConfig
-from spiketrack.deploy.inline import InlineNetwork
-from spiketrack.deploy.network import STEP_TIMEOUT, LavaNetwork
-from spiketrack.deploy.processes.blocks import Recording
-from spiketrack.deploy.results import StepResult
+from spiketrack.deploy.lava.inline import InlineNetwork
+from spiketrack.deploy.lava.network import STEP_TIMEOUT, LavaNetwork
+from spiketrack.deploy.lava.processes.blocks import Recording
+from spiketrack.deploy.lava.results import StepResult
 from spiketrack.inference import Crop, Inference, SimulatorBase, Trace
 from spiketrack.integer.graph import Graph
 from spiketrack.integer.readout import quantise_image, to_maps

@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from random_graphs import random_graph, random_inputs, tiny_graph, tiny_model
 
 from spiketrack.config import TrackerConfig
-from spiketrack.deploy.grouping import group, message_dtype
-from spiketrack.deploy.network import LavaNetwork
-from spiketrack.deploy.processes import blocks, host
-from spiketrack.deploy.processes.blocks import PROCESSES, BlockModel, Recording
-from spiketrack.deploy.results import Buffers
+from spiketrack.deploy.lava.grouping import group, message_dtype
+from spiketrack.deploy.lava.network import LavaNetwork
+from spiketrack.deploy.lava.processes import blocks, host
+from spiketrack.deploy.lava.processes.blocks import PROCESSES, BlockModel, Recording
+from spiketrack.deploy.lava.results import Buffers
 from spiketrack.errors import GraphError, LavaError
 from spiketrack.export.nir.folder import ExportedNetwork
 from spiketrack.inference import Inference, Simulator
@@ -407,7 +407,7 @@ def test_a_process_that_does_not_start_is_named(
 
     monkeypatch.setattr(BlockModel, "build", build)
     patience = 3.0 if kind == "hang" else 60.0
-    monkeypatch.setattr("spiketrack.deploy.network.START_TIMEOUT", patience)
+    monkeypatch.setattr("spiketrack.deploy.lava.network.START_TIMEOUT", patience)
     graph = random_graph(3, ("plain",))
     names = "|".join(re.escape(part.name) for part in group(graph).parts)
     network = LavaNetwork(graph)
@@ -420,7 +420,7 @@ def test_a_process_that_does_not_start_is_named(
 
 
 def test_a_stop_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("spiketrack.deploy.network.STOP_TIMEOUT", 0.5)
+    monkeypatch.setattr("spiketrack.deploy.lava.network.STOP_TIMEOUT", 0.5)
     before = descendants()
     graph = random_graph(3, ("plain",))
     network = LavaNetwork(graph)
@@ -449,7 +449,7 @@ opened = []
 sys.addaudithook(lambda event, a: opened.append(str(a[0])) if event == "open" else None)
 import numpy as np
 from pathlib import Path
-from spiketrack.deploy.network import LavaNetwork
+from spiketrack.deploy.lava.network import LavaNetwork
 from spiketrack.export.nir.reader import read_nir
 
 graph = read_nir(Path("template.nir"))

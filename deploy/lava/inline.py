@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spiketrack.deploy.grouping import Grouping, Part, group, message_dtype
-from spiketrack.deploy.processes.blocks import COLUMNS, BlockModel, Recording
-from spiketrack.deploy.processes.host import KEPT, REWRITTEN
-from spiketrack.deploy.results import Assembly, StepResult
+from spiketrack.deploy.lava.grouping import Grouping, Part, group, message_dtype
+from spiketrack.deploy.lava.processes.blocks import COLUMNS, BlockModel, Recording
+from spiketrack.deploy.lava.processes.host import KEPT, REWRITTEN
+from spiketrack.deploy.lava.results import Assembly, StepResult
 from spiketrack.errors import GraphError
 from spiketrack.integer.graph import IMAGE, MEMORY, Graph
 

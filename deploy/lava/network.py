@@ -15,9 +15,9 @@ from lava.magma.core.run_conditions import RunContinuous
 from lava.magma.core.run_configs import Loihi2SimCfg
 from numpy.typing import NDArray
 
-from spiketrack.deploy.grouping import Grouping, Part, group, message_shape
-from spiketrack.deploy.lifetime import MEMORY_HINT, kill, pauses, start, stops
-from spiketrack.deploy.processes.blocks import (
+from spiketrack.deploy.lava.grouping import Grouping, Part, group, message_shape
+from spiketrack.deploy.lava.lifetime import MEMORY_HINT, kill, pauses, start, stops
+from spiketrack.deploy.lava.processes.blocks import (
     BUSY,
     COLUMNS,
     FINISHED,
@@ -30,7 +30,7 @@ from spiketrack.deploy.processes.blocks import (
     memories,
     model_for,
 )
-from spiketrack.deploy.processes.host import (
+from spiketrack.deploy.lava.processes.host import (
     KEPT,
     REWRITTEN,
     Collector,
@@ -40,8 +40,8 @@ from spiketrack.deploy.processes.host import (
     collector_model,
     memory_writer_model,
 )
-from spiketrack.deploy.processes.ports import Receiver, receiver
-from spiketrack.deploy.results import Assembly, Buffers, StepResult
+from spiketrack.deploy.lava.processes.ports import Receiver, receiver
+from spiketrack.deploy.lava.results import Assembly, Buffers, StepResult
 from spiketrack.errors import GraphError, LavaError
 from spiketrack.integer.counting import FIELDS
 from spiketrack.integer.graph import IMAGE, MEMORY, Graph

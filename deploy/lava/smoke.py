@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from spiketrack.deploy.network import LavaNetwork
+from spiketrack.deploy.lava.network import LavaNetwork
 from spiketrack.export.passes.quantise import thresholds
 from spiketrack.integer.graph import IMAGE, Conv, Graph, Input, Neuron, Output
 from spiketrack.integer.kernels import Program

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from spiketrack.benchmark.worker import run
-from spiketrack.deploy.lifetime import arrives, kill, start
+from spiketrack.deploy.lava.lifetime import arrives, kill, start
 from spiketrack.errors import LavaError
 from spiketrack.integer.convolutions import convolution
 from spiketrack.integer.graph import COUNT, Conv, Graph

@@ -107,6 +107,6 @@ def _tried(run: Callable[[], Any]) -> tuple[bool, str]:
 
 
 def _smoke() -> bool:
-    from spiketrack.deploy.smoke import smoke_run
+    from spiketrack.deploy.lava.smoke import smoke_run
 
     return smoke_run()

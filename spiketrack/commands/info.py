@@ -67,7 +67,7 @@ def _describe(source: str) -> dict[str, Any]:
 
 def _placed(network: ExportedNetwork) -> dict[str, Any]:
     """The manifest, and the Lava process of every layer (none for inputs and outputs)."""
-    from spiketrack.deploy.grouping import group
+    from spiketrack.deploy.lava.grouping import group
 
     layers = {}
     for branch, rows in network.manifest["layers"].items():

@@ -22,9 +22,9 @@ from lava.magma.core.process.process import AbstractProcess
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spiketrack.deploy.grouping import CHANNELS_LAST, Part, message_dtype, message_shape
-from spiketrack.deploy.processes.host import HOST_SLOTS, REWRITTEN
-from spiketrack.deploy.processes.ports import DirectModel
+from spiketrack.deploy.lava.grouping import CHANNELS_LAST, Part, message_dtype, message_shape
+from spiketrack.deploy.lava.processes.host import HOST_SLOTS, REWRITTEN
+from spiketrack.deploy.lava.processes.ports import DirectModel
 from spiketrack.errors import LavaError
 from spiketrack.integer.counting import FIELDS, OperationCounter, counted
 from spiketrack.integer.graph import COUNT, MEMORY, Graph, Input

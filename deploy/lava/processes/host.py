@@ -15,7 +15,7 @@ from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
 from numpy.typing import DTypeLike, NDArray
 
-from spiketrack.deploy.processes.ports import DirectModel
+from spiketrack.deploy.lava.processes.ports import DirectModel
 
 KEPT, REWRITTEN = 0, 1
 HOST_SLOTS = 2

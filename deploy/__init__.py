@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 from spiketrack.lazy import attributes
 
 if TYPE_CHECKING:
-    from spiketrack.deploy.board import Board, load_board
+    from spiketrack.deploy.chip.board import Board, load_board
+    from spiketrack.deploy.chip.mapping import map_network
+    from spiketrack.deploy.chip.placement import Placement
     from spiketrack.deploy.lava.grouping import Grouping, Part, group
     from spiketrack.deploy.lava.inline import InlineNetwork
     from spiketrack.deploy.lava.network import LavaNetwork
     from spiketrack.deploy.lava.processes.blocks import Recording
     from spiketrack.deploy.lava.results import StepResult
     from spiketrack.deploy.lava.smoke import smoke_run
-    from spiketrack.deploy.mapping import map_network
-    from spiketrack.deploy.placement import Placement
 
 __all__ = [
     "Board",
@@ -34,17 +34,17 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Board": "spiketrack.deploy.board",
+    "Board": "spiketrack.deploy.chip.board",
     "Grouping": "spiketrack.deploy.lava.grouping",
     "InlineNetwork": "spiketrack.deploy.lava.inline",
     "LavaNetwork": "spiketrack.deploy.lava.network",
     "Part": "spiketrack.deploy.lava.grouping",
-    "Placement": "spiketrack.deploy.placement",
+    "Placement": "spiketrack.deploy.chip.placement",
     "Recording": "spiketrack.deploy.lava.processes.blocks",
     "StepResult": "spiketrack.deploy.lava.results",
     "group": "spiketrack.deploy.lava.grouping",
-    "load_board": "spiketrack.deploy.board",
-    "map_network": "spiketrack.deploy.mapping",
+    "load_board": "spiketrack.deploy.chip.board",
+    "map_network": "spiketrack.deploy.chip.mapping",
     "smoke_run": "spiketrack.deploy.lava.smoke",
 }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from spiketrack.deploy.layers import is_layer
+from spiketrack.deploy.chip.layers import is_layer
 from spiketrack.integer.graph import (
     Conv,
     Gate,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
-from spiketrack.deploy.board import board_names, load_board
+from spiketrack.deploy.chip.board import board_names, load_board
 from spiketrack.errors import ConfigError
 
 

@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 from random_graphs import PARTS, random_graph, tiny_graph
 
 from spiketrack.commands import map as map_command
-from spiketrack.deploy.board import Board, CapacityError, load_board
-from spiketrack.deploy.fans import fan_in, fan_out_cores
-from spiketrack.deploy.layers import READOUT, RELAY, Layer, build_layers
-from spiketrack.deploy.loads import (
+from spiketrack.deploy.chip.board import Board, CapacityError, load_board
+from spiketrack.deploy.chip.document import document, events_of
+from spiketrack.deploy.chip.fans import fan_in, fan_out_cores
+from spiketrack.deploy.chip.layers import READOUT, RELAY, Layer, build_layers
+from spiketrack.deploy.chip.loads import (
     RESOURCES,
     input_axons,
     limits,
@@ -30,13 +31,12 @@ from spiketrack.deploy.loads import (
     readers_of,
     synapses,
 )
-from spiketrack.deploy.mapping import map_network
-from spiketrack.deploy.placement import Branch, Placement
-from spiketrack.deploy.placement_document import document, events_of
-from spiketrack.deploy.reach import Tiling, identity, window
-from spiketrack.deploy.requirements import POPULATION, PRODUCT, Synapses
-from spiketrack.deploy.schedule import schedule
-from spiketrack.deploy.traffic import pairs, traffic
+from spiketrack.deploy.chip.mapping import map_network
+from spiketrack.deploy.chip.placement import Branch, Placement
+from spiketrack.deploy.chip.reach import Tiling, identity, window
+from spiketrack.deploy.chip.requirements import POPULATION, PRODUCT, Synapses
+from spiketrack.deploy.chip.schedule import schedule
+from spiketrack.deploy.chip.traffic import pairs, traffic
 from spiketrack.errors import GraphError, SpikeTrackError
 from spiketrack.integer.graph import Graph, Neuron, Node
 from spiketrack.runs.operations import BranchCounts, Layers
@@ -334,7 +334,7 @@ def test_a_layer_without_memory_is_named(tiny: dict[str, Graph]) -> None:
 
 
 def test_endless_placements_are_refused(mixed: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("spiketrack.deploy.mapping.MOST_CORES", 3)
+    monkeypatch.setattr("spiketrack.deploy.chip.mapping.MOST_CORES", 3)
     with pytest.raises(CapacityError, match=r"at least .* cores of board .*, more than the 3 "):
         map_network({"g": mixed}, small_board())
 

@@ -1,6 +1,6 @@
 """What a neuro-core, a chip and a board can hold: a table of limits, a source beside each number.
 
-Boards are YAML files in ``spiketrack/boards``; a user's file has the same keys and may extend one.
+Boards are YAML files in ``deploy/chip/boards``; a user's file has the same keys and may extend one.
 """
 
 from __future__ import annotations

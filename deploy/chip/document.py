@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from spiketrack.deploy.board import Board, board_names, load_board
-from spiketrack.deploy.fans import fan_in, fan_out_cores
-from spiketrack.deploy.layers import Layer
-from spiketrack.deploy.loads import (
+from spiketrack.deploy.chip.board import Board, board_names, load_board
+from spiketrack.deploy.chip.fans import fan_in, fan_out_cores
+from spiketrack.deploy.chip.layers import Layer
+from spiketrack.deploy.chip.loads import (
     RESOURCES,
     Loads,
     Readers,
@@ -22,8 +22,8 @@ from spiketrack.deploy.loads import (
     readers_of,
     synapse_bits,
 )
-from spiketrack.deploy.placement import Branch, Placement, unrolled_least_bits
-from spiketrack.deploy.traffic import Traffic
+from spiketrack.deploy.chip.placement import Branch, Placement, unrolled_least_bits
+from spiketrack.deploy.chip.traffic import Traffic
 
 SCHEMA = "spiketrack.map"
 VERSION = 1

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from spiketrack.deploy.board import Board, CapacityError
-from spiketrack.deploy.layers import Layer
-from spiketrack.deploy.loads import Readers, Tilings
-from spiketrack.deploy.requirements import Synapses
+from spiketrack.deploy.chip.board import Board, CapacityError
+from spiketrack.deploy.chip.layers import Layer
+from spiketrack.deploy.chip.loads import Readers, Tilings
+from spiketrack.deploy.chip.requirements import Synapses
 from spiketrack.limits import POTENTIAL_BITS, WEIGHT_BITS
 
 

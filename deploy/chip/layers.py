@@ -22,8 +22,8 @@ import dataclasses
 import math
 from dataclasses import dataclass
 
-from spiketrack.deploy.reach import Block, whole
-from spiketrack.deploy.requirements import NEEDS, Need, Synapses
+from spiketrack.deploy.chip.reach import Block, whole
+from spiketrack.deploy.chip.requirements import NEEDS, Need, Synapses
 from spiketrack.errors import GraphError
 from spiketrack.integer.graph import (
     Conv,

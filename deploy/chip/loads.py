@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spiketrack.deploy.board import Board
-from spiketrack.deploy.layers import Layer
-from spiketrack.deploy.reach import Index, Tiling, overlap
-from spiketrack.deploy.requirements import Synapses
+from spiketrack.deploy.chip.board import Board
+from spiketrack.deploy.chip.layers import Layer
+from spiketrack.deploy.chip.reach import Index, Tiling, overlap
+from spiketrack.deploy.chip.requirements import Synapses
 
 Tilings = Mapping[str, Tiling]
 Readers = Mapping[str, list[tuple[Layer, Synapses]]]

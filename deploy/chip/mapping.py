@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from spiketrack.deploy.board import Board, CapacityError
-from spiketrack.deploy.layers import Layer, build_layers
-from spiketrack.deploy.loads import readers_of
-from spiketrack.deploy.packing import Packer, order, pack
-from spiketrack.deploy.partition import partition
-from spiketrack.deploy.placement import Branch, Placement, least_cores
-from spiketrack.deploy.schedule import schedule
-from spiketrack.deploy.traffic import traffic
+from spiketrack.deploy.chip.board import Board, CapacityError
+from spiketrack.deploy.chip.layers import Layer, build_layers
+from spiketrack.deploy.chip.loads import readers_of
+from spiketrack.deploy.chip.packing import Packer, order, pack
+from spiketrack.deploy.chip.partition import partition
+from spiketrack.deploy.chip.placement import Branch, Placement, least_cores
+from spiketrack.deploy.chip.schedule import schedule
+from spiketrack.deploy.chip.traffic import traffic
 from spiketrack.integer.graph import Graph
 
 Events = Mapping[str, Mapping[str, float]]

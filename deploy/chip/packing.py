@@ -14,10 +14,10 @@ from itertools import groupby
 
 import numpy as np
 
-from spiketrack.deploy.board import Board
-from spiketrack.deploy.layers import Layer
-from spiketrack.deploy.loads import Loads, Tilings, limits
-from spiketrack.deploy.reach import Index, Tiling
+from spiketrack.deploy.chip.board import Board
+from spiketrack.deploy.chip.layers import Layer
+from spiketrack.deploy.chip.loads import Loads, Tilings, limits
+from spiketrack.deploy.chip.reach import Index, Tiling
 
 WINDOW = 120  # cores that are still open: a chip, so that shared cores stay near
 

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spiketrack.deploy.board import Board, CapacityError
-from spiketrack.deploy.fans import check_fans, check_widths, fan_in_of
-from spiketrack.deploy.layers import Layer
-from spiketrack.deploy.loads import (
+from spiketrack.deploy.chip.board import Board, CapacityError
+from spiketrack.deploy.chip.fans import check_fans, check_widths, fan_in_of
+from spiketrack.deploy.chip.layers import Layer
+from spiketrack.deploy.chip.loads import (
     RESOURCES,
     Loads,
     Tilings,
@@ -27,7 +27,7 @@ from spiketrack.deploy.loads import (
     places,
     readers_of,
 )
-from spiketrack.deploy.reach import Axis, Index, Tiling
+from spiketrack.deploy.chip.reach import Axis, Index, Tiling
 
 ROUNDS = 12  # of reserving for what is sent; three suffice for the published networks
 SLENDER = 4  # tiles longer than this times their width have too much halo

@@ -10,12 +10,19 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from spiketrack.deploy.board import Board
-from spiketrack.deploy.layers import Layer
-from spiketrack.deploy.loads import RESOURCES, Loads, limits, places, synapse_bits, unrolled_bits
-from spiketrack.deploy.reach import Index, Tiling
-from spiketrack.deploy.schedule import Schedule
-from spiketrack.deploy.traffic import Traffic
+from spiketrack.deploy.chip.board import Board
+from spiketrack.deploy.chip.layers import Layer
+from spiketrack.deploy.chip.loads import (
+    RESOURCES,
+    Loads,
+    limits,
+    places,
+    synapse_bits,
+    unrolled_bits,
+)
+from spiketrack.deploy.chip.reach import Index, Tiling
+from spiketrack.deploy.chip.schedule import Schedule
+from spiketrack.deploy.chip.traffic import Traffic
 
 
 @dataclass(frozen=True, eq=False)

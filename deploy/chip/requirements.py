@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from spiketrack.deploy.reach import (
+from spiketrack.deploy.chip.reach import (
     Axes,
     Block,
     bilinear,

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from spiketrack.deploy.layers import Layer
+from spiketrack.deploy.chip.layers import Layer
 
 
 @dataclass(frozen=True)

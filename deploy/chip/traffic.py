@@ -13,11 +13,11 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from spiketrack.deploy.board import Board
-from spiketrack.deploy.layers import Layer
-from spiketrack.deploy.loads import Readers, Tilings, messages
-from spiketrack.deploy.reach import Index, Tiling, overlap
-from spiketrack.deploy.requirements import POPULATION, Synapses
+from spiketrack.deploy.chip.board import Board
+from spiketrack.deploy.chip.layers import Layer
+from spiketrack.deploy.chip.loads import Readers, Tilings, messages
+from spiketrack.deploy.chip.reach import Index, Tiling, overlap
+from spiketrack.deploy.chip.requirements import POPULATION, Synapses
 
 CHUNK = 256  # blocks of a source at a time: bounds memory
 

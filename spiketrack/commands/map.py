@@ -12,7 +12,7 @@ from spiketrack.commands.tables import console, say, table
 from spiketrack.tracking.outputs import check_target
 
 if TYPE_CHECKING:
-    from spiketrack.deploy.mapping import Events
+    from spiketrack.deploy.chip.mapping import Events
     from spiketrack.integer.graph import Graph
     from spiketrack.runs.operations import BranchCounts
 
@@ -36,9 +36,9 @@ def map(
 
     A network that does not fit is reported with what would help; the exit code stays 0.
     """
-    from spiketrack.deploy.board import load_board
-    from spiketrack.deploy.mapping import map_network
-    from spiketrack.deploy.placement_document import document
+    from spiketrack.deploy.chip.board import load_board
+    from spiketrack.deploy.chip.document import document
+    from spiketrack.deploy.chip.mapping import map_network
     from spiketrack.export.nir.folder import read_export
     from spiketrack.files import write_json
     from spiketrack.runs.operations import SEARCH, TEMPLATE
@@ -56,7 +56,7 @@ def map(
 
 def read_events(run: Path, graphs: Mapping[str, Graph]) -> Events:
     """Mean events of a run; ``SpikeTrackError`` where it was made with another network."""
-    from spiketrack.deploy.placement_document import events_of
+    from spiketrack.deploy.chip.document import events_of
     from spiketrack.runs.operations import read_run
 
     counts = read_run(run)

@@ -26,7 +26,7 @@ class _Given(BaseModel):
 
 
 class Messages(_Given):
-    """Messages of a layer in one inference, as ``deploy/traffic.py`` counts them."""
+    """Messages of a layer in one inference, as ``deploy/chip/traffic.py`` counts them."""
 
     within_core: float = Field(ge=0)
     between_cores: float = Field(ge=0)

@@ -1,6 +1,6 @@
-"""From a checkpoint to the integer network and its files: fold, quantise, prove, write, read.
+"""From the float network to integer graphs and their files: fold, quantise, prove, write, read.
 
-``export_checkpoint`` does all of it; the other names are its stages and values.
+``spiketrack.export_checkpoint`` does all of it; these names are its stages and values.
 """
 
 from typing import TYPE_CHECKING
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from spiketrack.integer.kernels import Program
     from spiketrack.integer.ranges import prove_headroom
     from spiketrack.integer.readout import quantise_image
-    from spiketrack.pipeline import compile_network, export_checkpoint
 
 __all__ = [
     "ExportedNetwork",
@@ -28,8 +27,6 @@ __all__ = [
     "OperationCounter",
     "Program",
     "check",
-    "compile_network",
-    "export_checkpoint",
     "float_model",
     "fold",
     "from_nir",
@@ -49,8 +46,6 @@ _HOMES = {
     "OperationCounter": "spiketrack.integer.counting",
     "Program": "spiketrack.integer.kernels",
     "check": "spiketrack.integer.checks",
-    "compile_network": "spiketrack.pipeline",
-    "export_checkpoint": "spiketrack.pipeline",
     "float_model": "spiketrack.export.outlets.onnx_float",
     "fold": "spiketrack.export.passes.folding",
     "from_nir": "spiketrack.export.nir.reader",

@@ -12,10 +12,10 @@ from spiketrack.config import NetworkConfig
 from spiketrack.errors import GraphError, MissingDependency
 from spiketrack.export.outlets.onnx_float import float_model
 from spiketrack.export.outlets.onnx_integer import integer_model
-from spiketrack.export.passes.folding import RealNeuron
 from spiketrack.inference import Counts, Crop, Inference, Maps, SimulatorBase, Trace
 from spiketrack.integer.graph import POPULATIONS, Graph
 from spiketrack.integer.readout import quantise_image, to_maps
+from spiketrack.integer.real import RealNeuron
 from spiketrack.limits import MAX_COUNT
 from spiketrack.optional import load
 from spiketrack.simulators.integer import Network

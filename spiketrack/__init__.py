@@ -10,6 +10,7 @@ from spiketrack.version import VERSION as __version__
 
 if TYPE_CHECKING:
     from spiketrack.config import NetworkConfig, TrackerConfig
+    from spiketrack.pipeline import compile_network, export_checkpoint
     from spiketrack.reference.checkpoint import (
         Checkpoint,
         load_checkpoint,
@@ -30,6 +31,8 @@ __all__ = [
     "Tracker",
     "TrackerConfig",
     "__version__",
+    "compile_network",
+    "export_checkpoint",
     "follow",
     "load_checkpoint",
     "open_clip",
@@ -45,6 +48,8 @@ _HOMES = {
     "SpikeTrack": "spiketrack.reference.model",
     "Tracker": "spiketrack.tracking.tracker",
     "TrackerConfig": "spiketrack.config",
+    "compile_network": "spiketrack.pipeline",
+    "export_checkpoint": "spiketrack.pipeline",
     "follow": "spiketrack.tracking.tracker",
     "load_checkpoint": "spiketrack.reference.checkpoint",
     "open_clip": "spiketrack.video.clip",

@@ -10,9 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from spiketrack.export.passes.folding import SEARCH, TEMPLATE
 from spiketrack.export.passes.quantise import Statistics
-from spiketrack.inference import Crop, Trace
+from spiketrack.inference import SEARCH, TEMPLATE, Crop, Trace
 from spiketrack.limits import MAX_COUNT
 from spiketrack.reference.checkpoint import Checkpoint
 from spiketrack.reference.model import SpikeTrack

@@ -13,6 +13,10 @@ from typing_extensions import Self
 
 from spiketrack.config import NetworkConfig
 
+TEMPLATE, SEARCH = "template", "search"
+BRANCHES = (TEMPLATE, SEARCH)
+SCORE_CLAMP = 1e-4  # published: score and size stay inside [1e-4, 1 - 1e-4]
+
 Counts = NDArray[np.int8]
 Crop = NDArray[np.float32]
 

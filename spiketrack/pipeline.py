@@ -15,9 +15,10 @@ from spiketrack.calibration import CalibrationData, calibrate
 from spiketrack.errors import SpikeTrackError
 from spiketrack.export.nir.folder import FORMAT, ExportedNetwork, write_export, write_manifest
 from spiketrack.export.nir.vocabulary import OPERATIONS, VOCABULARY, VOCABULARY_VERSION
-from spiketrack.export.passes.folding import SEARCH, TEMPLATE, fold
+from spiketrack.export.passes.folding import fold
 from spiketrack.export.passes.quantise import quantise
 from spiketrack.files import atomic_folder
+from spiketrack.inference import SEARCH, TEMPLATE
 from spiketrack.integer.checks import check
 from spiketrack.integer.formats import layer_formats
 from spiketrack.integer.graph import Graph

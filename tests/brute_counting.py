@@ -1,7 +1,8 @@
 """Operations of the integer graph by enumeration: every synapse and every addition, one by one.
 
-An oracle for ``spiketrack/integer/counting.py``, written from the rules in its docstring. Loops go over
-positions and taps; whatever adds is counted by ``Meter``, an adder that counts its additions.
+An oracle for ``spiketrack/integer/counting.py``, written from the rules in its docstring. Loops
+go over positions and taps; whatever adds is counted by ``Meter``, an adder that counts its
+additions.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from torch import nn
 
 from spiketrack.config import NetworkConfig
 from spiketrack.export.passes.folding import fold
-from spiketrack.export.passes.quantise import quantise, thresholds
+from spiketrack.export.passes.quantise import quantise
 from spiketrack.integer.graph import (
     IMAGE,
     MEMORY,
@@ -41,6 +41,7 @@ from spiketrack.integer.graph import (
     Sum,
     Upsample,
 )
+from spiketrack.integer.neurons import thresholds
 from spiketrack.integer.ranges import prove_headroom, ranges
 from spiketrack.limits import POTENTIAL_MAX
 from spiketrack.reference.model import SpikeTrack

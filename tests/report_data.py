@@ -12,7 +12,10 @@ import h5py
 import numpy as np
 
 from spiketrack.files import write_json
-from spiketrack.runs.operations import FIELDS, SEARCH, TEMPLATE, Layers, write_operations
+from spiketrack.inference import SEARCH, TEMPLATE
+from spiketrack.integer.counting import Layers
+from spiketrack.integer.formulas import FIELDS
+from spiketrack.runs.operations import write_operations
 from spiketrack.video.boxes import Box, BoxRow, write_csv
 
 START = Box(200, 120, 80, 100)

@@ -24,17 +24,10 @@ from spiketrack.energy.network import read_network_cost
 from spiketrack.energy.prices import PACKAGED, PriceTable, load_prices, packaged_tables
 from spiketrack.energy.tables import CSV_COLUMNS, amount, joules
 from spiketrack.errors import ConfigError, SpikeTrackError
-from spiketrack.integer.counting import FIELDS, OperationCounter, layers
+from spiketrack.inference import SEARCH, TEMPLATE
+from spiketrack.integer.counting import FIELDS, Layers, OperationCounter, layers
 from spiketrack.integer.kernels import Program
-from spiketrack.runs.operations import (
-    SEARCH,
-    TEMPLATE,
-    BranchCounts,
-    Layers,
-    read_operations,
-    read_run,
-    write_operations,
-)
+from spiketrack.runs.operations import BranchCounts, read_operations, read_run, write_operations
 
 LAYERS = Layers(
     names=("first", "spike", "conv", "add", "gate"),

@@ -14,7 +14,7 @@ from random_graphs import tiny_model
 from torch import Tensor
 from torch.nn import functional
 
-from spiketrack.export.passes.folding import RealConv, RealNeuron, RealSum, fold
+from spiketrack.export.passes.folding import fold
 from spiketrack.integer.graph import (
     Gate,
     Graph,
@@ -27,6 +27,7 @@ from spiketrack.integer.graph import (
     Read,
     Upsample,
 )
+from spiketrack.integer.real import RealConv, RealNeuron, RealSum
 from spiketrack.reference.neuron import Neuron, spike
 
 

@@ -11,12 +11,11 @@ from hypothesis import strategies as st
 from naive import evaluate
 from random_graphs import Array, graphs, random_inputs, tiny_graph
 
-from spiketrack.export.passes.quantise import thresholds
 from spiketrack.integer import convolutions, loops
 from spiketrack.integer.convolutions import convolution, memory_read
 from spiketrack.integer.graph import COUNT, MEMORY, POPULATIONS, Conv, Graph, Input, Neuron, Read
 from spiketrack.integer.kernels import Program, as_signal
-from spiketrack.integer.neurons import power_of_two_unit
+from spiketrack.integer.neurons import power_of_two_unit, thresholds
 
 EXTREME = 2**23 - 1
 

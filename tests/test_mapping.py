@@ -38,8 +38,9 @@ from spiketrack.deploy.chip.requirements import POPULATION, PRODUCT, Synapses
 from spiketrack.deploy.chip.schedule import schedule
 from spiketrack.deploy.chip.traffic import pairs, traffic
 from spiketrack.errors import GraphError, SpikeTrackError
+from spiketrack.integer.counting import Layers
 from spiketrack.integer.graph import Graph, Neuron, Node
-from spiketrack.runs.operations import BranchCounts, Layers
+from spiketrack.runs.operations import BranchCounts
 
 SLOW = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 

@@ -20,9 +20,9 @@ from random_graphs import Array, graphs, random_graph, random_inputs, tiny_graph
 from torch.nn.functional import conv2d
 
 from spiketrack.errors import GraphError
-from spiketrack.export.passes.folding import RealConv, RealNeuron, RealSum, fold
+from spiketrack.export.passes.folding import fold
 from spiketrack.export.passes.pixels import on_pixels
-from spiketrack.export.passes.quantise import Statistics, quantise, round_aside, thresholds
+from spiketrack.export.passes.quantise import Statistics, quantise, round_aside
 from spiketrack.integer.graph import (
     COUNT,
     IMAGE,
@@ -39,8 +39,10 @@ from spiketrack.integer.graph import (
     Sum,
     Upsample,
 )
+from spiketrack.integer.neurons import thresholds
 from spiketrack.integer.ranges import prove_headroom, ranges
 from spiketrack.integer.readout import quantise_image
+from spiketrack.integer.real import RealConv, RealNeuron, RealSum
 from spiketrack.limits import POTENTIAL_MAX, WEIGHT_MAX
 from spiketrack.preprocessing import normalise
 

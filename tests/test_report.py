@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from spiketrack.commands.energy import energy as energy_command
 from spiketrack.commands.report import report as report_command
 from spiketrack.errors import MissingDependency, SpikeTrackError
+from spiketrack.integer.formulas import FIELDS
 from spiketrack.report import Report, build_report, pictures, read_sources, write_html, write_pngs
 from spiketrack.report.activity import Activity, stage
 from spiketrack.report.commands import simulate_command
@@ -25,7 +26,7 @@ from spiketrack.report.document import Table
 from spiketrack.report.network_figures import core_grid
 from spiketrack.report.page import embed, render
 from spiketrack.report.pictures import encode, read_pictures
-from spiketrack.runs.operations import FIELDS, read_run
+from spiketrack.runs.operations import read_run
 
 SIZE = Size()
 

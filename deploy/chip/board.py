@@ -113,7 +113,7 @@ def board_names() -> list[str]:
 
 
 def _folder() -> Traversable:
-    return resources.files("spiketrack") / "boards"
+    return resources.files("spiketrack.deploy.chip") / "boards"
 
 
 def _is_board(file: Traversable) -> bool:

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 
 from spiketrack.deploy.lava.network import LavaNetwork
-from spiketrack.export.passes.quantise import thresholds
 from spiketrack.integer.graph import IMAGE, Conv, Graph, Input, Neuron, Output
 from spiketrack.integer.kernels import Program
+from spiketrack.integer.neurons import thresholds
 
 
 def smoke_graph() -> Graph:

@@ -13,13 +13,12 @@ from spiketrack.config import NetworkConfig, TrackerConfig
 from spiketrack.errors import NirError
 from spiketrack.export.nir.reader import read_nir
 from spiketrack.export.nir.writer import write_nir
-from spiketrack.export.passes.folding import SEARCH, TEMPLATE
+from spiketrack.inference import BRANCHES, SEARCH, TEMPLATE
 from spiketrack.integer.checks import check
 from spiketrack.integer.graph import MEMORY, Graph
 from spiketrack.version import FORMAT_VERSION
 
 FORMAT = "spiketrack-export"
-BRANCHES = (TEMPLATE, SEARCH)
 
 
 @dataclass(frozen=True, eq=False)

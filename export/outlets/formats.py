@@ -24,7 +24,7 @@ from spiketrack.export.outlets.onnx_float import float_model
 from spiketrack.export.outlets.onnx_integer import integer_model
 from spiketrack.export.outlets.standard_nir_parts import partition
 from spiketrack.export.outlets.standard_nir_writer import write_parts
-from spiketrack.export.passes.folding import SEARCH, TEMPLATE
+from spiketrack.inference import SEARCH, TEMPLATE
 from spiketrack.integer.counting import dense_mac
 from spiketrack.integer.graph import Graph
 from spiketrack.integer.kernels import Program

@@ -18,7 +18,7 @@ from spiketrack.export.outlets.onnx_builder import (
     lower,
     positions_as_channels,
 )
-from spiketrack.export.passes.folding import RealConv, RealNeuron, RealSum
+from spiketrack.inference import SCORE_CLAMP
 from spiketrack.integer.graph import (
     Gate,
     Graph,
@@ -29,9 +29,9 @@ from spiketrack.integer.graph import (
     Read,
     Upsample,
 )
+from spiketrack.integer.real import RealConv, RealNeuron, RealSum
 from spiketrack.integer.registry import Registry
 from spiketrack.limits import HEADS, MAX_COUNT
-from spiketrack.reference.model import SCORE_CLAMP
 
 FLOAT: Registry[Lowering] = Registry("float ONNX lowering")
 FLOAT.register(PositionsAsChannels)(positions_as_channels)

@@ -1,20 +1,16 @@
 """Float reference → folded graph: batch normalisation in the weights, real numbers throughout.
 
-The folded graph has the integer graph's structure; only the node types with numbers in them are
-its own (``RealConv``, ``RealSum``, ``RealNeuron``).
+The folded graph has the integer graph's structure, see ``integer/real.py``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from spiketrack.inference import SEARCH
 from spiketrack.integer.graph import (
-    COUNT,
     IMAGE,
     MEMORY,
     Gate,
@@ -29,38 +25,11 @@ from spiketrack.integer.graph import (
     Shape,
     Upsample,
 )
+from spiketrack.integer.real import RealConv, RealNeuron, Reals, RealSum
 from spiketrack.limits import HEADS
 from spiketrack.reference.blocks import ConvBlock, Mlp, SelfAttention, SepConv, TransformerBlock
-from spiketrack.reference.model import BRANCHES, SpikeTrack
+from spiketrack.reference.model import HEAD_BRANCHES, SpikeTrack
 from spiketrack.reference.retrieval import MemoryRetrieval, Retriever
-
-Reals = NDArray[np.float64]
-TEMPLATE, SEARCH = "template", "search"
-
-
-@dataclass(frozen=True, eq=False)
-class RealConv(Node):
-    """Convolution with folded normalisation: weight (S, C_out, C_in/g, k, k), bias (S, C_out)."""
-
-    weight: Reals
-    bias: Reals
-    stride: int = 1
-    padding: int = 0
-    groups: int = 1
-
-
-@dataclass(frozen=True, eq=False)
-class RealSum(Node):
-    """Membrane sum with a real constant map (S, C, H, W) or None."""
-
-    constant: Reals | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class RealNeuron(Node):
-    """Population with real decays (steps - 1 of them)."""
-
-    decay: tuple[float, ...] = ()
 
 
 def fold(model: SpikeTrack, branch: str) -> Graph:
@@ -285,7 +254,7 @@ class _Lowering:
     def head(self, x: str) -> None:
         decoder = self.model.decoder
         x = self.neuron(decoder.spike, x)
-        for branch, output in zip(BRANCHES, ("score", "offset", "size"), strict=True):
+        for branch, output in zip(HEAD_BRANCHES, ("score", "offset", "size"), strict=True):
             y = x
             for index in range(1, 5):
                 y = self.conv_norm(decoder.get_submodule(f"conv{index}_{branch}"), y)
@@ -310,6 +279,3 @@ def _fold(conv: nn.Module, norm: nn.Module | None) -> tuple[Reals, Reals]:
     gain = _numpy(norm.weight) / np.sqrt(_numpy(norm.running_var) + norm.eps)
     bias = (bias - _numpy(norm.running_mean)) * gain + _numpy(norm.bias)
     return weight * gain[:, None, None, None], bias
-
-
-__all__ = ["COUNT", "SEARCH", "TEMPLATE", "RealConv", "RealNeuron", "RealSum", "fold"]

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from spiketrack.errors import GraphError
-from spiketrack.export.passes.folding import RealConv, RealSum
 from spiketrack.integer.graph import IMAGE, Graph, Input, Node
+from spiketrack.integer.real import RealConv, RealSum
 from spiketrack.limits import PIXEL_MAX
 from spiketrack.preprocessing import PIXEL_MEAN, PIXEL_STEP
 

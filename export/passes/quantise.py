@@ -20,7 +20,6 @@ import torch
 from numpy.typing import NDArray
 
 from spiketrack.errors import GraphError
-from spiketrack.export.passes.folding import RealConv, RealNeuron, RealSum
 from spiketrack.export.passes.pixels import on_pixels
 from spiketrack.integer import int8
 from spiketrack.integer.graph import (
@@ -42,7 +41,9 @@ from spiketrack.integer.graph import (
     Sum,
     Upsample,
 )
+from spiketrack.integer.neurons import thresholds
 from spiketrack.integer.ranges import Range, ranges
+from spiketrack.integer.real import RealConv, RealNeuron, RealSum
 from spiketrack.integer.registry import Registry
 from spiketrack.limits import DECAY_ONE, HEADS, MAX_COUNT, POTENTIAL_MAX
 from spiketrack.preprocessing import PIXEL_MEAN, PIXEL_STEP
@@ -335,20 +336,6 @@ def _neuron(node: RealNeuron, plan: Plan) -> Node:
     decay = tuple(min(round(value * DECAY_ONE), DECAY_ONE - 1) for value in node.decay)
     reset = round(math.sqrt(squared) / MAX_COUNT)
     return Neuron(node.name, node.inputs, node.shape, thresholds(squared), reset, decay)
-
-
-def thresholds(squared: int) -> tuple[int, int, int, int]:
-    """Smallest integers u with round_half_even(u / unit) >= j, unit = sqrt(squared), j = 1..4."""
-    found = []
-    for j in range(1, MAX_COUNT + 1):
-        numerator = (2 * j - 1) ** 2 * squared  # (j - 1/2)^2 = (2j - 1)^2 / 4
-        level = math.isqrt(numerator // 4)
-        if 4 * level * level < numerator:
-            level += 1  # rounding up: not a tie
-        elif j % 2:
-            level += 1  # a tie below an odd count goes to the even one below
-        found.append(level)
-    return (found[0], found[1], found[2], found[3])
 
 
 @QUANTISERS.register(Read)

@@ -20,7 +20,7 @@ from spiketrack.benchmark.results import (
 from spiketrack.benchmark.tasks import NETWORK
 from spiketrack.benchmark.worker import run
 from spiketrack.export.nir.folder import ExportedNetwork
-from spiketrack.export.passes.folding import SEARCH, TEMPLATE
+from spiketrack.inference import SEARCH, TEMPLATE
 from spiketrack.integer.counting import dense_mac
 from spiketrack.integer.graph import Conv
 from spiketrack.pipeline import export_checkpoint

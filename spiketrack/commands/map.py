@@ -41,7 +41,7 @@ def map(
     from spiketrack.deploy.chip.mapping import map_network
     from spiketrack.export.nir.folder import read_export
     from spiketrack.files import write_json
-    from spiketrack.runs.operations import SEARCH, TEMPLATE
+    from spiketrack.inference import SEARCH, TEMPLATE
 
     check_target("--json", json)
     target = load_board(board)

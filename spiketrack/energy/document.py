@@ -33,7 +33,10 @@ import numpy as np
 
 from spiketrack.energy.joules import Energy, Spread, published
 from spiketrack.energy.prices import DEFAULT, PriceTable, load_prices
-from spiketrack.runs.operations import FIELDS, SEARCH, TEMPLATE, BranchCounts, Layers, RunCounts
+from spiketrack.inference import SEARCH, TEMPLATE
+from spiketrack.integer.counting import Layers
+from spiketrack.integer.formulas import FIELDS
+from spiketrack.runs.operations import BranchCounts, RunCounts
 
 SCHEMA, VERSION = "spiketrack.energy", 1
 STATEMENT = {

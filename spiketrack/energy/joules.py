@@ -24,7 +24,9 @@ from numpy.typing import NDArray
 
 from spiketrack.energy.prices import ON_CHIP, Execution, Operation, PriceTable
 from spiketrack.errors import ConfigError
-from spiketrack.runs.operations import FIELDS, BranchCounts, Layers
+from spiketrack.integer.counting import Layers
+from spiketrack.integer.formulas import FIELDS
+from spiketrack.runs.operations import BranchCounts
 
 Reals = NDArray[np.float64]
 Operations = Mapping[str, NDArray[np.int64]]

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from spiketrack.energy.document import Document
 from spiketrack.energy.prices import ON_NETWORK, PriceTable
 from spiketrack.errors import ConfigError
-from spiketrack.runs.operations import SEARCH
+from spiketrack.inference import SEARCH
 
 
 class _Given(BaseModel):

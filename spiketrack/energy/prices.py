@@ -74,7 +74,7 @@ class PriceTable(BaseModel):
 def load_prices(name: str) -> PriceTable:
     """A packaged table by its name, or the user's own file; ``ConfigError`` says what is wrong."""
     if name in PACKAGED:
-        packaged = resources.files("spiketrack") / "price_tables" / f"{name}.yaml"
+        packaged = resources.files("spiketrack.energy") / "price_tables" / f"{name}.yaml"
         return _parse(packaged.read_text("utf-8"), name)
     path = Path(name)
     if not path.is_file():

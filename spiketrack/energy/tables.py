@@ -10,7 +10,7 @@ from typing import Any
 from rich.table import Table
 
 from spiketrack.energy.document import Document
-from spiketrack.runs.operations import FIELDS
+from spiketrack.integer.formulas import FIELDS
 
 NUMBERS = {
     "events": "events",

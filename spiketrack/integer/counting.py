@@ -29,11 +29,12 @@ Rules
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor
 
-from spiketrack.integer.formulas import DENSE, FORMULAS, SILENT, Row
+from spiketrack.integer.formulas import DENSE, FIELDS, FORMULAS, SILENT, Row
 from spiketrack.integer.graph import (
     COUNT,
     IMAGE,
@@ -53,7 +54,23 @@ from spiketrack.integer.graph import (
 )
 from spiketrack.integer.loops import add_terms
 from spiketrack.integer.sums import CompiledSums, Sums, rank
-from spiketrack.runs.operations import FIELDS, Layers
+
+
+@dataclass(frozen=True)
+class Layers:
+    """The rows of one branch, in the order of the graph.
+
+    ``dense_mac``: MACs of the same layer in an ANN; ``inputs``: neurons (or pixels) that feed
+    the synapses of the layer, over all time steps.
+    """
+
+    names: tuple[str, ...]
+    kinds: tuple[str, ...]
+    dense_mac: tuple[int, ...]
+    inputs: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.names)
 
 
 class OperationCounter:
@@ -151,6 +168,7 @@ def _inputs(node: Node, graph: Graph) -> int:
 
 __all__ = [
     "FIELDS",
+    "Layers",
     "OperationCounter",
     "counted",
     "dense_mac",

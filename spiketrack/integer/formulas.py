@@ -35,10 +35,13 @@ from spiketrack.integer.graph import (
 )
 from spiketrack.integer.registry import Registry
 from spiketrack.limits import HEADS, MAX_COUNT, WEIGHT_BITS
-from spiketrack.runs.operations import FIELDS
 
 Row = NDArray[np.int64]
 Columns = tuple[str, str]
+
+FIELDS = (
+    "events", "spikes", "events_in", "spikes_in", "ac_graded", "ac_spike", "mac", "neuron_updates",
+)  # fmt: skip
 
 OUTPUT = -1  # port of a node's own counts; others are indices of its inputs
 SENT: Columns = ("events", "spikes")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from spiketrack.integer.graph import Gate, Neuron
 from spiketrack.integer.loops import count_once, count_steps, vote
+from spiketrack.limits import MAX_COUNT
 
 Kernel = Callable[[Sequence[Tensor]], Tensor]
 
@@ -77,3 +79,17 @@ def gate(node: Gate) -> Kernel:
         return maps(found.flatten()[None], node.shape)
 
     return run
+
+
+def thresholds(squared: int) -> tuple[int, int, int, int]:
+    """Smallest integers u with round_half_even(u / unit) >= j, unit = sqrt(squared), j = 1..4."""
+    found = []
+    for j in range(1, MAX_COUNT + 1):
+        numerator = (2 * j - 1) ** 2 * squared  # (j - 1/2)^2 = (2j - 1)^2 / 4
+        level = math.isqrt(numerator // 4)
+        if 4 * level * level < numerator:
+            level += 1  # rounding up: not a tie
+        elif j % 2:
+            level += 1  # a tie below an odd count goes to the even one below
+        found.append(level)
+    return (found[0], found[1], found[2], found[3])

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketrack.errors import GraphError
-from spiketrack.export.passes.folding import RealConv, RealNeuron, RealSum
 from spiketrack.integer.graph import (
     IMAGE,
     Conv,
@@ -31,6 +30,7 @@ from spiketrack.integer.graph import (
     Sum,
     Upsample,
 )
+from spiketrack.integer.real import RealConv, RealNeuron, RealSum
 from spiketrack.integer.registry import Registry
 from spiketrack.limits import DECAY_ONE, HEADS, MAX_COUNT, POTENTIAL_MAX
 

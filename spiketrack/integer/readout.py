@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketrack.errors import GraphError
-from spiketrack.inference import Maps
+from spiketrack.inference import SCORE_CLAMP, Maps
 from spiketrack.integer.graph import Graph
 from spiketrack.preprocessing import denormalise
-from spiketrack.reference.model import SCORE_CLAMP
 
 
 def quantise_image(crops: NDArray[np.float32], graph: Graph) -> NDArray[np.int16]:

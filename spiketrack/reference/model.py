@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 from spiketrack.config import NetworkConfig
 from spiketrack.errors import SpikeTrackError
+from spiketrack.inference import SCORE_CLAMP
 from spiketrack.reference.blocks import ConvBlock, Downsample, TransformerBlock
 from spiketrack.reference.neuron import Neuron, Steps
 from spiketrack.reference.retrieval import MemoryRetrieval
 
-BRANCHES = ("ctr", "offset", "size")
-SCORE_CLAMP = 1e-4
+HEAD_BRANCHES = ("ctr", "offset", "size")
 
 
 class Encoder(nn.Module):
@@ -118,7 +118,7 @@ class Head(nn.Module):
     def __init__(self, inputs: int, channels: int) -> None:
         super().__init__()
         self.spike = Neuron()
-        for branch in BRANCHES:
+        for branch in HEAD_BRANCHES:
             width = inputs
             for index in range(1, 5):
                 out = channels // 2 ** (index - 1)
@@ -131,7 +131,7 @@ class Head(nn.Module):
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """x (B, E3, P, P) → score (B, 1, P, P), size (B, 2, P, P), offset (B, 2, P, P)."""
         x = self.spike(x)
-        score, offset, size = (self._branch(name, x) for name in BRANCHES)
+        score, offset, size = (self._branch(name, x) for name in HEAD_BRANCHES)
         return {
             "score_map": score.sigmoid().clamp(SCORE_CLAMP, 1 - SCORE_CLAMP),
             "size_map": size.sigmoid().clamp(SCORE_CLAMP, 1 - SCORE_CLAMP),

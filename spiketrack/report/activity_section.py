@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from spiketrack.inference import SEARCH
 from spiketrack.report.activity import Activity
 from spiketrack.report.document import Section, Table
 from spiketrack.report.figures import counts_figure, rates_figure
 from spiketrack.report.sources import Sources
-from spiketrack.runs.operations import SEARCH
 
 
 def activity_section(sources: Sources) -> Section:

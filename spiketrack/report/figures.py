@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
+from spiketrack.inference import SEARCH
 from spiketrack.report.activity import Activity, stage
 from spiketrack.report.document import Figure, Overlay
 from spiketrack.report.sources import Run
-from spiketrack.runs.operations import SEARCH
 from spiketrack.video.boxes import iou
 
 # Okabe and Ito's colours: told apart by colour-blind readers, on white and on black

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from typing_extensions import Self
 
 from spiketrack.errors import SpikeTrackError
-from spiketrack.export.passes.folding import SEARCH, TEMPLATE
+from spiketrack.inference import SEARCH, TEMPLATE
 from spiketrack.files import PatientFile, atomic_folder, write_json
 from spiketrack.inference import Trace
 from spiketrack.integer.counting import layers

@@ -17,32 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketrack.errors import SpikeTrackError
+from spiketrack.inference import SEARCH
+from spiketrack.integer.counting import Layers
+from spiketrack.integer.formulas import FIELDS
 
-FIELDS = (
-    "events", "spikes", "events_in", "spikes_in", "ac_graded", "ac_spike", "mac", "neuron_updates",
-)  # fmt: skip
 COUNTS_FILE = "counts.h5"
 GROUP = "operations"
-SEARCH, TEMPLATE = "search", "template"
 
 Integers = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Layers:
-    """The rows of one branch, in the order of the graph.
-
-    ``dense_mac``: MACs of the same layer in an ANN; ``inputs``: neurons (or pixels) that feed
-    the synapses of the layer, over all time steps.
-    """
-
-    names: tuple[str, ...]
-    kinds: tuple[str, ...]
-    dense_mac: tuple[int, ...]
-    inputs: tuple[int, ...]
-
-    def __len__(self) -> int:
-        return len(self.names)
 
 
 @dataclass(frozen=True, eq=False)

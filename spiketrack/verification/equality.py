@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from spiketrack.export.passes.folding import SEARCH, TEMPLATE, fold
+from spiketrack.export.passes.folding import fold
 from spiketrack.export.passes.quantise import quantise
-from spiketrack.inference import Crop
+from spiketrack.inference import SEARCH, TEMPLATE, Crop
 from spiketrack.integer.checks import check
 from spiketrack.reference.model import SpikeTrack
 from spiketrack.simulators.float_reference import FloatSimulator

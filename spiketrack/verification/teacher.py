@@ -15,8 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spiketrack.export.passes.folding import SEARCH
-from spiketrack.inference import Crop, Maps
+from spiketrack.inference import SEARCH, Crop, Maps
 from spiketrack.integer.graph import MEMORY_FRACTION, Gate, Graph, Neuron, Node, Read
 from spiketrack.integer.kernels import Program
 from spiketrack.integer.readout import quantise_image

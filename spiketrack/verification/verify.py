@@ -16,8 +16,7 @@ import numpy as np
 from spiketrack.config import TrackerConfig
 from spiketrack.errors import SpikeTrackError
 from spiketrack.export.nir.folder import ExportedNetwork
-from spiketrack.export.passes.folding import SEARCH, TEMPLATE
-from spiketrack.inference import Inference, Maps, Simulator
+from spiketrack.inference import SEARCH, TEMPLATE, Inference, Maps, Simulator
 from spiketrack.reference.checkpoint import Checkpoint
 from spiketrack.simulators.factory import FLOAT, Options, open_simulator
 from spiketrack.tracking.tracker import Tracker, TrackResult, clip_box, decode, to_frame

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from random_graphs import tiny_model
+from support.random_graphs import tiny_model
 from test_loops import conv_graph
 
 from spiketrack.benchmark.machine import describe

@@ -19,8 +19,8 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from random_graphs import tiny_model
-from synthetic_clips import moving_patch, write_images, write_video
+from support.random_graphs import tiny_model
+from support.synthetic_clips import moving_patch, write_images, write_video
 
 from spiketrack import cli
 from spiketrack.commands.export import stem

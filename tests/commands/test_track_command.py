@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 import typer
-from synthetic_clips import moving_patch, write_otb, write_video
+from support.synthetic_clips import moving_patch, write_otb, write_video
 from typer.testing import CliRunner
 
 from spiketrack.commands import track as tracking

@@ -18,7 +18,7 @@ import psutil
 import pytest
 import torch
 from numpy.typing import NDArray
-from random_graphs import random_graph, random_inputs, tiny_graph, tiny_model
+from support.random_graphs import random_graph, random_inputs, tiny_graph, tiny_model
 
 from spiketrack.config import TrackerConfig
 from spiketrack.deploy.lava.grouping import group, message_dtype

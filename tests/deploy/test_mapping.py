@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from brute_synapses import synapses_of
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
-from random_graphs import PARTS, random_graph, tiny_graph
+from support.brute_synapses import synapses_of
+from support.random_graphs import PARTS, random_graph, tiny_graph
 
 from spiketrack.commands import map as map_command
 from spiketrack.deploy.chip.board import Board, CapacityError, load_board

@@ -13,7 +13,7 @@ import pytest
 import typer
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_graphs import random_inputs, tiny_graph
+from support.random_graphs import random_inputs, tiny_graph
 from torch import from_numpy
 from typer.testing import CliRunner
 

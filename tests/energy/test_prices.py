@@ -47,7 +47,7 @@ def test_packaged_tables_have_the_published_numbers() -> None:
 
 
 def test_every_packaged_file_is_listed_and_none_prices_loihi_2() -> None:
-    folder = Path(__file__).parent.parent / "spiketrack" / "price_tables"
+    folder = Path(__file__).parents[2] / "spiketrack" / "energy" / "price_tables"
     assert {path.stem for path in folder.iterdir()} == set(PACKAGED)
     assert not any("loihi2" in name or "loihi 2" in name for name in PACKAGED)
 

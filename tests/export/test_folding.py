@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from random_graphs import tiny_model
+from support.random_graphs import tiny_model
 from torch import Tensor
 from torch.nn import functional
 

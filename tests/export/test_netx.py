@@ -11,9 +11,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from naive import evaluate
 from numpy.typing import NDArray
-from random_graphs import random_inputs, tiny_graph
+from support.naive import evaluate
+from support.random_graphs import random_inputs, tiny_graph
 
 from spiketrack.errors import SpikeTrackError, UnsupportedError
 from spiketrack.export.outlets.netx_layers import CURRENT_MAX, Layer, find_chains, layer

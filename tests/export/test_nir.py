@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
-from random_graphs import Array, graphs, random_graph, random_inputs, tiny_graph
+from support.random_graphs import Array, graphs, random_graph, random_inputs, tiny_graph
 
 from spiketrack.errors import NirError, SpikeTrackError
 from spiketrack.export.nir.reader import from_nir, read_nir

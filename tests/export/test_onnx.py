@@ -12,9 +12,9 @@ import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from naive import evaluate
 from numpy.typing import NDArray
-from random_graphs import Array, graphs, random_graph, random_inputs, tiny_graph, tiny_model
+from support.naive import evaluate
+from support.random_graphs import Array, graphs, random_graph, random_inputs, tiny_graph, tiny_model
 
 from spiketrack.errors import GraphError, MissingDependency
 from spiketrack.export.outlets.onnx_float import FLOAT, float_model

@@ -14,9 +14,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from naive import convolve, evaluate
 from numpy.typing import NDArray
-from random_graphs import Array, graphs, random_graph, random_inputs, tiny_graph, tiny_model
+from support.naive import convolve, evaluate
+from support.random_graphs import Array, graphs, random_graph, random_inputs, tiny_graph, tiny_model
 from torch.nn.functional import conv2d
 
 from spiketrack.errors import GraphError

@@ -13,9 +13,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from naive import evaluate
 from numpy.typing import NDArray
-from random_graphs import graphs, random_graph, random_inputs, tiny_graph, tiny_model
+from support.naive import evaluate
+from support.random_graphs import graphs, random_graph, random_inputs, tiny_graph, tiny_model
 
 from spiketrack.errors import GraphError
 from spiketrack.export.outlets.standard_nir_parts import Part, obstacle, partition

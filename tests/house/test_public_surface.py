@@ -14,7 +14,7 @@ import pytest
 
 from spiketrack import cli
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("spiketrack", "spiketrack.export", "spiketrack.deploy", "spiketrack.simulators")
 PAGES = ("docs/files.md", "docs/lava.md", "docs/nir.md")
 SIMULATE = """

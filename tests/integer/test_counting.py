@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from brute_counting import enumerate_operations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from random_graphs import PARTS, graphs, random_graph, random_inputs, tiny_graph, tiny_model
+from support.brute_counting import enumerate_operations
+from support.random_graphs import PARTS, graphs, random_graph, random_inputs, tiny_graph, tiny_model
 from torch import Tensor
 
 from spiketrack.errors import GraphError

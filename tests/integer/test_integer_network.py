@@ -9,8 +9,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from naive import evaluate
-from random_graphs import (
+from support.naive import evaluate
+from support.random_graphs import (
     PARTS,
     Array,
     Builder,

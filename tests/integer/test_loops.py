@@ -8,8 +8,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from naive import evaluate
-from random_graphs import Array, graphs, random_inputs, tiny_graph
+from support.naive import evaluate
+from support.random_graphs import Array, graphs, random_inputs, tiny_graph
 
 from spiketrack.integer import convolutions, loops
 from spiketrack.integer.convolutions import convolution, memory_read

@@ -17,7 +17,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from random_graphs import tiny_model
+from support.random_graphs import tiny_model
 from torch import Tensor
 
 from spiketrack.config import NetworkConfig
@@ -40,7 +40,7 @@ def golden_run(
     def run(variant: str) -> Results:
         out = folder / f"{variant}.npz"
         if not out.exists():
-            script = str(Path(__file__).parent / "golden.py")
+            script = str(Path(__file__).parents[1] / "support" / "golden.py")
             crops = str(shared_data / "golden" / f"{variant}.npz")
             subprocess.run([sys.executable, script, synthetic(variant), crops, out], check=True)
         return dict(np.load(out))

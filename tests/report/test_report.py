@@ -12,7 +12,16 @@ import numpy as np
 import plotly.io
 import pytest
 import typer
-from report_data import START, Files, Size, boxes, placement, write_all, write_clip, write_run
+from support.report_data import (
+    START,
+    Files,
+    Size,
+    boxes,
+    placement,
+    write_all,
+    write_clip,
+    write_run,
+)
 from typer.testing import CliRunner
 
 from spiketrack.commands.energy import energy as energy_command

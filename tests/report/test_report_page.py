@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_data import B384_T3, Size, boxes, write_all
+from support.report_data import B384_T3, Size, boxes, write_all
 
 from spiketrack.report import build_report, read_sources, write_html
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from synthetic_clips import moving_patch, write_images, write_otb
 
 from spiketrack.training.folders import Collection, load_collection
 from spiketrack.training.schema import TrainingConfig
+from support.synthetic_clips import moving_patch, write_images, write_otb
 
 TINY: dict[str, Any] = {
     "name": "tiny",

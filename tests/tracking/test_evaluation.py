@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synthetic_clips import moving_patch, write_images, write_otb
+from support.synthetic_clips import moving_patch, write_images, write_otb
 
 from spiketrack.commands.evaluate import show
 from spiketrack.config import NetworkConfig, TrackerConfig

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from synthetic_clips import moving_patch
+from support.synthetic_clips import moving_patch
 
 from spiketrack.config import NetworkConfig, TrackerConfig
 from spiketrack.errors import ClipError, ConfigError, SpikeTrackError

@@ -12,9 +12,9 @@ import safetensors.torch
 import torch
 import typer
 from numpy.typing import NDArray
-from random_graphs import tiny_model
+from support.random_graphs import tiny_model
+from support.training_data import tiny_collection, tiny_config, write_config, write_root
 from torch import nn
-from training_data import tiny_collection, tiny_config, write_config, write_root
 from typer.testing import CliRunner
 
 from spiketrack.commands.train import train as train_command

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 import typer
+from support.training_data import tiny_collection, tiny_config, write_config, write_root
 from torch import Tensor
-from training_data import tiny_collection, tiny_config, write_config, write_root
 from typer.testing import CliRunner
 
 from spiketrack.commands.train import train as train_command

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthetic_clips import moving_patch, write_images
-from training_data import tiny_collection, tiny_config, write_config, write_root
+from support.synthetic_clips import moving_patch, write_images
+from support.training_data import tiny_collection, tiny_config, write_config, write_root
 
 from spiketrack.errors import ConfigError
 from spiketrack.training import pasting, pixels

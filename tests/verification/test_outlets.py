@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from random_graphs import tiny_graph, tiny_model
+from support.random_graphs import tiny_graph, tiny_model
 
 from spiketrack.commands.outlets import markdown, outlets
 from spiketrack.errors import ConfigError, UnsupportedError

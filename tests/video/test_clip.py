@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synthetic_clips import moving_patch, write_images, write_otb, write_video
+from support.synthetic_clips import moving_patch, write_images, write_otb, write_video
 
 from spiketrack.errors import ClipError
 from spiketrack.video import clip as clips

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.one_layer import conv_graph
 from support.random_graphs import tiny_model
-from test_loops import conv_graph
 
 from spiketrack.benchmark.machine import describe
 from spiketrack.benchmark.results import Result, line_fit, quartiles, timed

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.naive import evaluate
+from support.one_layer import conv_graph
 from support.random_graphs import Array, graphs, random_inputs, tiny_graph
 
 from spiketrack.integer import convolutions, loops
@@ -105,27 +106,6 @@ def test_sums_of_large_maps_do_not_wrap() -> None:
 
 
 # convolutions
-
-
-def conv_graph(seed: int, groups: int, kernel: int, stride: int, sets: int) -> Graph:
-    rng = np.random.default_rng(seed)
-    width = 8 * groups if groups < 8 else groups
-    outputs = width if groups >= 8 else 12 * groups
-    shape = (sets, width, 9, 9)
-    side = (9 + 2 * (kernel // 2) - kernel) // stride + 1
-    weight = rng.integers(-127, 128, (sets, outputs, width // groups, kernel, kernel))
-    node = Conv(
-        "conv",
-        ("counts",),
-        (sets, outputs, side, side),
-        weight.astype(np.int8),
-        rng.integers(0, 6, (sets, outputs)).astype(np.int32),
-        rng.integers(-(2**18), 2**18, (sets, outputs)).astype(np.int32),
-        stride,
-        kernel // 2,
-        groups,
-    )
-    return Graph("one", (Input("counts", (), shape, COUNT, 0, 4), node))
 
 
 @pytest.mark.parametrize(

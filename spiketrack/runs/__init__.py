@@ -1,0 +1,1 @@
+"""Run folders and what was counted in them."""

@@ -1,1 +1,1 @@
-"""chip"""
+"""The network on neuro-cores: layers of neurons, boards, partition, placement, traffic."""

@@ -1,1 +1,1 @@
-"""lava"""
+"""The network as Lava processes: grouping, building, running, ending."""

@@ -1,1 +1,1 @@
-"""nir"""
+"""Export folders and their ``.nir`` files: vocabulary, writer, reader."""

@@ -1,1 +1,1 @@
-"""outlets"""
+"""The network in other people's formats: ONNX, standard NIR, netx."""

@@ -1,1 +1,1 @@
-"""passes"""
+"""Float network → real graph → integer graph: fold, put on pixels, quantise."""

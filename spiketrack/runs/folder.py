@@ -22,9 +22,8 @@ from numpy.typing import NDArray
 from typing_extensions import Self
 
 from spiketrack.errors import SpikeTrackError
-from spiketrack.inference import SEARCH, TEMPLATE
 from spiketrack.files import PatientFile, atomic_folder, write_json
-from spiketrack.inference import Trace
+from spiketrack.inference import SEARCH, TEMPLATE, Trace
 from spiketrack.integer.counting import layers
 from spiketrack.integer.graph import Graph
 from spiketrack.interrupts import interrupts_wait

@@ -12,9 +12,10 @@ from importlib.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from spiketrack.documents.problems import printable, problem
+from spiketrack.documents.yaml_files import is_file, parse_yaml, read_yaml
 from spiketrack.errors import ConfigError, SpikeTrackError
 
 DEFAULT_BOARD = "hala-point"
@@ -22,7 +23,8 @@ UNSOURCED = "given by the user, no source"
 PARENT_DEPTH = 8  # boards that extend boards; more is a circle
 
 V = TypeVar("V")
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=2**31)]
+ChipCores = Annotated[int, Field(ge=1, le=2**16)]
 
 
 class CapacityError(SpikeTrackError):
@@ -56,7 +58,7 @@ class Board(BaseModel):
 
     name: str
     chips: Quantity[Count | None]
-    cores_per_chip: Quantity[Count]
+    cores_per_chip: Quantity[ChipCores]
     neurons_per_core: Quantity[Count]
     memory_kib_per_core: Quantity[Count]
     weight_bits: Quantity[Count]
@@ -99,7 +101,7 @@ def load_board(spec: str | None = None) -> Board:
     ``ConfigError`` for a name that is neither known nor a file, and for wrong keys or values.
     """
     spec = spec or DEFAULT_BOARD
-    number = re.fullmatch(r"(\d+)( ?chips?)?", spec.strip())
+    number = re.fullmatch(r"([0-9]{1,9})( ?chips?)?", spec.strip())
     if number:
         chips = int(number[1])
         plural = "" if chips == 1 else "s"
@@ -132,33 +134,24 @@ def _merged(spec: str, depth: int) -> dict[str, Any]:
 
 
 def _parsed(spec: str) -> dict[str, Any]:
-    try:
-        keys = yaml.safe_load(_text(spec))
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{spec}: no YAML ({' '.join(str(error).split())})") from error
+    keys = _value(spec)
     if not isinstance(keys, dict):
         raise ConfigError(f"{spec}: a board file is a table of keys, see loihi2.yaml")
     return keys
 
 
-def _text(spec: str) -> str:
+def _value(spec: str) -> Any:
     if spec in board_names():
-        return (_folder() / f"{spec}.yaml").read_text(encoding="utf-8")
+        return parse_yaml((_folder() / f"{spec}.yaml").read_bytes(), spec)
     path = Path(spec)
-    if not path.is_file():
+    if not is_file(path):
         known = ", ".join(board_names())
-        raise ConfigError(f"no board {spec}: choose {known}, 'N chips' or a YAML file")
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{spec}: not readable as a board file ({error})") from error
+        raise ConfigError(f"no board {printable(spec)}: choose {known}, 'N chips' or a YAML file")
+    return read_yaml(path)
 
 
 def _validated(keys: Mapping[str, Any], where: str) -> Board:
     try:
         return Board.model_validate(keys)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        raise ConfigError(f"{where}: {key}: {first['msg']}{more}") from error
+        raise ConfigError(f"{where}: {problem(error)}") from None

@@ -8,14 +8,14 @@ price list for Loihi 2; none is invented here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from spiketrack.documents.problems import printable, problem
+from spiketrack.documents.yaml_files import is_file, parse_yaml, read_yaml
 from spiketrack.errors import ConfigError
 
 Execution = Literal["spike", "graded", "dense"]
@@ -75,15 +75,12 @@ def load_prices(name: str) -> PriceTable:
     """A packaged table by its name, or the user's own file; ``ConfigError`` says what is wrong."""
     if name in PACKAGED:
         packaged = resources.files("spiketrack.energy") / "price_tables" / f"{name}.yaml"
-        return _parse(packaged.read_text("utf-8"), name)
+        return _checked(parse_yaml(packaged.read_bytes(), name), name)
     path = Path(name)
-    if not path.is_file():
+    if not is_file(path):
         known = ", ".join(PACKAGED)
-        raise ConfigError(f"{name}: no such price table or file; there are {known}")
-    try:
-        return _parse(path.read_text("utf-8"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: unreadable ({error})") from error
+        raise ConfigError(f"{printable(name)}: no such price table or file; there are {known}")
+    return _checked(read_yaml(path), str(path))
 
 
 def packaged_tables() -> list[PriceTable]:
@@ -91,24 +88,10 @@ def packaged_tables() -> list[PriceTable]:
     return [load_prices(name) for name in PACKAGED]
 
 
-def _parse(text: str, where: str) -> PriceTable:
-    """YAML holds JSON as a part of itself."""
-    try:
-        loaded = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"{where}: neither YAML nor JSON ({reason})") from error
-    if not isinstance(loaded, dict):
+def _checked(values: Any, where: str) -> PriceTable:
+    if not isinstance(values, dict):
         raise ConfigError(f"{where}: no price table; needs name, version, execution and prices")
     try:
-        return PriceTable.model_validate(loaded)
+        return PriceTable.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(f"{where}: {_first(error.errors())}") from error
-
-
-def _first(errors: Sequence[Any]) -> str:
-    """The first error in one line, and how many more there are."""
-    first = errors[0]
-    place = ".".join(str(part) for part in first["loc"] if part != "[key]")
-    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return f"{place}: {first['msg']}{more}"
+        raise ConfigError(f"{where}: {problem(error)}") from None

@@ -6,10 +6,11 @@ import importlib.resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from spiketrack.config import NetworkConfig, TrackerConfig
+from spiketrack.documents.problems import problem
+from spiketrack.documents.yaml_files import read_yaml
 from spiketrack.errors import ConfigError
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -154,13 +155,7 @@ def load_config(path: str | Path) -> TrainingConfig:
     Raises ``ConfigError`` that names the file, the key, the value and what is allowed.
     """
     file = _resolve(path)
-    try:
-        values: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{file}: {error.strerror or error}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: no readable YAML ({str(error).splitlines()[0]})") from error
-    return parse_config(values, str(file))
+    return parse_config(read_yaml(file), str(file))
 
 
 def parse_config(values: Any, source: str) -> TrainingConfig:
@@ -168,7 +163,7 @@ def parse_config(values: Any, source: str) -> TrainingConfig:
     try:
         return TrainingConfig.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(f"{source}: {_first(error)}") from None
+        raise ConfigError(f"{source}: {problem(error)}") from None
 
 
 def _resolve(path: str | Path) -> Path:
@@ -176,13 +171,3 @@ def _resolve(path: str | Path) -> Path:
     if not Path(path).exists() and packaged.exists():
         return packaged
     return Path(path)
-
-
-def _first(error: ValidationError) -> str:
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"]) or "the whole file"
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    if first["type"] == "extra_forbidden":
-        return f"{key}: unknown key; remove it or correct its spelling{more}"
-    value = str(first["input"])[:60]
-    return f"{key}: {first['msg'].removeprefix('Value error, ')}, found {value}{more}"

@@ -41,12 +41,13 @@ def test_a_file_extends_a_board(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("extends: loihi2\ncoers: 3", r"coers: Extra inputs are not permitted"),
+        ("extends: loihi2\ncoers: 3", r"coers: unknown key"),
         ("extends: loihi2\nchips: 0", r"chips.value: .* greater than or equal to 1"),
         ("extends: loihi2\nweight_bits: many", r"weight_bits.value: .* valid integer"),
         ("name: half", r"chips: Field required \(and 1\d more\)"),
         ("- a list", "a board file is a table of keys"),
-        ("a: [", "no YAML"),
+        ("a: [", "neither YAML nor JSON"),
+        ("extends: loihi2\ncores_per_chip: 1000000000", r"cores_per_chip.value: .* 65536"),
     ],
 )
 def test_a_wrong_board_file_is_named(tmp_path: Path, text: str, message: str) -> None:
@@ -66,6 +67,8 @@ def test_boards_do_not_extend_themselves(tmp_path: Path) -> None:
 def test_an_unknown_board_lists_the_known() -> None:
     with pytest.raises(ConfigError, match="no board moon: choose hala-point, kapoho-point, loihi2"):
         load_board("moon")
+    with pytest.raises(ConfigError, match=r"no board 9{59}…: choose"):
+        load_board("9" * 5000)
 
 
 def test_consecutive_cores_lie_on_neighbouring_tiles() -> None:

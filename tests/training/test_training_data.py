@@ -51,7 +51,7 @@ def test_unreadable_configurations(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="No such file"):
         load_config(tmp_path / "none.yaml")
     (tmp_path / "bad.yaml").write_text("name: [")
-    with pytest.raises(ConfigError, match="no readable YAML"):
+    with pytest.raises(ConfigError, match="neither YAML nor JSON"):
         load_config(tmp_path / "bad.yaml")
 
 

@@ -1,0 +1,1 @@
+"""What the project writes and reads as JSON and YAML: one typed class a schema."""

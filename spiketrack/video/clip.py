@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from spiketrack.errors import ClipError
 from spiketrack.video.boxes import Box, intersection
-from spiketrack.video.footage import (
-    SCAN_FRAMES,
-    Frame,
-    allowed_gap,
+from spiketrack.video.footage import Frame, read_images, survey_images
+from spiketrack.video.streams import (
+    CONVERT,
+    Header,
+    Tally,
+    address,
+    check_file,
     count_frames,
-    list_images,
     read_camera,
-    read_images,
+    read_header,
     read_video,
-    video_header,
+    without_password,
 )
 
 BUNDLED_NAME = "carphone_pristine.mp4"
 BUNDLED_BOX = Box(63, 33, 52, 65)  # the driver's face in the first frame, chin to hairline
+SCAN_FRAMES = 3000  # a longer video is counted while it is read; decoding it twice takes minutes
+GUESSED = 0.95  # of a count guessed from a duration: a variable frame rate makes it wrong
 
 
 @dataclass(frozen=True)
 class Clip:
     """Frames to follow an object through; iterate it for RGB uint8 (H, W, 3) arrays.
 
-    ``length``: frames that an iteration gives, None for a camera or a video too long to count
-    beforehand; ``fps``: frames a second, None if unknown; ``notes``: what a user should be told.
+    ``length``: frames that an iteration gives, None for a camera, an address or a video too long
+    to count beforehand; ``fps``: frames a second, None if unknown; ``notes``: what a user should
+    be told at once; ``late``: what only reading it brought to light; ``live``: has no end of its
+    own.
     """
 
     name: str
@@ -38,6 +45,8 @@ class Clip:
     fps: float | None
     notes: tuple[str, ...]
     read: Callable[[], Iterator[Frame]]
+    late: list[str] = field(default_factory=list, compare=False)
+    live: bool = False
 
     def __iter__(self) -> Iterator[Frame]:
         return self.read()
@@ -56,95 +65,129 @@ class Clip:
 
 
 def open_clip(source: str | Path | int, frames: int | None = None) -> Clip:
-    """Open a video file, a folder of frames or, given a number, a camera.
+    """Open a video file, a folder of frames, an address or, given a number, a camera.
 
     ``frames`` counts tracked frames, those after the first. Errors (``ClipError``, one line):
-    nothing there; not a video; fewer frames than the header claims or ``frames`` asks for
-    (a single missing one is only noted); no frame to track. A frame that cannot be read or has
-    another size is an error when it is reached.
+    nothing there; not a video; truncated, which is less than half of the frames that the header
+    claims; fewer frames than ``frames`` asks for (a single missing one is only noted); no frame
+    to track. A frame that cannot be read or has another size is an error when it is reached.
     """
     if frames is not None and frames < 1:
         raise ClipError(f"--frames {frames}: must be at least 1")
     if isinstance(source, int):
-        return Clip(f"camera {source}", None, None, (), lambda: _take(read_camera(source), frames))
+        camera = functools.partial(read_camera, source)
+        return Clip(f"camera {source}", None, None, (), lambda: _take(camera(), frames), live=True)
+    if (there := address(source)) is not None:
+        return _open_address(there, frames)
     path = Path(source)
-    if not path.exists():
-        raise ClipError(f"{path}: no such file or folder")
-    return _open_folder(path, frames) if path.is_dir() else _open_video(path, frames)
+    try:
+        folder = path.is_dir()
+    except (OSError, ValueError) as error:
+        raise ClipError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
+    return _open_folder(path, frames) if folder else _open_video(path, frames)
 
 
 def _open_folder(folder: Path, frames: int | None) -> Clip:
-    images = list_images(folder)
-    length, notes = _fit(str(folder), len(images), 0, frames)
-    return Clip(folder.absolute().name, length, None, notes, lambda: read_images(images[:length]))
+    found = survey_images(folder)
+    length, notes = _fit(str(folder), len(found.images), frames)
+    late: list[str] = []
+    images = found.images[:length]
+    name = folder.absolute().name
+    return Clip(name, length, None, (*found.notes, *notes), lambda: _told(images, late), late)
+
+
+def _told(images: tuple[Path, ...], late: list[str]) -> Iterator[Frame]:
+    late.clear()
+    return read_images(images, late)
+
+
+def _open_address(there: str, frames: int | None) -> Clip:
+    """An address is followed as it comes: it may have no end, and cannot be counted before."""
+    header = read_header(there)
+    name = PurePosixPath(without_password(there).partition("?")[0]).stem
+    return Clip(
+        name, None, header.fps or None, (), lambda: _take(read_video(there), frames), live=True
+    )
 
 
 def _open_video(path: Path, frames: int | None) -> Clip:
     """Short videos are decoded once to count their frames, longer ones as far as needed."""
-    if path.stat().st_size == 0:
-        raise ClipError(f"{path}: empty file, not a video")
-    claimed, fps = video_header(path)
-    gap = allowed_gap(path, claimed)
-    long = claimed > SCAN_FRAMES
+    check_file(path)
+    header = read_header(path)
+    long = header.frames > SCAN_FRAMES
     if long and frames is None:
-        whole = _counted(path, claimed, gap)
-        return Clip(path.stem, None, fps or None, (), whole)
-    most = frames + 1 if long and frames is not None else None
-    found = count_frames(path, most)
-    length, notes = _fit(str(path), found, 0 if long else claimed, frames, gap)
-    return Clip(path.stem, length, fps or None, notes, lambda: _take(read_video(path), length - 1))
+        late: list[str] = []
+        whole = functools.partial(_counted, path, header, late)
+        return Clip(path.stem, None, header.fps or None, (), whole, late)
+    tally = count_frames(path, frames + 1 if long and frames is not None else None)
+    claims = _turned(path, tally) if long else _shortfall(path, tally, header, frames)
+    length, notes = _fit(str(path), tally.found, frames)
+    return Clip(
+        path.stem,
+        length,
+        header.fps or None,
+        (*claims, *notes),
+        lambda: _take(read_video(path), length - 1),
+    )
 
 
-def _counted(path: Path, claimed: int, gap: int) -> Callable[[], Iterator[Frame]]:
-    """Read a long video, checking at its end that it held what its header claims."""
-
-    def frames() -> Iterator[Frame]:
-        count = 0
-        for frame in read_video(path):
-            count += 1
-            yield frame
-        _check_claim(str(path), count, claimed, gap)
-
-    return frames
+def _counted(path: Path, header: Header, late: list[str]) -> Iterator[Frame]:
+    """Read a long video, comparing at its end what it held with what its header claims."""
+    late.clear()
+    tally = Tally()
+    yield from read_video(path, tally)
+    late += _shortfall(path, tally, header, None)
 
 
 def _take(source: Iterator[Frame], frames: int | None) -> Iterator[Frame]:
     """The first frame and ``frames`` more; all if None."""
     for index, frame in enumerate(source):
-        if frames is not None and index > frames:
-            return
         yield frame
+        if frames is not None and index >= frames:
+            return
 
 
-def _fit(
-    name: str, found: int, claimed: int, frames: int | None, gap: int = 1
-) -> tuple[int, tuple[str, ...]]:
-    """(frames to read, notes) for ``found`` frames where so many are claimed and asked for."""
-    notes = []
-    _check_claim(name, found, claimed, gap)
-    if found < claimed:
-        notes.append(f"{name}: {found} frames decode, its header claims {claimed}")
+def _fit(name: str, found: int, frames: int | None) -> tuple[int, tuple[str, ...]]:
+    """(frames to read, notes) for ``found`` frames where so many tracked ones are asked for."""
     if found == 1:
         raise ClipError(f"{name}: holds a single frame; there is nothing to track")
     if frames is None:
-        return found, tuple(notes)
+        return found, ()
     if found < frames:
         raise ClipError(
             f"{name}: --frames {frames} asks for {frames} frames after the first, "
             f"it holds {found - 1}"
         )
-    if found == frames:
-        notes.append(f"{name}: holds {found - 1} frames after the first, not {frames}")
-    return min(found, frames + 1), tuple(notes)
+    short = f"{name}: holds {found - 1} frames after the first, not {frames}"
+    return min(found, frames + 1), (short,) if found == frames else ()
 
 
-def _check_claim(name: str, found: int, claimed: int, gap: int) -> None:
-    if not found:
-        raise ClipError(f"{name}: no frame can be decoded; empty or truncated video")
-    if found < claimed - gap:
+def _shortfall(path: Path, tally: Tally, header: Header, frames: int | None) -> tuple[str, ...]:
+    """Notes on frames that are missing; ``ClipError`` where half or more are.
+
+    Frames that an edit list hides were there; a count guessed from a duration may be off; with
+    ``frames`` the clip need not be whole.
+    """
+    if not tally.found:
         raise ClipError(
-            f"{name}: truncated video: {found} frames decode, its header claims {claimed}"
+            f"{path}: no frame can be decoded (codec {header.codec}); empty, truncated, or to be "
+            f"converted: {CONVERT}"
         )
+    claim = f"{tally.found} frames decode, its header claims {header.frames}"
+    there = tally.found + tally.hidden + tally.spoilt
+    if 2 * there < header.frames and not (frames is not None and frames < tally.found):
+        raise ClipError(
+            f"{path}: truncated video: {claim}; --frames {max(1, tally.found - 1)} takes those"
+        )
+    if tally.found >= header.frames * (1 if header.exact else GUESSED) and not tally.spoilt:
+        return _turned(path, tally)
+    why = [f"an edit list hides {tally.hidden}"] if tally.hidden else []
+    why += [f"{tally.spoilt} cannot be decoded"] if tally.spoilt else []
+    return (f"{path}: {claim}{': ' if why else ''}{', '.join(why)}", *_turned(path, tally))
+
+
+def _turned(path: Path, tally: Tally) -> tuple[str, ...]:
+    return (f"{path}: turned by {tally.turn}° as its header asks",) if tally.turn else ()
 
 
 def bundled_clip() -> Path:

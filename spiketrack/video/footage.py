@@ -1,90 +1,58 @@
-"""How frames are read: from a video file, a folder of images or a camera, always RGB uint8."""
+"""Images as frames: how they are found in a folder, ordered and read, always as RGB uint8."""
 
 from __future__ import annotations
 
-import os
+import functools
+import itertools
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from spiketrack.errors import ClipError
+from spiketrack.video.levels import Levels, Raw, extent
 
 Frame = NDArray[np.uint8]
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm"})
-SCAN_FRAMES = 3000  # a longer video is counted while it is read; decoding it twice takes minutes
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".jp2"}
+)
+HOMES = ("img", "imgs", "color", "images", "frames")  # OTB and LaSOT, TNL2K, VOT, others
+_NUMBER = re.compile(r"([0-9]+)")
 
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # our own line replaces FFmpeg's
+
+@dataclass(frozen=True)
+class ImageFolder:
+    """Images of a folder in natural order, and what a user should be told of them."""
+
+    images: tuple[Path, ...]
+    notes: tuple[str, ...]
 
 
 def quiet() -> None:
     """Keep OpenCV from printing beside our one line."""
-    cv2.setLogLevel(0)
+    home: Any = cv2
+    if not hasattr(cv2, "setLogLevel"):  # moved in OpenCV 5
+        home = home.utils.logging
+    home.setLogLevel(0)
 
 
-@contextmanager
-def captured(path: Path) -> Iterator[cv2.VideoCapture]:
-    """An opened video; ``ClipError`` if OpenCV finds none in the file."""
-    quiet()
-    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
-    try:
-        if not capture.isOpened():
-            raise ClipError(
-                f"{path}: not a video that OpenCV can read, or cut off before its index"
-            )
-        yield capture
-    finally:
-        capture.release()
+def read_images(paths: tuple[Path, ...], notes: list[str] | None = None) -> Iterator[Frame]:
+    """Images as frames; deep ones share the clip's levels, of which ``notes`` is told.
 
-
-def video_header(path: Path) -> tuple[int, float]:
-    """(frames, frames a second) as the file claims; 0 where it does not say."""
-    with captured(path) as capture:
-        count = float(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        fps = float(capture.get(cv2.CAP_PROP_FPS))
-    return int(count) if 0 < count < 2**31 else 0, fps if 0 < fps < 1e4 else 0.0
-
-
-def allowed_gap(path: Path, claimed: int) -> int:
-    """Frames that may be missing without the video being truncated.
-
-    1; but Matroska, WebM and Flash headers hold a duration, from which FFmpeg guesses the
-    count, and a variable frame rate makes that guess wrong: a twentieth of the frames.
+    ``ClipError`` names one that cannot be read or has another size.
     """
-    with path.open("rb") as file:
-        guessed = file.read(4).startswith((b"\x1aE\xdf\xa3", b"FLV"))
-    return max(1, claimed // 20) if guessed else 1
-
-
-def count_frames(path: Path, most: int | None = None) -> int:
-    """Frames that really decode, counted up to ``most``."""
-    with captured(path) as capture:
-        count = 0
-        while (most is None or count < most) and capture.grab():
-            count += 1
-    return count
-
-
-def read_video(path: Path) -> Iterator[Frame]:
-    """Frames of a video in order."""
-    with captured(path) as capture:
-        while True:
-            found, image = capture.read()
-            if not found:
-                return
-            yield to_rgb(image)
-
-
-def read_images(paths: tuple[Path, ...]) -> Iterator[Frame]:
-    """Images as frames; ``ClipError`` names one that cannot be read or has another size."""
+    levels = levels_of(paths)
+    if levels is not None and notes is not None:
+        notes.append(levels.note(str(paths[0].parent)))
     size: tuple[int, ...] | None = None
     for path in paths:
-        frame = read_image(path)
+        frame = read_image(path, levels)
         size = size or frame.shape
         if frame.shape != size:
             got, first = (f"{s[1]}x{s[0]}" for s in (frame.shape, size))
@@ -92,33 +60,59 @@ def read_images(paths: tuple[Path, ...]) -> Iterator[Frame]:
         yield frame
 
 
-def read_image(path: Path) -> Frame:
-    """One image as RGB (H, W, 3); grey ones get three equal channels."""
+def read_image(path: Path, levels: Levels | None = None) -> Frame:
+    """One image as RGB (H, W, 3); grey ones get three equal channels.
+
+    Pixels deeper than 8 bits are brought to 8 by ``levels``, else by this image's own.
+    """
+    raw = read_raw(path)
+    if raw.dtype != np.uint8:
+        chosen = levels or levels_of((path,))
+        raw = raw.astype(np.uint8) if chosen is None else chosen.to_bytes(raw)
+    return to_rgb(raw)
+
+
+@functools.lru_cache(maxsize=64)
+def levels_of(paths: tuple[Path, ...]) -> Levels | None:
+    """Levels of a clip's images, None where they are of 8 bits; deep ones are all looked at.
+
+    The first image tells whether they are deep; a later one that cannot be read is left to the
+    reader that reaches it.
+    """
+    first = read_raw(paths[0])
+    if first.dtype == np.uint8:
+        return None
+    found = extent(first)
+    for path in paths[1:]:
+        try:
+            raw = read_raw(path)
+        except ClipError:
+            continue
+        if raw.dtype != np.uint8:
+            found = found.joined(extent(raw))
+    return found.levels()
+
+
+def read_raw(path: Path) -> Raw:
+    """One image as BGR (H, W, 3) of the type that it is stored in."""
     quiet()
     try:
         data = np.frombuffer(path.read_bytes(), np.uint8)
     except OSError as error:
         raise ClipError(f"{path}: cannot be read: {error.strerror}") from error
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    try:
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH) if data.size else None
+    except cv2.error as error:
+        raise ClipError(f"{path}: unreadable frame: {_short(error)}") from error
     if image is None:
         raise ClipError(f"{path}: unreadable frame: empty, truncated or no image")
-    return to_rgb(image)
+    return np.asarray(image)
 
 
-def read_camera(index: int) -> Iterator[Frame]:
-    """Frames of a camera until it stops answering; ``ClipError`` if there is none."""
-    quiet()
-    capture = cv2.VideoCapture(index)
-    try:
-        if not capture.isOpened():
-            raise ClipError(f"camera {index}: there is none, or it is in use")
-        while True:
-            found, image = capture.read()
-            if not found:
-                return
-            yield to_rgb(image)
-    finally:
-        capture.release()
+def _short(error: cv2.error) -> str:
+    if "CV_IO_MAX_IMAGE" in str(error):
+        return "its header claims more pixels than OpenCV reads (2^20 a side, 2^30 in all)"
+    return f"OpenCV refuses it ({getattr(error, 'err', None) or 'no reason given'})"
 
 
 def to_rgb(image: NDArray[np.uint8]) -> Frame:
@@ -127,18 +121,72 @@ def to_rgb(image: NDArray[np.uint8]) -> Frame:
     return frame
 
 
-def natural_key(path: Path) -> list[tuple[int, int | str]]:
-    """Sort key by which ``frame2`` comes before ``frame10``."""
-    parts = re.split(r"(\d+)", path.name)
-    return [(0, int(part)) if part.isdigit() else (1, part.lower()) for part in parts if part]
+def natural_key(path: Path) -> tuple[list[tuple[int, Any]], str]:
+    """Sort key by which ``frame2`` comes before ``frame10``; equal ones go by their full name."""
+    parts = _NUMBER.split(path.name)
+    key = [(0, int(p)) if _NUMBER.fullmatch(p) else (1, p.lower()) for p in parts if p]
+    return key, path.name
+
+
+def frame_number(path: Path) -> int | None:
+    """The last number in a file's name, None without one."""
+    found = _NUMBER.findall(path.stem)
+    return int(found[-1]) if found else None
+
+
+def image_home(folder: Path) -> Path:
+    """The folder itself, or the sub-folder in which data sets keep the frames."""
+    return next((folder / name for name in HOMES if (folder / name).is_dir()), folder)
+
+
+def survey_images(folder: Path) -> ImageFolder:
+    """Images of a folder, or of its sub-folder for frames; hidden files are left out and said."""
+    home = image_home(folder)
+    try:
+        found = [p for p in home.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()]
+    except OSError as error:
+        raise ClipError(f"{home}: {error.strerror or error}") from error
+    hidden = sorted(p for p in found if p.name.startswith("."))
+    images = sorted((p for p in found if not p.name.startswith(".")), key=natural_key)
+    if not images:
+        raise ClipError(f"{home}: no frames in this folder; expected .jpg, .png or other images")
+    skipped = [f"{home}: hidden files are no frames: {_names(hidden)}"] if hidden else []
+    return ImageFolder(tuple(images), (*skipped, *_order_notes(home, images)))
 
 
 def list_images(folder: Path) -> tuple[Path, ...]:
-    """Images of a folder, or of its ``img`` sub-folder (OTB, LaSOT), in natural order."""
-    inner = folder / "img"
-    home = inner if inner.is_dir() else folder
-    found = [p for p in home.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()]
-    visible = [p for p in found if not p.name.startswith(".")]
-    if not visible:
-        raise ClipError(f"{home}: no frames in this folder; expected .jpg, .png or other images")
-    return tuple(sorted(visible, key=natural_key))
+    """The images that ``survey_images`` finds."""
+    return survey_images(folder).images
+
+
+def _order_notes(home: Path, images: list[Path]) -> list[str]:
+    """Numbers that are missing, or that several images share."""
+    pairs = [
+        (a, b, one, two)
+        for a, b in itertools.pairwise(images)
+        if (one := frame_number(a)) is not None and (two := frame_number(b)) is not None
+    ]
+    notes = []
+    twins = [f"{a.name} and {b.name}" for a, b, one, two in pairs if _same_key(a, b)]
+    if twins:
+        notes.append(f"{home}: frames of the same number, by name: {_some(twins)}")
+    steps = {two - one for _, _, one, two in pairs if two > one}
+    gaps = [f"{a.name} to {b.name}" for a, b, one, two in pairs if two - one > 1]
+    if gaps:
+        known = f"always by {min(steps)}" if len(steps) == 1 else _some(gaps)
+        notes.append(f"{home}: frame numbers jump, taken as neighbours: {known}")
+    return notes
+
+
+def _same_key(a: Path, b: Path) -> bool:
+    one, two = (natural_key(Path(path.stem))[0] for path in (a, b))
+    return one == two
+
+
+def _names(paths: list[Path]) -> str:
+    return _some([path.name for path in paths])
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more

@@ -14,7 +14,8 @@ from typing_extensions import Self
 from spiketrack.errors import ClipError, SpikeTrackError
 from spiketrack.files import atomic_path
 from spiketrack.video.boxes import Box
-from spiketrack.video.footage import Frame, count_frames
+from spiketrack.video.footage import Frame
+from spiketrack.video.streams import count_frames
 
 COLOUR = (255, 196, 0)  # amber, RGB: seen on dark and on bright footage
 SHADOW = (0, 0, 0)
@@ -85,7 +86,7 @@ class VideoFile:
 
     def _publish(self) -> None:
         try:
-            written = count_frames(self.temporary)
+            written = count_frames(self.temporary).found
         except ClipError:
             written = 0
         if not written or written != self.count:

@@ -30,6 +30,7 @@ from spiketrack.video.boxes import Box, read_csv, read_rectangles
 from spiketrack.video.clip import BUNDLED_BOX, Clip, open_clip
 from spiketrack.video.footage import Frame
 from spiketrack.video.render import Filmstrip, VideoFile, annotate
+from spiketrack.video.streams import Tally
 
 FRAMES, BOXES = moving_patch(8)
 BOX = "10,20,20,16"
@@ -293,7 +294,7 @@ def test_short_filmstrips_are_filled_up() -> None:
 def test_a_video_that_was_not_written_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("spiketrack.video.render.count_frames", lambda path: 1)
+    monkeypatch.setattr("spiketrack.video.render.count_frames", lambda path: Tally(1))
     video = VideoFile(tmp_path / "v.mp4", 25)
     video.__enter__()
     video.add(FRAMES[0])

@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from spiketrack.errors import GraphError
 from spiketrack.integer.convolutions import channels_last, convolution, memory_read
+from spiketrack.integer.count_range import counted
 from spiketrack.integer.graph import (
     COUNT,
     MEMORY,
@@ -63,6 +64,7 @@ class Program:
         self.steps = [(n, KERNELS[n](n, graph)) for n in chosen if not isinstance(n, Input)]
         if fused:
             self._fuse(graph, {n.name for n in chosen}, sent)
+        self.counting = {n.name for n in graph.populations}
         self.last_use = {name: node.name for node, _ in self.steps for name in node.inputs}
 
     def run(
@@ -75,13 +77,16 @@ class Program:
         """Outputs of all nodes, or of those in ``keep`` (others are freed after their last use).
 
         ``observe`` sees every node with its inputs and output; then an entry of ``forced``
-        replaces the output (teacher forcing).
+        replaces the output (teacher forcing). ``GraphError`` names a population whose counts
+        are not 0..4.
         """
         graph = self.graph
         live = {name: as_signal(graph, name, value) for name, value in values.items()}
         for node, kernel in self.steps:
             inputs = [live[name] for name in node.inputs]
             output = kernel(inputs)
+            if node.name in self.counting:
+                counted(node.name, output)
             if observe is not None:
                 observe(node, inputs, output)
             if forced is not None and node.name in forced:
@@ -114,7 +119,7 @@ class Program:
 def as_signal(graph: Graph, name: str, value: Tensor) -> Tensor:
     """Integers of a node as kernels take them: counts uint8, others float32, maps channels last."""
     signal = graph.signal(name)
-    value = value.to(torch.uint8 if signal == COUNT else torch.float32)
+    value = counted(name, value).to(torch.uint8) if signal == COUNT else value.to(torch.float32)
     return value.contiguous() if signal == MEMORY else channels_last(value)
 
 

@@ -1,0 +1,28 @@
+"""Counts lie in 0..4: what lies outside is a fault of a kernel or of a message, never a number."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from spiketrack.errors import GraphError
+from spiketrack.limits import MAX_COUNT
+
+Values = TypeVar("Values", Tensor, NDArray[Any])
+
+
+def counted(name: str, values: Values) -> Values:
+    """``values`` of a population, whole numbers of any type; ``GraphError`` names the population.
+
+    One pass for unsigned types, two for others.
+    """
+    x: Tensor = torch.as_tensor(values)
+    top = x.amax().item()
+    bottom = 0 if x.dtype == torch.uint8 else x.amin().item()
+    if bottom < 0 or not top <= MAX_COUNT:
+        worst = bottom if bottom < 0 else top
+        raise GraphError(f"{name}: a count of {worst:g}; populations count 0 to {MAX_COUNT}")
+    return values

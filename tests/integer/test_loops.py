@@ -14,6 +14,7 @@ from support.random_graphs import Array, graphs, random_inputs, tiny_graph
 
 from spiketrack.integer import convolutions, loops
 from spiketrack.integer.convolutions import convolution, memory_read
+from spiketrack.integer.exact_ops import OneStep
 from spiketrack.integer.graph import COUNT, MEMORY, POPULATIONS, Conv, Graph, Input, Neuron, Read
 from spiketrack.integer.kernels import Program, as_signal
 from spiketrack.integer.neurons import power_of_two_unit, thresholds
@@ -211,7 +212,7 @@ def test_memory_is_packed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     packed: list[Read] = []
     original = convolutions._grouped
 
-    def grouped(weight: torch.Tensor, node: Read) -> convolutions.OneStep:
+    def grouped(weight: torch.Tensor, node: Read) -> OneStep:
         packed.append(node)
         return original(weight, node)
 

@@ -23,6 +23,10 @@ class NirError(SpikeTrackError):
     """A ``.nir`` file or an export folder that cannot be read as ours."""
 
 
+class DocumentError(SpikeTrackError):
+    """A JSON document of ours that is missing, of another version, or holds a wrong value."""
+
+
 class ConfigError(SpikeTrackError):
     """A configuration, price or board file with a wrong key or value."""
 

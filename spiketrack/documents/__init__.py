@@ -1,1 +1,26 @@
 """What the project writes and reads as JSON and YAML: one typed class a schema."""
+
+from __future__ import annotations
+
+from spiketrack.documents.base import Document
+from spiketrack.documents.bench import BenchDocument
+from spiketrack.documents.doctor import DoctorDocument
+from spiketrack.documents.energy import EnergyDocument
+from spiketrack.documents.manifest import Manifest
+from spiketrack.documents.placement import MapDocument
+from spiketrack.documents.run import RunDocument
+from spiketrack.documents.tracking import EvaluationDocument, TrackDocument
+from spiketrack.documents.verification import VerifyDocument
+
+# by the command that writes it; a folder's own file by what the folder is
+SCHEMAS: dict[str, type[Document]] = {
+    "manifest": Manifest,
+    "run": RunDocument,
+    "verify": VerifyDocument,
+    "energy": EnergyDocument,
+    "map": MapDocument,
+    "track": TrackDocument,
+    "evaluation": EvaluationDocument,
+    "bench": BenchDocument,
+    "doctor": DoctorDocument,
+}

@@ -1,0 +1,85 @@
+"""``manifest.json`` of an export folder: what made the ``.nir`` files and what is in them."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from spiketrack.documents.base import Count, Digest, Document, FourNumbers, Part, Share, Sparse
+from spiketrack.documents.network import CheckpointPart, NetworkPart, TrackerPart
+
+
+class Calibration(Part):
+    """What the quantiser's statistics are from: clip, first box, tracked frames."""
+
+    clip: str
+    box: FourNumbers
+    frames: Count
+
+
+class NotStandard(Part):
+    """Operations that NIR does not have, each with the reason, in a vocabulary of this project."""
+
+    vocabulary: str
+    version: int
+    operations: dict[str, str]
+
+
+class LayerFormat(Sparse):
+    """A node's shapes, number format and head-room; ``peak``: its largest partial sum.
+
+    Convolutions also have weights, their shape and bits and the least and largest shift;
+    populations thresholds, reset and decay.
+    """
+
+    name: str
+    type: str
+    signal: str
+    inputs: tuple[str, ...]
+    shape: tuple[Count, ...]
+    dense_mac: Count
+    fraction: int
+    peak: int
+    headroom_bits: float
+    weights: Count | None = None
+    weight_shape: tuple[Count, ...] | None = None
+    weight_bits: Count | None = None
+    shift: tuple[int, int] | None = None
+    thresholds: tuple[int, ...] | None = None
+    reset: int | None = None
+    decay: tuple[int, ...] | None = None
+
+
+class OutletEntry(Part):
+    """A file or folder in another format: what it covers, what it leaves out (reason → nodes)."""
+
+    path: str
+    branch: str
+    arithmetic: str
+    populations: Count
+    of: Count
+    operations: Share
+    left_out: dict[str, Count]
+
+
+class Manifest(Document, Sparse):
+    """An export folder. ``network_digest``: of both integer graphs, whatever file holds them;
+    ``files``: SHA-256 of every other file of the folder by its path in it.
+    """
+
+    REMEDY: ClassVar[str] = "export the checkpoint again"
+    INDENT: ClassVar[int] = 1
+
+    schema_id: Literal["spiketrack-export"] = Field(default="spiketrack-export", alias="format")
+    version: Literal[1] = 1
+    versions: dict[str, str]
+    checkpoint: CheckpointPart
+    network: NetworkPart
+    tracker: TrackerPart
+    calibration: Calibration | None
+    not_standard_nir: NotStandard
+    layers: dict[str, tuple[LayerFormat, ...]]
+    also: dict[str, tuple[OutletEntry, ...]] | None = None
+    network_digest: Digest
+    files: dict[str, Digest]

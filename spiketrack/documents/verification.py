@@ -1,0 +1,169 @@
+"""``verify --json``: the same crops through every backend, compared count by count."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field, model_validator
+from typing_extensions import Self
+
+from spiketrack.documents.base import Count, Digest, Document, FourNumbers, Number, Part, Share
+from spiketrack.documents.network import NetworkPart
+
+
+class BackendAgreement(Part):
+    """One backend against integer; ``maps_differ``: frames whose maps do."""
+
+    exact: bool
+    counts_compared: Count
+    mismatches: Count
+    maps_differ: Count
+
+    @property
+    def proven(self) -> bool:
+        """Something was compared and nothing differed."""
+        return self.counts_compared > 0 and not self.mismatches and not self.maps_differ
+
+
+class FirstDivergence(Part):
+    """The first count that differs: ``index`` is (C, H, W)."""
+
+    backend: str
+    branch: str
+    population: str
+    frame: int
+    step: int
+    index: tuple[int, ...]
+    expected: int
+    found: int
+
+
+class PopulationRow(Part):
+    """Counts of one population compared over all backends; ``backends``: mismatches of each."""
+
+    branch: str
+    population: str
+    compared: Count
+    mismatches: Count
+    backends: dict[str, Count]
+
+
+class LossRow(Part):
+    """What one population loses to rounding, fed the float network's counts."""
+
+    branch: str
+    population: str
+    counts: Count
+    mismatches: Count
+    mismatch_rate: Share
+    mean_count_float: float
+    mean_difference: float | None
+    sqnr_db: float | None
+    ties: Count
+
+
+class Place(Part):
+    """A population of a branch."""
+
+    branch: str
+    population: str
+
+
+class LossSummary(Part):
+    """Mean and worst mismatch over the populations, gates apart."""
+
+    populations: Count
+    mean_mismatch_rate: Share
+    worst_mismatch_rate: Share
+    worst_population: Place
+    gates: Count
+    worst_gate_mismatch_rate: Share | None
+
+
+class FreeRunning(Part):
+    """Float and integer each on its own road, frame by frame."""
+
+    iou: tuple[Share, ...]
+    score_difference: tuple[float, ...]
+    median_iou: Share | None
+    mean_score_difference: float | None
+
+
+class SameCrops(Part):
+    """Boxes of float and integer from the same crop, frame by frame."""
+
+    iou: tuple[Share, ...]
+    median_iou: Share | None
+
+
+class FloatPart(Part):
+    """The float network against the integer one."""
+
+    teacher_forced: tuple[LossRow, ...]
+    summary: LossSummary
+    free_running: FreeRunning
+    same_crops: SameCrops
+
+
+class FrameRow(Part):
+    """Boxes and scores of one frame by backend."""
+
+    frame: Count
+    updated: bool
+    boxes: dict[str, FourNumbers]
+    scores: dict[str, Number]
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.boxes.keys() != self.scores.keys():
+            raise ValueError("boxes and scores name different backends")
+        return self
+
+
+class VerifyDocument(Document):
+    """A verification; its verdict must be that of its rows.
+
+    ``exact``: every integer backend agrees in every count and map; null where none was compared.
+    ``counts_compared``, ``mismatches``, ``populations``, ``frames``: over all backends together.
+    """
+
+    REMEDY: ClassVar[str] = "write it with spiketrack verify --json"
+
+    schema_id: Literal["spiketrack.verify"] = Field(default="spiketrack.verify", alias="schema")
+    version: Literal[1] = 1
+    spiketrack: str
+    exact: bool | None
+    counts_compared: Count
+    mismatches: Count
+    populations: Count
+    frames: Count
+    updates: tuple[Count, ...]
+    backends: dict[str, BackendAgreement]
+    first_divergence: FirstDivergence | None
+    by_population: tuple[PopulationRow, ...]
+    float_: FloatPart | None = Field(alias="float")
+    boxes: tuple[FrameRow, ...]
+    network: NetworkPart
+    clip: str
+    box: FourNumbers
+    network_digest: Digest
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        """What says ``exact`` must be exact."""
+        found = self.backends.values()
+        if any(backend.exact != backend.proven for backend in found):
+            raise ValueError("backends: exact contradicts the counts beside it")
+        if self.exact != (all(backend.exact for backend in found) if self.backends else None):
+            raise ValueError("exact contradicts the backends")
+        for total, rows, each in (
+            (self.counts_compared, "counts_compared", "compared"),
+            (self.mismatches, "mismatches", "mismatches"),
+        ):
+            sums = (
+                sum(getattr(b, rows) for b in found),
+                sum(getattr(row, each) for row in self.by_population),
+            )
+            if sums != (total, total):
+                raise ValueError(f"{rows} is not the sum of its rows")
+        return self

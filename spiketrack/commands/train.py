@@ -52,6 +52,8 @@ def train(
     folder = out or Path("runs") / chosen.name
     with console.status("Reading the pictures"):
         collection = load_collection(data_root(data), chosen.data)
+    for note in collection.notes:
+        console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
     console.print(
         f"{chosen.name}: {len(collection.clips)} videos, {len(collection.stills)} images, "
         f"{len(collection.validation)} videos kept out"

@@ -1,34 +1,30 @@
-"""Benchmark sequences on disk: OTB, LaSOT and GOT-10k layouts, one folder or a folder of them.
+"""Benchmark sequences on disk, one folder or a folder of them: what they hold, where they are.
 
-OTB: ``img/``, ``groundtruth_rect.txt`` (``groundtruth_rect.2.txt`` for a second target).
-LaSOT: ``img/``, ``groundtruth.txt``, ``full_occlusion.txt``, ``out_of_view.txt``.
-GOT-10k: images beside ``groundtruth.txt``, ``absence.label``, ``cover.label``.
-All count pixels from 1 (their toolkits are, or follow, Matlab's); here they count from 0.
+Evaluation and training read them here alike; the layouts are in ``spiketrack.tracking.layouts``.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spiketrack.errors import ClipError
-from spiketrack.video.boxes import Box, read_rectangles
-from spiketrack.video.footage import Frame, list_images, natural_key, read_images
+from spiketrack.tracking.layouts import Source, find_sources
+from spiketrack.tracking.otb import omitted, ranged
+from spiketrack.video.boxes import Box, read_rectangles, read_text
+from spiketrack.video.footage import Frame, ImageFolder, natural_key, read_images, survey_images
 
 DEPTH = 2  # LaSOT keeps sequences in folders of their class
+HIDDEN_FLAGS = ("full_occlusion.txt", "out_of_view.txt", "absence.label")  # not 0: hidden
+COVER = "cover.label"  # eighths of the target that are visible
 
-# OTB-100 annotates only a part of the frames of these (its benchmark's configSeqs).
-OTB_RANGES = {
-    "David": (300, 770),
-    "Diving": (1, 215),
-    "Football1": (1, 74),
-    "Freeman3": (1, 460),
-    "Freeman4": (1, 283),
-}
+Boxes = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -36,116 +32,166 @@ class Sequence:
     """Images of one sequence, the target's box in each, and where the target is visible.
 
     ``boxes``: (N, 4) x, y, w, h in pixels from 0; ``visible``: (N,), False where the target is
-    absent, wholly occluded, out of view or has no box.
+    absent, wholly occluded, out of view or has no box; ``labelled``: False where the labels hold
+    the first frame's box alone, as the test parts of GOT-10k and TrackingNet do; ``notes``: what
+    a user should be told.
     """
 
     name: str
     layout: str
     images: tuple[Path, ...]
-    boxes: NDArray[np.float64]
-    visible: NDArray[np.bool_]
+    boxes: Boxes
+    visible: Flags
+    labelled: bool = True
+    notes: tuple[str, ...] = ()
 
     @property
     def start(self) -> Box:
         """The box in the first frame."""
         return Box(*(float(v) for v in self.boxes[0]))
 
-    def frames(self) -> Iterator[Frame]:
-        """RGB frames in order."""
-        return read_images(self.images)
+    def frames(self, notes: list[str] | None = None) -> Iterator[Frame]:
+        """RGB frames in order; ``notes`` is told what only reading them shows."""
+        return read_images(self.images, notes)
 
     def cut(self, frames: int | None) -> Sequence:
         """The first frame and at most ``frames`` more."""
         end = None if frames is None else frames + 1
-        return Sequence(
-            self.name, self.layout, self.images[:end], self.boxes[:end], self.visible[:end]
+        return dataclasses.replace(
+            self, images=self.images[:end], boxes=self.boxes[:end], visible=self.visible[:end]
         )
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A sequence that is there but cannot be read, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass
+class Survey:
+    """What a folder holds: sequences in natural order of their names, refusals, notes."""
+
+    sequences: list[Sequence] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def find_sequences(folder: Path) -> list[Sequence]:
-    """The sequence in ``folder``, or all those below it, in natural order of their names.
+    """The sequences that ``survey`` finds; ``ClipError`` where it refuses one."""
+    found = survey(folder)
+    if found.refused:
+        raise ClipError(found.refused[0].reason)
+    return found.sequences
 
-    ``ClipError``: no such folder, no sequence in it, or a sequence whose boxes do not fit.
+
+def survey(folder: Path) -> Survey:
+    """The sequence in ``folder``, or all those below it; what is odd or skipped is noted.
+
+    ``ClipError``: no such folder, or no sequence in it.
     """
     if not folder.is_dir():
         raise ClipError(f"{folder}: no such folder of sequences")
-    found = list(_walk(folder, DEPTH))
-    if not found:
+    found = Survey()
+    _walk(folder, DEPTH, found)
+    if not (found.sequences or found.refused):
+        more = f" ({found.notes[0]})" if found.notes else ""
         raise ClipError(
             f"{folder}: no sequence found; expected groundtruth_rect.txt or groundtruth.txt in it "
-            "or in its sub-folders"
+            f"or in its sub-folders{more}"
         )
-    _refuse_twins(folder, [sequence.name for sequence in found])
     return found
 
 
-def _refuse_twins(folder: Path, names: list[str]) -> None:
-    twins = sorted({name for name in names if names.count(name) > 1})
-    if twins:
-        raise ClipError(f"{folder}: several sequences are named {', '.join(twins)}")
+def _walk(folder: Path, depth: int, found: Survey) -> None:
+    try:
+        sources = find_sources(folder, found.notes)
+        children = sorted((p for p in folder.iterdir() if p.is_dir()), key=natural_key)
+    except (ClipError, OSError) as error:
+        reason = str(error) if isinstance(error, ClipError) else f"{folder}: {error.strerror}"
+        found.refused.append(Refused(folder.absolute().name, reason))
+        return
+    for source in sources:
+        _add(source, found)
+    for child in children if depth and not sources else ():
+        if child.name.startswith(".") or child.name == "__MACOSX":
+            found.notes.append(f"{child}: skipped, a hidden folder")
+        else:
+            _walk(child, depth - 1, found)
 
 
-def _walk(folder: Path, depth: int) -> Iterator[Sequence]:
-    labels = sorted(folder.glob("groundtruth_rect*.txt"), key=natural_key)
-    plain = folder / "groundtruth.txt"
-    if labels:
-        yield from (_otb(folder, label, len(labels) > 1) for label in labels)
-    elif plain.is_file():
-        yield _lasot(folder, plain) if (folder / "img").is_dir() else _got10k(folder, plain)
-    elif depth:
-        for child in sorted((p for p in folder.iterdir() if p.is_dir()), key=natural_key):
-            yield from _walk(child, depth - 1)
+def _add(source: Source, found: Survey) -> None:
+    try:
+        known = [s.name for s in found.sequences] + [r.name for r in found.refused]
+        if source.name in known:
+            raise ClipError(
+                f"{source.label.parent}: several sequences are named {source.name}; rename one"
+            )
+        found.sequences.append(read_sequence(source))
+    except ClipError as error:
+        found.refused.append(Refused(source.name, str(error)))
 
 
-def _otb(folder: Path, label: Path, several: bool) -> Sequence:
-    name = folder.absolute().name
-    images = list_images(folder)
-    boxes = read_rectangles(label)
-    first, last = OTB_RANGES.get(name, (1, 0))
-    if len(boxes) == last - first + 1 < len(images):
-        images = images[first - 1 : last]
-    target = label.stem.removeprefix("groundtruth_rect").lstrip("._") or "1"
-    return _checked(f"{name}.{target}" if several else name, "OTB", images, boxes, label)
-
-
-def _lasot(folder: Path, label: Path) -> Sequence:
-    images = list_images(folder)
-    hidden = _flags(folder / "full_occlusion.txt", len(images))
-    hidden |= _flags(folder / "out_of_view.txt", len(images))
-    name = folder.absolute().name
-    return _checked(name, "LaSOT", images, read_rectangles(label), label, ~hidden)
-
-
-def _got10k(folder: Path, label: Path) -> Sequence:
-    images = list_images(folder)
-    seen = ~_flags(folder / "absence.label", len(images))
-    if (folder / "cover.label").is_file():  # eighths of the target that are visible
-        seen &= _flags(folder / "cover.label", len(images))
-    return _checked(folder.absolute().name, "GOT-10k", images, read_rectangles(label), label, seen)
-
-
-def _flags(path: Path, count: int) -> NDArray[np.bool_]:
-    """Numbers of a label file, on one line or many, as booleans; all False without the file."""
-    if not path.is_file():
-        return np.zeros(count, bool)
-    fields = path.read_text(encoding="utf-8", errors="replace").replace(",", " ").split()
-    if len(fields) != count or not all(field.lstrip("-").isdigit() for field in fields):
-        raise ClipError(f"{path}: holds {len(fields)} entries, expected {count} whole numbers")
-    return np.array([int(field) != 0 for field in fields])
-
-
-def _checked(
-    name: str,
-    layout: str,
-    images: tuple[Path, ...],
-    boxes: list[Box],
-    label: Path,
-    seen: NDArray[np.bool_] | None = None,
-) -> Sequence:
-    if len(boxes) != len(images):
-        raise ClipError(f"{label}: {len(boxes)} boxes for {len(images)} frames")
+def read_sequence(source: Source) -> Sequence:
+    """Frames and labels of one sequence; ``ClipError`` names the file that does not fit."""
+    if not source.frames.is_dir():
+        raise ClipError(
+            f"{source.label}: {source.layout} layout: no folder of frames at {source.frames}"
+        )
+    frames = survey_images(source.frames)
+    boxes = (source.read or read_rectangles)(source.label)
+    if source.layout == "OTB":
+        frames = ImageFolder(ranged(source.name, frames.images, len(boxes)), frames.notes)
+    labelled = not (len(boxes) == 1 < len(frames.images))
+    notes = [*source.notes, *frames.notes]
+    if not labelled:
+        notes.append(f"{source.label}: holds the first frame's box alone: tracked, not scored")
+    elif len(boxes) != len(frames.images):
+        why = f" ({'; '.join(frames.notes)})" if frames.notes else ""
+        raise ClipError(f"{source.label}: {len(boxes)} boxes for {len(frames.images)} frames{why}")
     if not boxes[0].valid:
-        raise ClipError(f"{label}: line 1: the first frame needs a box with a size")
-    valid = np.array([box.valid for box in boxes])
-    array = np.array([box.as_tuple() for box in boxes])
-    return Sequence(name, layout, images, array, valid if seen is None else valid & seen)
+        raise ClipError(f"{source.label}: line 1: the first frame needs a box with a size")
+    array = np.full((len(frames.images), 4), np.nan)
+    array[: len(boxes)] = [box.as_tuple() for box in boxes]
+    visible = np.zeros(len(array), np.bool_)
+    visible[: len(boxes)] = [box.valid for box in boxes]
+    visible &= ~_hidden(source.label.parent, len(array))
+    whole = Sequence(
+        source.name, source.layout, frames.images, array, visible, labelled, tuple(notes)
+    )
+    return _without_omitted(whole)
+
+
+def _without_omitted(whole: Sequence) -> Sequence:
+    """OTB's Tiger1 starts later, as its benchmark's lists have it."""
+    first = omitted(whole.name, len(whole.boxes)) if whole.layout == "OTB" else 0
+    if not first:
+        return whole
+    return dataclasses.replace(
+        whole,
+        images=whole.images[first:],
+        boxes=whole.boxes[first:],
+        visible=whole.visible[first:],
+        notes=(*whole.notes, f"{whole.name}: starts at frame {first + 1}, as OTB's lists have it"),
+    )
+
+
+def _hidden(folder: Path, count: int) -> Flags:
+    hidden = np.zeros(count, np.bool_)
+    for name in HIDDEN_FLAGS:
+        if (folder / name).is_file():
+            hidden |= _flags(folder / name, count)
+    if (folder / COVER).is_file():
+        hidden |= ~_flags(folder / COVER, count)
+    return hidden
+
+
+def _flags(path: Path, count: int) -> Flags:
+    """Numbers of a label file, on one line or many, as booleans."""
+    fields = read_text(path).replace(",", " ").replace(";", " ").split()
+    whole = all(field.isascii() and field.lstrip("-").isdecimal() for field in fields)
+    if len(fields) != count or not whole:
+        raise ClipError(f"{path}: holds {len(fields)} entries, expected {count} whole numbers")
+    return np.array([field.strip("-0") != "" for field in fields], np.bool_)

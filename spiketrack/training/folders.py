@@ -1,29 +1,32 @@
-"""Training pictures in memory: videos in OTB or GOT-10k layout and folders of stills.
+"""Training pictures in memory: videos in every layout that evaluation reads, folders of stills.
 
-A video is a folder with ``groundtruth_rect.txt`` (OTB) or ``groundtruth.txt`` (GOT-10k), one row
-x,y,w,h a frame, and frames in ``img/`` or beside it. Stills are any pictures below a folder; a
-``boxes.json`` there may name objects: ``{"picture": [[x, y, w, h, fill], ...]}``.
+Videos are the labelled sequences that ``spiketrack.tracking.sequences`` finds. Stills are any
+pictures below a folder; a ``boxes.json`` there may name objects, in pixels from 0:
+``{"picture": [[x, y, w, h, fill], ...]}``.
 """
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError
 
-from spiketrack.errors import ConfigError
+from spiketrack.errors import ClipError, ConfigError
+from spiketrack.tracking.sequences import Sequence, find_sequences, survey
 from spiketrack.training.schema import DataSection
+from spiketrack.video.footage import IMAGE_SUFFIXES, levels_of, read_image
+from spiketrack.video.levels import Levels
 
 Pixels = NDArray[np.uint8]
 Boxes = NDArray[np.float64]
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp"}
+Rows = list[Annotated[list[FiniteFloat], Field(min_length=4, max_length=5)]]
+_OBJECTS = TypeAdapter(dict[str, Rows])
 MINIMUM_FILL = 0.55  # of its box that a still's segment must fill to count as an object
 MINIMUM_SIDE = 24.0  # pixels of such a box
 
@@ -47,11 +50,12 @@ class Still:
 
 @dataclass(frozen=True)
 class Collection:
-    """Everything a run trains on and is validated on, decoded."""
+    """Everything a run trains on and is validated on, decoded; what was odd or left out."""
 
     clips: tuple[Clip, ...]
     stills: tuple[Still, ...]
     validation: tuple[Clip, ...]
+    notes: tuple[str, ...] = ()
 
 
 def data_root(given: Path | None) -> Path:
@@ -64,11 +68,12 @@ def data_root(given: Path | None) -> Path:
 
 def load_collection(root: Path, section: DataSection) -> Collection:
     """Decode all pictures once; videos named in ``section.validation`` are kept out."""
-    folders = [f for name in section.videos for f in _video_folders(_folder(root, name))]
-    names = {folder.name for folder in folders}
+    notes: list[str] = []
+    videos = [v for name in section.videos for v in _videos(_folder(root, name), notes)]
+    names = {video.name for video in videos}
     if missing := sorted(set(section.validation) - names):
         raise ConfigError(f"data.validation: {missing[0]}: no such video below {root}")
-    clips = [read_clip(folder, section.longest_side) for folder in folders]
+    clips = [decode(video, section.longest_side, notes) for video in videos]
     stills = [
         s for name in section.images for s in _stills(_folder(root, name), section.longest_side)
     ]
@@ -78,7 +83,7 @@ def load_collection(root: Path, section: DataSection) -> Collection:
         raise ConfigError(f"{root}: no images for {1 - section.video_share:g} of the pairs")
     kept = tuple(clip for clip in clips if clip.name in section.validation)
     used = tuple(clip for clip in clips if clip.name not in section.validation)
-    return Collection(used, tuple(stills), kept)
+    return Collection(used, tuple(stills), kept, tuple(notes))
 
 
 def _folder(root: Path, name: str) -> Path:
@@ -88,49 +93,45 @@ def _folder(root: Path, name: str) -> Path:
     return folder
 
 
-def _video_folders(folder: Path) -> list[Path]:
-    return [item for item in sorted(folder.iterdir()) if item.is_dir() and _truth(item)]
-
-
-def _truth(folder: Path) -> Path | None:
-    files = (folder / name for name in ("groundtruth_rect.txt", "groundtruth.txt"))
-    return next((file for file in files if file.is_file()), None)
-
-
-def _pictures(paths: Iterable[Path]) -> list[Path]:
-    return sorted(path for path in paths if path.suffix.lower() in SUFFIXES)
+def _videos(folder: Path, notes: list[str]) -> list[Sequence]:
+    """The labelled sequences below a folder; ``ClipError`` names one that cannot be read."""
+    found = survey(folder)
+    if found.refused:
+        raise ClipError(found.refused[0].reason)
+    notes += found.notes
+    for sequence in found.sequences:
+        notes += sequence.notes
+    return [sequence for sequence in found.sequences if sequence.labelled]
 
 
 def read_clip(folder: Path, longest_side: int) -> Clip:
-    """Read one video; frames whose box is empty or not finite are left out."""
-    truth = _truth(folder)
-    if truth is None:
-        raise ConfigError(f"{folder}: no groundtruth_rect.txt or groundtruth.txt")
-    try:
-        text = truth.read_text(encoding="utf-8").replace(",", " ").replace("\t", " ")
-        boxes = np.array([[float(v) for v in row.split()] for row in text.splitlines() if row])
-        boxes = boxes.reshape(-1, 4)
-    except ValueError as error:
-        raise ConfigError(f"{truth}: rows must be x,y,w,h ({error})") from None
-    frames = folder / "img"
-    files = _pictures((frames if frames.is_dir() else folder).iterdir())
-    if len(files) != len(boxes):
-        raise ConfigError(f"{folder}: {len(files)} frames but {len(boxes)} boxes")
-    good = np.isfinite(boxes).all(1) & (boxes[:, 2:].min(1, initial=np.inf) >= 1)
-    decoded = [_decode(file, longest_side) for file, ok in zip(files, good, strict=True) if ok]
+    """Read the one video in a folder; frames without a visible object are left out."""
+    (sequence,) = find_sequences(folder)
+    return decode(sequence, longest_side, [])
+
+
+def decode(sequence: Sequence, longest_side: int, notes: list[str]) -> Clip:
+    """Decode the frames whose object is visible and of a pixel at least."""
+    good = sequence.visible & (sequence.boxes[:, 2:].min(1) >= 1)
+    levels = levels_of(sequence.images)
+    if levels is not None:
+        notes.append(levels.note(sequence.name))
+    files = [file for file, ok in zip(sequence.images, good, strict=True) if ok]
+    if not files:
+        raise ClipError(f"{sequence.name}: no frame with a usable box")
+    decoded = [_decode(file, longest_side, levels) for file in files]
     scales = np.array([scale for _, scale in decoded]).reshape(-1, 1)
-    if not decoded:
-        raise ConfigError(f"{folder}: no frame with a usable box")
-    return Clip(folder.name, tuple(image for image, _ in decoded), boxes[good] * scales)
+    return Clip(sequence.name, tuple(image for image, _ in decoded), sequence.boxes[good] * scales)
 
 
 def _stills(folder: Path, longest_side: int) -> list[Still]:
-    named: dict[Path, Any] = {}
+    named: dict[Path, Rows] = {}
     for file in sorted(folder.rglob("boxes.json")):
-        for name, rows in json.loads(file.read_text(encoding="utf-8")).items():
-            named[file.parent / name] = rows
+        named |= {file.parent / name: rows for name, rows in _objects(file).items()}
     stills = []
-    for path in _pictures(folder.rglob("*")):
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith("."):
+            continue
         image, scale = _decode(path, longest_side)
         rows = [
             row[:4] for row in named.get(path, [])
@@ -140,12 +141,24 @@ def _stills(folder: Path, longest_side: int) -> list[Still]:
     return stills
 
 
-def _decode(path: Path, longest_side: int) -> tuple[Pixels, float]:
+def _objects(file: Path) -> dict[str, Rows]:
+    """A ``boxes.json``; ``ConfigError`` if it is none."""
+    try:
+        return _OBJECTS.validate_json(file.read_bytes(), strict=False)
+    except OSError as error:
+        raise ConfigError(f"{file}: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the whole file"
+        raise ConfigError(f"{file}: {where}: {first['msg']}") from None
+
+
+def _decode(path: Path, longest_side: int, levels: Levels | None = None) -> tuple[Pixels, float]:
     """RGB pixels, shrunk to ``longest_side``, and the scale that this took."""
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise ConfigError(f"{path}: no readable picture")
+    image = read_image(path, levels)
     scale = min(1.0, longest_side / max(image.shape[:2]))
     if scale < 1:
+        if min(image.shape[:2]) * scale <= 0.5:
+            raise ClipError(f"{path}: too thin to be shrunk to {longest_side} pixels")
         image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB), scale
+    return image, scale

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,9 @@ from pathlib import Path
 from spiketrack.errors import ClipError
 from spiketrack.files import atomic_path
 
+LARGEST = 2**26  # bytes of a label file
+HEADINGS = (["x", "y", "w", "h"], ["x", "y", "width", "height"], ["left", "top", "width", "height"])
+_PAIRS = re.compile(r"\s*[^\s,;]+,[^\s,;]+(\s+[^\s,;]+,[^\s,;]+){3}\s*")
 CSV_HEADER = ("frame", "x", "y", "w", "h", "score")
 
 
@@ -78,7 +83,7 @@ def write_csv(path: Path, rows: Iterable[BoxRow]) -> None:
 
 def read_csv(path: Path) -> list[BoxRow]:
     """Rows of a ``boxes.csv``; ``ClipError`` names the file and the line that is not one."""
-    lines = _read(path).splitlines()
+    lines = read_text(path).splitlines()
     if not lines or tuple(lines[0].split(",")) != CSV_HEADER:
         raise ClipError(f"{path}: no box file: its first line is not {','.join(CSV_HEADER)}")
     return [_csv_row(path, number, line) for number, line in enumerate(lines[1:], 2)]
@@ -97,40 +102,60 @@ def write_got10k(path: Path, boxes: Iterable[Box]) -> None:
 
 
 def read_rectangles(path: Path) -> list[Box]:
-    """Boxes of an OTB, GOT-10k or LaSOT text, moved from 1-based to 0-based pixels.
+    """Boxes of an OTB, GOT-10k, LaSOT or VOT text, moved from 1-based to 0-based pixels.
 
-    Commas, tabs, spaces and semicolons separate; ``NaN`` stands for an absent target. Errors:
-    ``ClipError`` for a missing or empty file and, with its number, a line without four numbers.
+    Commas, tabs, spaces and semicolons separate (beside semicolons a comma is a decimal point);
+    ``NaN`` stands for an absent target; eight numbers are a polygon's corners, of which the
+    smallest upright box is taken; a first line ``x,y,w,h`` is a heading. Errors: ``ClipError``
+    for a missing or empty file and, with its number, a line that is no box.
     """
-    lines = _read(path).split("\n")
+    lines = re.split(r"\r\n|\n|\r", read_text(path))
     while lines and not lines[-1].strip():
         lines.pop()
-    if not lines:
+    start = 1 if lines and _fields(lines[0].lower()) in HEADINGS else 0
+    if not lines[start:]:
         raise ClipError(f"{path}: holds no boxes")
-    return [_rectangle(path, number, line) for number, line in enumerate(lines, 1)]
+    return [_rectangle(path, number, line) for number, line in enumerate(lines[start:], start + 1)]
 
 
 def _rectangle(path: Path, number: int, line: str) -> Box:
-    fields = line.replace(",", " ").replace(";", " ").split()
-    values = _numbers(path, number, fields, 4)
-    return Box(*values).moved(-1, -1)
+    if _PAIRS.fullmatch(line):
+        raise ClipError(
+            f"{path}: line {number}: {line.strip()!r} may be four numbers with decimal commas or "
+            "four points; separate all numbers by commas, or by semicolons"
+        )
+    fields = _fields(line)
+    if len(fields) != 8:
+        return Box(*_numbers(path, number, fields, 4)).moved(-1, -1)
+    corners = _numbers(path, number, fields, 8)
+    xs, ys = corners[::2], corners[1::2]
+    return Box(min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)).moved(-1, -1)
+
+
+def _fields(line: str) -> list[str]:
+    if ";" in line and "," in line:
+        line = line.replace(",", ".")
+    return line.replace(",", " ").replace(";", " ").split()
 
 
 def _csv_row(path: Path, number: int, line: str) -> BoxRow:
     values = _numbers(path, number, line.split(","), 6)
+    if not all(map(math.isfinite, values)):
+        raise ClipError(f"{path}: line {number}: {line!r} is not finite")
     frame = values[0]
-    if not (math.isfinite(frame) and frame == int(frame) >= 0):
+    if not frame == int(frame) >= 0:
         raise ClipError(f"{path}: line {number}: frame {line.split(',')[0]} is no frame number")
     return BoxRow(int(frame), Box(*values[1:5]), values[5])
 
 
 def _numbers(path: Path, number: int, fields: Sequence[str], want: int) -> list[float]:
     try:
-        values = [float(field) for field in fields]
+        values = [float(field) for field in fields if "_" not in field]
     except ValueError:
         values = []
-    if len(values) != want:
-        raise ClipError(f"{path}: line {number}: {' '.join(fields)!r} is not {want} numbers")
+    if len(values) != want or len(fields) != want:
+        shown = " ".join(fields)[:80]
+        raise ClipError(f"{path}: line {number}: {shown!r} is not {want} numbers")
     return values
 
 
@@ -143,12 +168,19 @@ def _short(value: float) -> str:
     return f"{value:.4f}".rstrip("0").rstrip(".")
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """A small text file in UTF-8, or in UTF-16 with its byte-order mark; ``ClipError`` if not."""
     try:
-        return path.read_text(encoding="utf-8-sig")
+        if path.stat().st_size > LARGEST:
+            raise ClipError(f"{path}: more than {LARGEST:,} bytes; no label file is so large")
+        data = path.read_bytes()
+        wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        return data.decode("utf-16" if wide else "utf-8-sig")
     except FileNotFoundError as error:
         raise ClipError(f"{path}: no such file") from error
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ClipError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
         raise ClipError(f"{path}: cannot be read as text: {error}") from error
 
 

@@ -20,7 +20,7 @@ from spiketrack.commands.evaluate import show
 from spiketrack.config import NetworkConfig, TrackerConfig
 from spiketrack.errors import ClipError, ConfigError, MissingDependency
 from spiketrack.inference import Crop, Inference, Maps, SimulatorBase, Trace
-from spiketrack.tracking import metrics, sequences
+from spiketrack.tracking import metrics
 from spiketrack.tracking import plots as evaluation_plots
 from spiketrack.tracking.baselines import Baseline, parse_baselines
 from spiketrack.tracking.evaluation import NetworkMethod, evaluate_sequence, report
@@ -192,7 +192,7 @@ def test_otb_with_two_targets_and_tabs(tmp_path: Path) -> None:
 
 
 def test_otb_annotates_a_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sequences.OTB_RANGES, "Patch", (3, 6))
+    monkeypatch.setitem(otb.OTB_RANGES, "Patch", (3, 6))
     folder = write_otb(tmp_path / "Patch", FRAMES, BOXES[2:6])
     (only,) = find_sequences(folder)
     assert [p.name for p in only.images] == ["0003.png", "0004.png", "0005.png", "0006.png"]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
-from support.synthetic_clips import moving_patch, write_images
+from support.synthetic_clips import moving_patch, write_images, write_otb
 from support.training_data import tiny_collection, tiny_config, write_config, write_root
 
-from spiketrack.errors import ConfigError
+from spiketrack.errors import ClipError, ConfigError
+from spiketrack.tracking.sequences import find_sequences
 from spiketrack.training import pasting, pixels
 from spiketrack.training.folders import Pixels, data_root, load_collection, read_clip
 from spiketrack.training.pairs import Sampler
@@ -65,11 +67,75 @@ def test_collection_keeps_validation_out(tmp_path: Path) -> None:
 def test_got10k_layout_and_shrinking(tmp_path: Path) -> None:
     frames, boxes = moving_patch(3)
     write_images(tmp_path, frames, "{:08d}.jpg")
-    rows = [f"{b.x},{b.y},{b.w},{b.h}\n" for b in boxes[:2]] + ["nan,nan,nan,nan\n"]
+    rows = [f"{b.x + 1},{b.y + 1},{b.w},{b.h}\n" for b in boxes[:2]] + ["nan,nan,nan,nan\n"]
     (tmp_path / "groundtruth.txt").write_text("".join(rows))
     clip = read_clip(tmp_path, 48)
     assert [frame.shape for frame in clip.frames] == [(36, 48, 3)] * 2
     np.testing.assert_allclose(clip.boxes[0], [5, 10, 10, 8])
+
+
+@pytest.mark.parametrize(
+    "oddity", ["plain", "mark", "semicolons", "targets", "hidden", "unpadded", "late", "deep"]
+)
+def test_training_labels_what_evaluation_reads(tmp_path: Path, oddity: str) -> None:
+    """The patch lies where the label says, whatever the folder looks like."""
+    frames, boxes = moving_patch(12)
+    name = "{}.png" if oddity == "unpadded" else "{:04d}.png"
+    folder = tmp_path / ("Freeman3" if oddity == "late" else "Patch")
+    write_otb(folder, frames, boxes)
+    label = folder / "groundtruth_rect.txt"
+    if oddity == "unpadded":
+        for file in (folder / "img").iterdir():
+            file.rename(file.with_name(name.format(int(file.stem))))
+    elif oddity == "mark":
+        label.write_bytes(b"\xef\xbb\xbf" + label.read_bytes())
+    elif oddity == "semicolons":
+        label.write_text(label.read_text().replace(",", ";"))
+    elif oddity == "targets":
+        label.rename(folder / "groundtruth_rect.1.txt")
+    elif oddity == "hidden":
+        (folder / "img" / "._0001.png").write_bytes(b"x" * 100)
+    elif oddity == "late":
+        more = [np.zeros_like(frames[0])] * 449
+        write_images(folder / "img", [*frames[:1], *more, *frames], "{:04d}.png")
+        label.write_text("1,1,9,9\n" * 448 + label.read_text())
+    elif oddity == "deep":
+        for file in (folder / "img").iterdir():
+            cv2.imwrite(str(file), cv2.imread(str(file)).astype(np.uint16) * 16)
+    clip = read_clip(folder, 480)
+    (sequence,) = find_sequences(folder)
+    np.testing.assert_array_equal(clip.boxes, sequence.boxes)
+    for frame, box in list(zip(clip.frames, clip.boxes, strict=True))[-12:]:
+        bright = np.argwhere(frame.min(axis=2) >= 140)
+        assert bright.min(axis=0).tolist() == [box[1], box[0]]
+        assert (np.ptp(bright, axis=0) + 1).tolist() == [box[3], box[2]]
+
+
+def test_what_is_left_out_of_training_is_said(tmp_path: Path) -> None:
+    root = write_root(tmp_path)
+    write_images(root / "videos" / "unlabelled", moving_patch(2)[0])
+    folder = write_otb(root / "videos" / "start", *moving_patch(3))
+    label = folder / "groundtruth_rect.txt"
+    label.write_text(label.read_text().partition("\n")[0])
+    notes = load_collection(root, tiny_config().data).notes
+    assert f"{root}/videos/unlabelled: skipped, frames without a label file" in notes[0]
+    assert f"{label}: holds the first frame's box alone: tracked, not scored" in notes[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "the whole file: Invalid JSON"),
+        ('{"a.png": 5}', "a.png: Input should be a valid list"),
+        ('{"a.png": [[1, 2, 3]]}', "a.png.0: List should have at least 4 items"),
+        ('{"a.png": [[1, 2, 3, NaN]]}', "a.png.0.3: Input should be a finite number"),
+    ],
+)
+def test_objects_of_stills_are_checked(tmp_path: Path, text: str, message: str) -> None:
+    root = write_root(tmp_path)
+    (root / "images" / "boxes.json").write_text(text)
+    with pytest.raises(ConfigError, match=rf"boxes\.json: {message}"):
+        load_collection(root, tiny_config().data)
 
 
 def test_data_errors_name_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,7 +149,7 @@ def test_data_errors_name_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(ConfigError, match="movies: no such folder"):
         load_collection(root, tiny_config(data={"videos": ["movies"]}).data)
     (root / "videos" / "first" / "img" / "0001.png").unlink()
-    with pytest.raises(ConfigError, match="5 frames but 6 boxes"):
+    with pytest.raises(ClipError, match="6 boxes for 5 frames"):
         load_collection(root, tiny_config().data)
 
 

@@ -79,6 +79,36 @@ def test_separators(tmp_path: Path, line: str) -> None:
     assert read_rectangles(path) == [Box(4, 5, 7, 8)]
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xef\xbb\xbf5,6,7,8\n",
+        "5,6,7,8\r\n".encode("utf-16"),
+        b"x,y,w,h\n5,6,7,8\n",
+        b"5,0;6,0;7,0;8\n",
+        b"5,6,12,6,12,14,5,14\r",
+        b"12 14 5 14 5 6 12 6\n",
+    ],
+)
+def test_what_spreadsheets_and_vot_write(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "groundtruth.txt"
+    path.write_bytes(data)
+    assert read_rectangles(path) == [Box(4, 5, 7, 8)]
+
+
+def test_a_turned_polygon_gives_its_upright_box(tmp_path: Path) -> None:
+    path = tmp_path / "groundtruth.txt"
+    path.write_text("11,1,21,11,11,21,1,11\n")
+    assert read_rectangles(path) == [Box(0, 0, 20, 20)]
+
+
+def test_decimal_commas_between_blanks_are_not_guessed(tmp_path: Path) -> None:
+    path = tmp_path / "groundtruth.txt"
+    path.write_text("5,6\t6,6\t7,5\t8,5\n")
+    with pytest.raises(ClipError, match="may be four numbers with decimal commas or four points"):
+        read_rectangles(path)
+
+
 def test_absent_targets_are_not_valid(tmp_path: Path) -> None:
     path = tmp_path / "groundtruth.txt"
     path.write_text("NaN,NaN,NaN,NaN\n1,1,0,0\n1,1,2,2\n")
@@ -91,6 +121,9 @@ def test_absent_targets_are_not_valid(tmp_path: Path) -> None:
         ("", "holds no boxes"),
         ("1,2,3,4\n1,2,3\n", "line 2: '1 2 3' is not 4 numbers"),
         ("1,2,3,four\n", "line 1: '1 2 3 four' is not 4 numbers"),
+        ("1,2,3,4_0\n", "line 1: '1 2 3 4_0' is not 4 numbers"),
+        ("x,y,w,h\n", "holds no boxes"),
+        ("a" * 500 + "\n", "line 1: 'a{80}' is not 4 numbers"),
         ("\n1,2,3,4\n", "line 1: '' is not 4 numbers"),
     ],
 )
@@ -108,6 +141,7 @@ def test_bad_rectangles(tmp_path: Path, text: str, message: str) -> None:
         ("", "no box file"),
         ("frame,x,y,w,h,score\n1.5,1,1,1,1,1\n", "line 2: frame 1.5 is no frame number"),
         ("frame,x,y,w,h,score\n1,1,1,1\n", "line 2: '1 1 1 1' is not 6 numbers"),
+        ("frame,x,y,w,h,score\n1,nan,1,1,1,1\n", "line 2: '1,nan,1,1,1,1' is not finite"),
     ],
 )
 def test_bad_csv(tmp_path: Path, text: str, message: str) -> None:
@@ -120,6 +154,6 @@ def test_bad_csv(tmp_path: Path, text: str, message: str) -> None:
 def test_missing_and_binary_files(tmp_path: Path) -> None:
     with pytest.raises(ClipError, match=r"absent.txt: no such file"):
         read_rectangles(tmp_path / "absent.txt")
-    (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\x00\x81")
+    (tmp_path / "binary.txt").write_bytes(b"\x89PNG\x00\x81")
     with pytest.raises(ClipError, match="cannot be read as text"):
         read_rectangles(tmp_path / "binary.txt")

@@ -1,0 +1,143 @@
+"""How data sets lay out their sequences: which label file goes with which folder of frames.
+
+    OTB          NAME/img, NAME/groundtruth_rect.txt (.1.txt, .2.txt: several targets)
+    LaSOT        NAME/img, NAME/groundtruth.txt, full_occlusion.txt, out_of_view.txt
+    TNL2K        NAME/imgs, NAME/groundtruth.txt
+    VOT          NAME/color, NAME/groundtruth.txt, polygons of eight numbers among it
+    GOT-10k      images beside groundtruth.txt, absence.label, cover.label
+    TrackingNet  frames/NAME, anno/NAME.txt
+    UAV123       data_seq/SET/NAME, anno/SET/NAME.txt
+    NfS          NAME/30/NAME, NAME/30/NAME.txt with corners
+    other        images in a folder with one label file of another name
+
+All count pixels from 1 (their toolkits are, or follow, Matlab's).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from spiketrack.errors import ClipError
+from spiketrack.video.boxes import Box, read_rectangles, read_text
+from spiketrack.video.footage import IMAGE_SUFFIXES, image_home, natural_key
+
+_OTB = re.compile(r"ground_?truth_rect(?:[._ -]?(\w+))?\.(txt|csv)", re.IGNORECASE)
+_PLAIN = re.compile(r"ground_?truth\.(txt|csv)", re.IGNORECASE)
+_FRAMES = ("frames", "data_seq", "sequences", "data", "images")
+_BY_HOME = {"img": "LaSOT", "imgs": "TNL2K", "color": "VOT"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A sequence's name, its label file, the folder of its frames, and how labels are read."""
+
+    name: str
+    layout: str
+    label: Path
+    frames: Path
+    notes: tuple[str, ...] = ()
+    read: Callable[[Path], list[Box]] | None = None
+
+
+def find_sources(folder: Path, notes: list[str]) -> list[Source]:
+    """The sequences that a folder itself holds; ``notes`` is told of frames without labels.
+
+    ``ClipError`` where several files may be the labels.
+    """
+    texts = _texts(folder)
+    if otb := [(path, found[1]) for path in texts if (found := _OTB.fullmatch(path.name))]:
+        return [_otb(folder, label, target, len(otb) > 1) for label, target in otb]
+    if plain := [path for path in texts if _PLAIN.fullmatch(path.name)]:
+        layout = _BY_HOME.get(image_home(folder).name, "GOT-10k")
+        return [Source(folder.absolute().name, layout, plain[0], folder)]
+    annotations = next((p for p in (folder / "anno", folder / "annos") if p.is_dir()), None)
+    if annotations is not None:
+        return _annotated(folder, annotations)
+    if beside := [path for path in texts if _has_images(folder / path.stem)]:
+        return [_beside(path) for path in beside]
+    return _other(folder, texts, notes) if _has_images(folder) else []
+
+
+def _texts(folder: Path) -> list[Path]:
+    found = (p for p in folder.iterdir() if p.suffix.lower() in (".txt", ".csv") and p.is_file())
+    return sorted((p for p in found if not p.name.startswith(".")), key=natural_key)
+
+
+def _has_images(folder: Path) -> bool:
+    home = image_home(folder)
+    if not home.is_dir():
+        return False
+    return any(p.suffix.lower() in IMAGE_SUFFIXES and p.name[0] != "." for p in home.iterdir())
+
+
+def _otb(folder: Path, label: Path, target: str | None, several: bool) -> Source:
+    name = folder.absolute().name
+    return Source(f"{name}.{target or 1}" if several else name, "OTB", label, folder)
+
+
+def _annotated(folder: Path, annotations: Path) -> list[Source]:
+    """Labels and frames in two trees."""
+    homes = [folder / name for name in _FRAMES if (folder / name).is_dir()]
+    layout = "UAV123" if (folder / "data_seq").is_dir() else "TrackingNet"
+    labels = sorted(annotations.rglob("*.txt"), key=natural_key)
+    visible = [p for p in labels if p.name[0] != "." and p.parent.name != "att"]
+    sources = []
+    for label in visible:
+        part = label.parent.relative_to(annotations)
+        places = [home / inner / label.stem for home in homes for inner in (part, Path())]
+        frames = next((place for place in places if place.is_dir()), None)
+        missing = (homes[0] if homes else folder / "frames") / part / label.stem
+        sources.append(Source(label.stem, layout, label, frames or missing))
+    return sources
+
+
+def _beside(label: Path) -> Source:
+    """A label file beside the folder of frames that bears its name."""
+    home = label.parent.name
+    name = f"{label.stem}_{home}" if home.isdecimal() else label.stem
+    try:
+        wide = len(read_text(label).partition("\n")[0].split()) >= 9
+    except ClipError:
+        wide = False
+    frames = label.with_suffix("")
+    if wide:
+        return Source(name, "NfS", label, frames, read=read_corners)
+    return Source(name, "other", label, frames)
+
+
+def _other(folder: Path, texts: list[Path], notes: list[str]) -> list[Source]:
+    """Frames with one label file of another name."""
+    name = folder.absolute().name
+    named = (f"{name}.txt", f"{name}_gt.txt", "gt.txt", "boxes.txt", "labels.txt")
+    likely = [p for p in texts if p.name.lower() in {n.lower() for n in named}]
+    fitting = likely or [p for p in texts if _holds_boxes(p)]
+    if len(fitting) > 1:
+        names = ", ".join(p.name for p in fitting)
+        raise ClipError(f"{folder}: {names} may all be its labels; name one groundtruth.txt")
+    if not fitting:
+        notes.append(f"{folder}: skipped, frames without a label file such as groundtruth.txt")
+        return []
+    note = f"{name}: its labels are taken from {fitting[0].name}"
+    return [Source(name, "other", fitting[0], folder, (note,))]
+
+
+def _holds_boxes(path: Path) -> bool:
+    try:
+        return bool(read_rectangles(path))
+    except ClipError:
+        return False
+
+
+def read_corners(path: Path) -> list[Box]:
+    """NfS's rows: identity, left, top, right, bottom, frame, lost, occluded, generated, label."""
+    boxes = []
+    for number, line in enumerate(read_text(path).strip().splitlines(), 1):
+        try:
+            left, top, right, bottom = (float(field) for field in line.split()[1:5])
+        except ValueError:
+            raise ClipError(f"{path}: line {number}: {line[:80]!r} is no row of NfS") from None
+        boxes.append(Box(left, top, right - left, bottom - top).moved(-1, -1))
+    return boxes

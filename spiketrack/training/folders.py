@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError
 
+from spiketrack.documents.problems import problem
 from spiketrack.errors import ClipError, ConfigError
 from spiketrack.tracking.sequences import Sequence, find_sequences, survey
 from spiketrack.training.schema import DataSection
@@ -148,9 +149,7 @@ def _objects(file: Path) -> dict[str, Rows]:
     except OSError as error:
         raise ConfigError(f"{file}: {error.strerror}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the whole file"
-        raise ConfigError(f"{file}: {where}: {first['msg']}") from None
+        raise ConfigError(f"{file}: {problem(error)}") from None
 
 
 def _decode(path: Path, longest_side: int, levels: Levels | None = None) -> tuple[Pixels, float]:

@@ -20,7 +20,7 @@ from spiketrack.commands.evaluate import show
 from spiketrack.config import NetworkConfig, TrackerConfig
 from spiketrack.errors import ClipError, ConfigError, MissingDependency
 from spiketrack.inference import Crop, Inference, Maps, SimulatorBase, Trace
-from spiketrack.tracking import metrics
+from spiketrack.tracking import metrics, otb
 from spiketrack.tracking import plots as evaluation_plots
 from spiketrack.tracking.baselines import Baseline, parse_baselines
 from spiketrack.tracking.evaluation import NetworkMethod, evaluate_sequence, report

@@ -11,6 +11,7 @@ from support.synthetic_clips import moving_patch, write_images, write_otb
 from support.training_data import tiny_collection, tiny_config, write_config, write_root
 
 from spiketrack.errors import ClipError, ConfigError
+from spiketrack.tracking.otb import OTB_RANGES
 from spiketrack.tracking.sequences import find_sequences
 from spiketrack.training import pasting, pixels
 from spiketrack.training.folders import Pixels, data_root, load_collection, read_clip
@@ -77,12 +78,13 @@ def test_got10k_layout_and_shrinking(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "oddity", ["plain", "mark", "semicolons", "targets", "hidden", "unpadded", "late", "deep"]
 )
-def test_training_labels_what_evaluation_reads(tmp_path: Path, oddity: str) -> None:
+def test_training_labels_what_evaluation_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, oddity: str
+) -> None:
     """The patch lies where the label says, whatever the folder looks like."""
     frames, boxes = moving_patch(12)
     name = "{}.png" if oddity == "unpadded" else "{:04d}.png"
-    folder = tmp_path / ("Freeman3" if oddity == "late" else "Patch")
-    write_otb(folder, frames, boxes)
+    folder = write_otb(tmp_path / "Patch", frames, boxes)
     label = folder / "groundtruth_rect.txt"
     if oddity == "unpadded":
         for file in (folder / "img").iterdir():
@@ -96,16 +98,16 @@ def test_training_labels_what_evaluation_reads(tmp_path: Path, oddity: str) -> N
     elif oddity == "hidden":
         (folder / "img" / "._0001.png").write_bytes(b"x" * 100)
     elif oddity == "late":
-        more = [np.zeros_like(frames[0])] * 449
-        write_images(folder / "img", [*frames[:1], *more, *frames], "{:04d}.png")
-        label.write_text("1,1,9,9\n" * 448 + label.read_text())
+        monkeypatch.setitem(OTB_RANGES, "Patch", (3, 12))
+        label.write_text("".join(label.read_text().splitlines(keepends=True)[2:]))
     elif oddity == "deep":
         for file in (folder / "img").iterdir():
             cv2.imwrite(str(file), cv2.imread(str(file)).astype(np.uint16) * 16)
     clip = read_clip(folder, 480)
     (sequence,) = find_sequences(folder)
     np.testing.assert_array_equal(clip.boxes, sequence.boxes)
-    for frame, box in list(zip(clip.frames, clip.boxes, strict=True))[-12:]:
+    assert len(clip.frames) == (10 if oddity == "late" else 12)
+    for frame, box in zip(clip.frames, clip.boxes, strict=True):
         bright = np.argwhere(frame.min(axis=2) >= 140)
         assert bright.min(axis=0).tolist() == [box[1], box[0]]
         assert (np.ptp(bright, axis=0) + 1).tolist() == [box[3], box[2]]
@@ -126,7 +128,7 @@ def test_what_is_left_out_of_training_is_said(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("{", "the whole file: Invalid JSON"),
-        ('{"a.png": 5}', "a.png: Input should be a valid list"),
+        ('{"a.png": 5}', "a.png: Input should be a valid array"),
         ('{"a.png": [[1, 2, 3]]}', "a.png.0: List should have at least 4 items"),
         ('{"a.png": [[1, 2, 3, NaN]]}', "a.png.0.3: Input should be a finite number"),
     ],

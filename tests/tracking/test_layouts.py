@@ -1,0 +1,172 @@
+"""How the published data sets lay out their sequences, and what is odd in people's copies."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.synthetic_clips import moving_patch, write_images, write_otb
+
+from spiketrack.errors import ClipError
+from spiketrack.tracking.otb import OTB_RANGES, omitted, ranged
+from spiketrack.tracking.sequences import find_sequences, survey
+from spiketrack.video.boxes import Box
+
+FRAMES, BOXES = moving_patch(8)
+
+
+def rows(boxes: list[Box], separator: str = ",") -> str:
+    """Label rows, counted from 1."""
+    lines = (separator.join(f"{v:g}" for v in b.moved(1, 1).as_tuple()) for b in boxes)
+    return "".join(f"{line}\n" for line in lines)
+
+
+def polygons(boxes: list[Box]) -> str:
+    """VOT's rows of corners, counted from 1."""
+    corners = ((b.x + 1, b.y + 1, b.x + b.w + 1, b.y + b.h + 1) for b in boxes)
+    return "".join(f"{x},{y},{u},{y},{u},{v},{x},{v}\n" for x, y, u, v in corners)
+
+
+def nfs(boxes: list[Box]) -> str:
+    """Need for Speed's rows."""
+    return "".join(
+        f'0 {b.x + 1} {b.y + 1} {b.x + b.w + 1} {b.y + b.h + 1} {i} 0 0 0 "ball"\n'
+        for i, b in enumerate(boxes)
+    )
+
+
+@pytest.mark.parametrize(
+    ("layout", "name", "frames", "label", "text"),
+    [
+        ("OTB", "A", "A/img", "A/groundtruth_rect.txt", rows(BOXES)),
+        ("OTB", "A", "A/img", "A/groundtruth_rect.2.txt", rows(BOXES, "\t")),
+        ("OTB", "A", "A/img", "A/Groundtruth_Rect.TXT", rows(BOXES, ";")),
+        ("LaSOT", "A", "class/A/img", "class/A/groundtruth.txt", rows(BOXES)),
+        ("TNL2K", "A", "A/imgs", "A/groundtruth.txt", rows(BOXES)),
+        ("VOT", "A", "A/color", "A/groundtruth.txt", polygons(BOXES)),
+        ("GOT-10k", "A", "A", "A/groundtruth.txt", rows(BOXES)),
+        ("TrackingNet", "A", "frames/A", "anno/A.txt", rows(BOXES)),
+        ("UAV123", "A", "data_seq/UAV123/A", "anno/UAV123/A.txt", rows(BOXES)),
+        ("NfS", "A_30", "A/30/A", "A/30/A.txt", nfs(BOXES)),
+        ("other", "A", "A", "A/A_gt.txt", rows(BOXES)),
+        ("other", "A", "A/img", "A/my boxes.txt", rows(BOXES)),
+        ("other", "A", "A/images", "A/gt.csv", "x,y,w,h\n" + rows(BOXES)),
+    ],
+)
+def test_layouts(
+    tmp_path: Path, layout: str, name: str, frames: str, label: str, text: str
+) -> None:
+    write_images(tmp_path / frames, FRAMES, "{}.png")
+    (tmp_path / label).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / label).write_text(text)
+    (only,) = find_sequences(tmp_path)
+    assert (only.name, only.layout, len(only.images)) == (name, layout, 8)
+    np.testing.assert_allclose(only.boxes, [b.as_tuple() for b in BOXES])
+    assert only.visible.all()
+    assert only.labelled
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "last"),
+    [
+        ("BlurCar1", 247, 988), ("BlurCar3", 3, 359), ("BlurCar4", 18, 397), ("David", 300, 770),
+        ("Diving", 1, 215), ("Football1", 1, 74), ("Freeman3", 1, 460), ("Freeman4", 1, 283),
+    ],
+)  # fmt: skip
+def test_otb_ranges(name: str, first: int, last: int) -> None:
+    """The frames that OTB's own lists label, whether a copy starts at 1 or at the first label."""
+    images = tuple(Path(f"{number:04d}.jpg") for number in range(1, last + 31))
+    boxes = last - first + 1
+    chosen = ranged(name, images, boxes)
+    assert (chosen[0].name, chosen[-1].name) == (f"{first:04d}.jpg", f"{last:04d}.jpg")
+    assert ranged(name, images[first - 1 : last], boxes) == images[first - 1 : last]
+    assert ranged(name, images[max(0, first - 3) :], boxes) == chosen
+    assert ranged("Other", images, boxes) == images
+    assert len(OTB_RANGES) == 8
+
+
+def test_tiger1_starts_at_its_sixth_frame(tmp_path: Path) -> None:
+    assert (omitted("Tiger1", 354), omitted("Tiger1", 349), omitted("Tiger2", 354)) == (5, 0, 0)
+    frames, boxes = moving_patch(354, 80, 60)
+    write_otb(tmp_path / "Tiger1", frames, boxes)
+    (only,) = find_sequences(tmp_path)
+    assert (len(only.images), only.images[0].name, only.start) == (349, "0006.png", boxes[5])
+    assert only.notes == ("Tiger1: starts at frame 6, as OTB's lists have it",)
+
+
+def test_first_box_alone(tmp_path: Path) -> None:
+    """The test parts of GOT-10k and TrackingNet."""
+    folder = write_images(tmp_path / "GOT-10k_Test_000001", FRAMES)
+    (folder / "groundtruth.txt").write_text(rows(BOXES[:1]))
+    (only,) = find_sequences(tmp_path)
+    assert not only.labelled
+    assert (only.start, len(only.images), only.visible.sum()) == (BOXES[0], 8, 1)
+    assert "holds the first frame's box alone: tracked, not scored" in only.notes[0]
+
+
+def test_one_bad_sequence_leaves_the_others(tmp_path: Path) -> None:
+    write_otb(tmp_path / "A", FRAMES, BOXES)
+    write_otb(tmp_path / "B", FRAMES, BOXES[:5])
+    write_otb(tmp_path / "C", FRAMES, BOXES)
+    (tmp_path / "C" / "img" / "0003.png").unlink()
+    write_otb(tmp_path / "D", FRAMES, BOXES)
+    (tmp_path / "D" / "groundtruth_rect.txt").write_text("m0,1,2,3\n" * 8)
+    write_otb(tmp_path / "E" / "A", FRAMES, BOXES)
+    found = survey(tmp_path)
+    assert [s.name for s in found.sequences] == ["A"]
+    reasons = {r.name: r.reason.replace(str(tmp_path), "T") for r in found.refused}
+    assert reasons["B"] == "T/B/groundtruth_rect.txt: 5 boxes for 8 frames"
+    assert reasons["C"] == (
+        "T/C/groundtruth_rect.txt: 8 boxes for 7 frames (T/C/img: frame numbers jump, taken as "
+        "neighbours: 0002.png to 0004.png)"
+    )
+    assert reasons["D"] == "T/D/groundtruth_rect.txt: line 1: 'm0 1 2 3' is not 4 numbers"
+    assert reasons["A"] == "T/E/A: several sequences are named A; rename one"
+    with pytest.raises(ClipError, match="5 boxes for 8 frames"):
+        find_sequences(tmp_path)
+
+
+def test_what_is_skipped_is_said(tmp_path: Path) -> None:
+    write_otb(tmp_path / "A", FRAMES, BOXES)
+    shutil.copytree(tmp_path / "A", tmp_path / "__MACOSX" / "A")
+    shutil.copytree(tmp_path / "A", tmp_path / "._A")
+    write_images(tmp_path / "plain", FRAMES)
+    (tmp_path / "A" / "img" / "._0001.png").write_bytes(b"x")
+    found = survey(tmp_path)
+    assert [s.name for s in found.sequences] == ["A"]
+    assert found.refused == []
+    assert sorted(note.removeprefix(f"{tmp_path}/") for note in found.notes) == [
+        "._A: skipped, a hidden folder",
+        "__MACOSX: skipped, a hidden folder",
+        "plain: skipped, frames without a label file such as groundtruth.txt",
+    ]
+    assert found.sequences[0].notes == (
+        f"{tmp_path}/A/img: hidden files are no frames: ._0001.png",
+    )
+
+
+def test_labels_that_cannot_be_told(tmp_path: Path) -> None:
+    folder = write_images(tmp_path / "A", FRAMES)
+    for name in ("first.txt", "second.txt"):
+        (folder / name).write_text(rows(BOXES))
+    with pytest.raises(ClipError, match=r"first\.txt, second\.txt may all be its labels; name one"):
+        find_sequences(tmp_path)
+
+
+def test_frames_that_are_missing_name_the_layout(tmp_path: Path) -> None:
+    write_images(tmp_path / "data_seq" / "UAV123" / "bird1", FRAMES)
+    (tmp_path / "anno" / "UAV123").mkdir(parents=True)
+    (tmp_path / "anno" / "UAV123" / "bird1_1.txt").write_text(rows(BOXES))
+    with pytest.raises(ClipError, match=r"UAV123 layout: no folder of frames at .*UAV123/bird1_1"):
+        find_sequences(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["0\n1\n", "0 0 0 0 0 0 0 ²", "a " * 8])
+def test_flags_are_checked(tmp_path: Path, text: str) -> None:
+    folder = write_images(tmp_path / "A", FRAMES)
+    (folder / "groundtruth.txt").write_text(rows(BOXES))
+    (folder / "absence.label").write_text(text)
+    with pytest.raises(ClipError, match=r"absence\.label: holds \d entries, expected 8 whole"):
+        find_sequences(tmp_path)

@@ -19,11 +19,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from spiketrack.integer.registry import Registry
+from spiketrack.integer.registry import NO_NODES, Registry
 from spiketrack.optional import load
 
 Module = Callable[[Tensor], Tensor]
-MODULES: Registry[Callable[[Any], Module]] = Registry("norse module")
+MODULES: Registry[Callable[[Any], Module]] = Registry("norse module", NO_NODES)
 
 
 @MODULES.register(nir.Threshold)

@@ -14,9 +14,8 @@ from spiketrack.export.outlets.onnx_float import float_model
 from spiketrack.export.outlets.onnx_integer import integer_model
 from spiketrack.inference import Counts, Crop, Inference, Maps, SimulatorBase, Trace
 from spiketrack.integer.count_range import counted
-from spiketrack.integer.graph import POPULATIONS, Graph
+from spiketrack.integer.graph import Graph
 from spiketrack.integer.readout import quantise_image, to_maps
-from spiketrack.integer.real import RealNeuron
 from spiketrack.limits import MAX_COUNT
 from spiketrack.optional import load
 from spiketrack.simulators.integer import Network
@@ -145,4 +144,4 @@ class OnnxFloatSimulator(OnnxBase):
 
 def populations(graph: Graph) -> tuple[str, ...]:
     """Names of the counting populations of an integer or folded graph."""
-    return tuple(n.name for n in graph if isinstance(n, (RealNeuron, *POPULATIONS)))
+    return tuple(node.name for node in graph.populations)

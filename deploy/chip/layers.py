@@ -18,32 +18,15 @@ What takes neurons on the chip, decided per node type:
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from dataclasses import dataclass
 
-from spiketrack.deploy.chip.reach import Block, whole
-from spiketrack.deploy.chip.requirements import NEEDS, Need, Synapses
-from spiketrack.errors import GraphError
-from spiketrack.integer.graph import (
-    Conv,
-    Gate,
-    Graph,
-    Input,
-    KeyValue,
-    Neuron,
-    Node,
-    Output,
-    Pool,
-    PositionsAsChannels,
-    Read,
-    Sum,
-    Upsample,
-)
+from spiketrack.deploy.chip.reach import Block
+from spiketrack.deploy.chip.requirements import NEEDS, WIRING, Need, Synapses
+from spiketrack.integer.graph import Graph, Node
 from spiketrack.limits import POTENTIAL_BITS
 
 RELAY, READOUT = "relay", "readout"  # beside the kinds that needs name
-TABLE_BITS = 16  # an entry of the gate's exponential, at most 2^15
 
 
 @dataclass(frozen=True)
@@ -82,34 +65,29 @@ def build_layers(graph: Graph) -> tuple[Layer, ...]:
 
 def is_layer(graph: Graph, node: Node) -> bool:
     """Whether a node takes neurons of its own; see the module's text."""
-    if isinstance(node, (Input, Output, PositionsAsChannels)):
-        return False
-    return not (isinstance(node, (Conv, Sum, Pool, Upsample, Read)) and _folds(graph, node))
+    return not node.traits.silent and not _folds(graph, node)
 
 
 def _folds(graph: Graph, node: Node) -> bool:
     """Whether a membrane lands in the accumulators of its only reader."""
     readers = graph.consumers[node.name]
-    if len(readers) != 1 or not isinstance(readers[0], (Neuron, Sum)):
+    if len(readers) != 1:
         return False
     reader = readers[0]
     if reader.inputs.count(node.name) > 1 or reader.shape[0] != node.shape[0]:
         return False  # read twice, or held for several steps
-    if isinstance(node, Upsample) and node.shift:
-        return False  # rounded before it is added
-    product = isinstance(node, Read) and not isinstance(graph[node.inputs[1]], Input)
-    return isinstance(reader, Neuron) or not product
+    return node.folds_into(reader, graph)
 
 
 def _layer(graph: Graph, node: Node) -> Layer:
     need = _gather(graph, node)
-    steps, *shape = _shape(node)
-    host = any(isinstance(reader, Output) for reader in graph.consumers[node.name])
+    steps, *shape = node.shape
+    host = any(reader.traits.read_out for reader in graph.consumers[node.name])
     kind = need.kind or (READOUT if host else RELAY)
     return Layer(
         name=node.name,
         kind=kind,
-        shape=(shape[0], shape[1], shape[2]),
+        shape=need.shape or (shape[0], shape[1], shape[2]),
         steps=steps,
         synapses=need.synapses,
         ports=need.ports,
@@ -122,18 +100,11 @@ def _layer(graph: Graph, node: Node) -> Layer:
     )
 
 
-def _shape(node: Node) -> tuple[int, int, int, int]:
-    """A matrix (T, heads, d, 4d) stands as d rows a head: (T, heads · d, 1, 4d)."""
-    if isinstance(node, KeyValue):
-        steps, heads, d, wide = node.shape
-        return steps, heads * d, 1, wide
-    return node.shape
-
-
 def _tables(graph: Graph, node: Node) -> int:
-    """The gate's exponential is looked up where its logits are."""
-    gates = [n for n in graph.consumers[node.name] if isinstance(n, Gate)]
-    return sum(n.table.size * TABLE_BITS for n in gates if n.inputs[1] == node.name)
+    """Bits once a core that readers of a node store where it is."""
+    readers = [n for n in graph.consumers[node.name] if not n.traits.silent]
+    asked = [NEEDS[reader](reader, graph).at_source for reader in readers]
+    return sum(bits for name, bits in asked if name == node.name)
 
 
 def _gather(graph: Graph, node: Node) -> Need:
@@ -143,9 +114,9 @@ def _gather(graph: Graph, node: Node) -> Need:
     parts = [own]
     for link in own.synapses:
         source = graph[link.source]
-        if isinstance(source, PositionsAsChannels):
-            synapses.append(_permuted(link, graph, source))
-        elif isinstance(source, Input) or is_layer(graph, source):
+        if source.traits.wiring:
+            synapses.append(WIRING[source](source, graph, link))
+        elif source.traits.given or is_layer(graph, source):
             synapses.append(link)
         else:
             inner = _gather(graph, source)
@@ -160,14 +131,5 @@ def _gather(graph: Graph, node: Node) -> Need:
         fixed_bits=sum(p.fixed_bits for p in parts),
         kind=own.kind,
         waits=own.waits,
+        shape=own.shape,
     )
-
-
-def _permuted(link: Synapses, graph: Graph, node: PositionsAsChannels) -> Synapses:
-    """Through (C, H, W) → (H·W, C, 1): rows of the reader are channels, all positions are read."""
-    source = graph[node.inputs[0]]
-    if not (isinstance(source, Neuron) and link.axes[0].of is None):
-        raise GraphError(f"{node.name}: only a dense layer reads a population's positions")
-    _, _, height, width = source.shape
-    axes = (link.axes[1], whole(height), whole(width))
-    return dataclasses.replace(link, source=source.name, axes=axes)

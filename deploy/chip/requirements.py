@@ -21,15 +21,16 @@ from spiketrack.deploy.chip.reach import (
     whole,
     window,
 )
+from spiketrack.errors import GraphError
 from spiketrack.integer.graph import (
     Conv,
     Gate,
     Graph,
-    Input,
     KeyValue,
     Neuron,
     Node,
     Pool,
+    PositionsAsChannels,
     Read,
     Sum,
     Upsample,
@@ -46,6 +47,7 @@ from spiketrack.limits import (
 
 POPULATION, PRODUCT = "population", "product"
 EXPONENT_BITS = 8  # power of two of a channel's weights
+TABLE_BITS = 16  # an entry of the gate's exponential, at most 2^15
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,11 @@ class Synapses:
 
 @dataclass(frozen=True)
 class Need:
-    """What one node asks of the layer that hosts it; nodes folded into a layer add up."""
+    """What one node asks of the layer that hosts it; nodes folded into a layer add up.
+
+    ``kind``: of the layer, empty for a relay; ``shape``: (C, H, W) in which its neurons stand,
+    None for the node's own; ``at_source``: a source and bits that are stored once a core there.
+    """
 
     synapses: tuple[Synapses, ...] = ()
     ports: int = 1
@@ -80,9 +86,16 @@ class Need:
     fixed_bits: int = 0
     kind: str = ""
     waits: bool = False
+    shape: Block | None = None
+    at_source: tuple[str, int] = ("", 0)
 
 
-NEEDS: Registry[Callable[..., Need]] = Registry("core requirement")
+NEEDS: Registry[Callable[..., Need]] = Registry(
+    "core requirement", applies=lambda traits: not traits.silent
+)
+WIRING: Registry[Callable[..., Synapses]] = Registry(
+    "route through wiring", applies=lambda traits: traits.wiring
+)
 
 
 def _chw(node: Node) -> Block:
@@ -161,7 +174,7 @@ def _read(node: Read, graph: Graph) -> Need:
     channels, height, width = _chw(query)
     d = channels // HEADS
     axes = (grouped(channels, 0, 4 * d, d), same(height, 1), same(width, 2))
-    if isinstance(matrix, Input):
+    if matrix.traits.given:
         bits = matrix.shape[0] * MEMORY_BITS
         return Need((Synapses(query.name, axes, d * bits, bits, query.shape[0]),))
     rows = (grouped(channels, 0, 4 * d, d), whole(1), whole(4 * d))
@@ -187,12 +200,16 @@ def _key_value(node: KeyValue, graph: Graph) -> Need:
             0, WEIGHT_BITS, value.shape[0], WEIGHT_BITS, thin=4 * d,
         ),
     )  # fmt: skip
-    return Need(links, ports=2, busy=node.positions, kind=PRODUCT)
+    rows = (channels, 1, 4 * d)  # d rows a head
+    return Need(links, ports=2, busy=node.positions, kind=PRODUCT, shape=rows)
 
 
 @NEEDS.register(Gate)
 def _gate(node: Gate, graph: Graph) -> Need:
-    """Holds the counts of all steps, then multiplies each with its channel's weight e[t]."""
+    """Holds the counts of all steps, then multiplies each with its channel's weight e[t].
+
+    The exponential is looked up where the logits are.
+    """
     counts, logits = graph.sources(node)
     steps, channels, _, _ = counts.shape
     rows = (whole(1), same(channels, 0), whole(1))
@@ -201,4 +218,16 @@ def _gate(node: Gate, graph: Graph) -> Need:
         Synapses(logits.name, rows, 0, WEIGHT_BITS, steps, WEIGHT_BITS),
     )
     held = steps * math.ceil(math.log2(MAX_COUNT + 1))
-    return Need(links, 2, steps, held, kind=POPULATION, waits=True)
+    table = (logits.name, node.table.size * TABLE_BITS)
+    return Need(links, 2, steps, held, kind=POPULATION, waits=True, at_source=table)
+
+
+@WIRING.register(PositionsAsChannels)
+def _permuted(node: PositionsAsChannels, graph: Graph, link: Synapses) -> Synapses:
+    """Through (C, H, W) → (H·W, C, 1): rows of the reader are channels, all positions are read."""
+    source = graph[node.inputs[0]]
+    if not (source.traits.population and link.axes[0].of is None):
+        raise GraphError(f"{node.name}: only a dense layer reads a population's positions")
+    _, _, height, width = source.shape
+    axes = (link.axes[1], whole(height), whole(width))
+    return dataclasses.replace(link, source=source.name, axes=axes)

@@ -12,18 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from spiketrack.errors import GraphError
-from spiketrack.integer.graph import (
-    COUNT,
-    IMAGE,
-    MEMBRANE,
-    Graph,
-    Input,
-    Neuron,
-    Node,
-    Output,
-    Pool,
-    Sum,
-)
+from spiketrack.integer.graph import COUNT, IMAGE, MEMBRANE, Graph, Node
 
 CHANNELS_LAST = (COUNT, MEMBRANE)  # signals whose messages are (steps, H, W, C)
 
@@ -67,10 +56,10 @@ def group(graph: Graph) -> Grouping:
     home: dict[str, str] = {}
     kinds: dict[str, str] = {}
     for node in graph:
-        if isinstance(node, (Input, Output)):
+        if node.traits.given or node.traits.read_out:
             continue
         block, kind = _block(node)
-        if _opens(node, graph):
+        if node.beside_source:
             earlier = {home[name] for name in node.inputs if name in home}
             if earlier and block not in earlier:
                 home[node.name] = earlier.pop()
@@ -86,13 +75,6 @@ def _block(node: Node) -> tuple[str, str]:
             name = found.group(1)
             return (name if "." in name else f"decoder.{name}"), kind
     return node.name.rsplit(".", 1)[0], "layers"
-
-
-def _opens(node: Node, graph: Graph) -> bool:
-    """Whether a node may stay with the process that made its only membrane."""
-    if isinstance(node, Sum):
-        return node.constant is not None and len(node.inputs) == 1
-    return isinstance(node, (Neuron, Pool))
 
 
 def _parts(graph: Graph, home: Mapping[str, str], kinds: Mapping[str, str]) -> tuple[Part, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from operator import index
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,10 @@ from spiketrack.integer.graph import (
     Sum,
     Upsample,
 )
+from spiketrack.integer.registry import Registry
 
 _FINEST = 64  # no grid is finer or coarser than 2^-64, 2^64
+READERS: Registry[Callable[..., Node]] = Registry("NIR reader")
 
 
 def read_nir(path: Path) -> Graph:
@@ -66,10 +68,10 @@ def from_nir(loaded: nir.NIRGraph) -> Graph:
             f"graph of vocabulary version {version}, this program reads "
             f"{words.VOCABULARY_VERSION}; export the checkpoint again"
         )
-    return _Reading(loaded).run()
+    return Reading(loaded).run()
 
 
-class _Reading:
+class Reading:
     """Turns the nodes of one NIR graph back, in their original order."""
 
     def __init__(self, loaded: nir.NIRGraph) -> None:
@@ -82,6 +84,7 @@ class _Reading:
         self.fractions: dict[str, int] = {}
 
     def run(self) -> Graph:
+        """The graph of all nodes."""
         mains = [n for n in self.loaded.nodes if "order" in (self.loaded.nodes[n].metadata or {})]
         parts = {
             f"{name}.{step}"
@@ -104,14 +107,9 @@ class _Reading:
         return Graph(branch, nodes, {n.name: self.fractions[n.name] for n in nodes})
 
     def node(self, name: str) -> Node:
+        """One node; ``NirError`` names it where its record was changed."""
         node = self.loaded.nodes[name]
-        reader: Callable[..., Node] | None
-        if isinstance(node, nir.NIRGraph):
-            reader = _OPERATIONS.get(words.operation(name, node))
-        else:
-            reader = _STANDARD.get(type(node))
-        if reader is None:
-            raise NirError(f"{name}: unexpected {type(node).__name__} node")
+        reader = READERS.of(words.node_type(name, node), name)
         inputs = tuple(words.entry(name, node, "inputs", json.loads))
         self.check_edges(name, node, inputs)
         values = words.entry(name, node, "shape", lambda v: [int(n) for n in words.integers(v)])
@@ -159,7 +157,7 @@ def _integers(name: str, values: Any, fraction: int, kind: type = np.int32) -> A
 
 
 def _conv_parts(
-    reading: _Reading, name: str, node: nir.Conv2d, inputs: tuple[str, ...]
+    reading: Reading, name: str, node: nir.Conv2d, inputs: tuple[str, ...]
 ) -> tuple[NDArray[np.int8], NDArray[np.int32], NDArray[np.int32]]:
     shift = words.entry(name, node, "shift", words.integers)
     exponent = -(shift + reading.scale(name, inputs[0]))
@@ -167,21 +165,15 @@ def _conv_parts(
     return weight, shift, _integers(name, node.bias, reading.fractions[name])
 
 
-def _conv(reading: _Reading, name: str, inputs: Any, shape: Shape, node: Any) -> Node:
-    return _build_conv(reading, name, inputs, shape, [node])
-
-
-def _stack(reading: _Reading, name: str, inputs: Any, shape: Shape, node: Any) -> Node:
-    steps = range(len(reading.sources[name]))
-    nodes = [reading.loaded.nodes[f"{name}.{step}"] for step in steps]
+@READERS.register(Conv)
+def _conv(reading: Reading, name: str, inputs: Any, shape: Shape, node: Any) -> Node:
+    """One Conv2d, or one for each step and what stacks them."""
+    nodes = [node]
+    if _is(node, words.STACK):
+        steps = range(len(reading.sources[name]))
+        nodes = [reading.loaded.nodes[f"{name}.{step}"] for step in steps]
     if not all(isinstance(n, nir.Conv2d) for n in nodes):
         raise NirError(f"{name}: stacks something else than Conv2d nodes")
-    return _build_conv(reading, name, inputs, shape, nodes)
-
-
-def _build_conv(
-    reading: _Reading, name: str, inputs: Any, shape: Shape, nodes: list[nir.Conv2d]
-) -> Node:
     parts = [_conv_parts(reading, name, node, inputs) for node in nodes]
     weight, shift, bias = (np.stack(arrays) for arrays in zip(*parts, strict=True))
     stride, padding, groups, dilation = (
@@ -201,7 +193,8 @@ def _single(name: str, key: str, *values: Any) -> int:
     return found.pop()
 
 
-def _input(reading: _Reading, name: str, inputs: Any, shape: Shape, node: Any) -> Node:
+@READERS.register(Input)
+def _input(reading: Reading, name: str, inputs: Any, shape: Shape, node: Any) -> Node:
     signal = words.entry(name, node, "signal", words.text)
     if signal not in (IMAGE, MEMORY):
         raise NirError(f"{name}: signal {signal} is unknown; known are {IMAGE}, {MEMORY}")
@@ -209,11 +202,13 @@ def _input(reading: _Reading, name: str, inputs: Any, shape: Shape, node: Any) -
     return Input(name, inputs, shape, signal, low, high)
 
 
-def _output(reading: _Reading, name: str, inputs: Any, shape: Shape, node: Any) -> Node:
+@READERS.register(Output)
+def _output(reading: Reading, name: str, inputs: Any, shape: Shape, node: Any) -> Node:
     return Output(name, inputs, shape)
 
 
-def _sum(reading: _Reading, name: str, inputs: Any, shape: Shape, node: Any) -> Node:
+@READERS.register(Sum)
+def _sum(reading: Reading, name: str, inputs: Any, shape: Shape, node: Any) -> Node:
     if isinstance(node, nir.Scale):
         if not np.all(node.scale == 1):
             raise NirError(f"{name}: a Scale other than 1; the file was changed")
@@ -222,7 +217,8 @@ def _sum(reading: _Reading, name: str, inputs: Any, shape: Shape, node: Any) -> 
     return Sum(name, inputs, shape, _integers(name, constant, reading.fractions[name]))
 
 
-def _neuron(reading: _Reading, name: str, inputs: Any, shape: Shape, node: Any) -> Node:
+@READERS.register(Neuron)
+def _neuron(reading: Reading, name: str, inputs: Any, shape: Shape, node: Any) -> Node:
     levels = words.entry(name, node, "thresholds", words.integers).tolist()
     if len(levels) != 4:
         raise NirError(f"{name}: {len(levels)} thresholds instead of 4")
@@ -231,49 +227,36 @@ def _neuron(reading: _Reading, name: str, inputs: Any, shape: Shape, node: Any) 
     return Neuron(name, inputs, shape, (levels[0], levels[1], levels[2], levels[3]), reset, decay)
 
 
-def _pool(reading: _Reading, name: str, inputs: Any, shape: Shape, node: Any) -> Node:
+@READERS.register(Pool)
+def _pool(reading: Reading, name: str, inputs: Any, shape: Shape, node: Any) -> Node:
     kernel = _single(name, "kernel or stride", node.kernel_size, node.stride)
     if np.any(node.padding):
         raise NirError(f"{name}: padding {node.padding}; the file was changed")
     return Pool(name, inputs, shape, kernel)
 
 
-def _upsample(reading: _Reading, name: str, inputs: Any, shape: Shape, node: Any) -> Node:
+@READERS.register(Upsample)
+def _upsample(reading: Reading, name: str, inputs: Any, shape: Shape, node: Any) -> Node:
     factor, shift = (words.entry(name, node, key, index) for key in ("factor", "shift"))
     return Upsample(name, inputs, shape, factor, shift)
 
 
-def _key_value(reading: _Reading, name: str, inputs: Any, shape: Shape, node: Any) -> Node:
+@READERS.register(KeyValue)
+def _key_value(reading: Reading, name: str, inputs: Any, shape: Shape, node: Any) -> Node:
     return KeyValue(name, inputs, shape, words.entry(name, node, "positions", index))
 
 
-def _read(reading: _Reading, name: str, inputs: Any, shape: Shape, node: Any) -> Node:
+@READERS.register(Read)
+def _read(reading: Reading, name: str, inputs: Any, shape: Shape, node: Any) -> Node:
     return Read(name, inputs, shape, words.entry(name, node, "shift", index))
 
 
-def _positions(reading: _Reading, name: str, inputs: Any, shape: Shape, node: Any) -> Node:
+@READERS.register(PositionsAsChannels)
+def _positions(reading: Reading, name: str, inputs: Any, shape: Shape, node: Any) -> Node:
     return PositionsAsChannels(name, inputs, shape)
 
 
-def _gate(reading: _Reading, name: str, inputs: Any, shape: Shape, node: Any) -> Node:
+@READERS.register(Gate)
+def _gate(reading: Reading, name: str, inputs: Any, shape: Shape, node: Any) -> Node:
     table = words.entry(name, node, "table", words.integers)
     return Gate(name, inputs, shape, table, words.entry(name, node, "shift", index))
-
-
-_STANDARD: Mapping[type, Callable[..., Node]] = {
-    nir.Input: _input,
-    nir.Output: _output,
-    nir.Conv2d: _conv,
-    nir.Scale: _sum,
-    nir.AvgPool2d: _pool,
-}
-_OPERATIONS: Mapping[str, Callable[..., Node]] = {
-    words.POPULATION: _neuron,
-    words.EMBEDDING: _sum,
-    words.UPSAMPLE: _upsample,
-    words.KEY_VALUE: _key_value,
-    words.READ: _read,
-    words.POSITIONS: _positions,
-    words.GATE: _gate,
-    words.STACK: _stack,
-}

@@ -1,8 +1,8 @@
 """How integer-graph nodes are named in NIR: standard nodes where NIR has the operation, else ours.
 
 All edges carry real values: a spike is count / 4, a membrane its real potential, a pixel its
-normalised value. What NIR lacks is a ``NIRGraph`` with named Inputs and Outputs, no edge between
-them, and metadata ``{"vocabulary": "spiketrack", "version": 1, "op": ...}``.
+number 0..255. What NIR lacks is a ``NIRGraph`` with named Inputs and Outputs, no edge between
+them, and metadata ``{"vocabulary": "spiketrack", "version": 2, "op": ...}``; ``define`` adds one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketrack.errors import NirError
-from spiketrack.integer.graph import Graph, Node
+from spiketrack.integer.graph import (
+    Conv,
+    Gate,
+    Graph,
+    Input,
+    KeyValue,
+    Neuron,
+    Node,
+    Output,
+    Pool,
+    PositionsAsChannels,
+    Read,
+    Sum,
+    Upsample,
+)
 
 VOCABULARY = "spiketrack"
 VOCABULARY_VERSION = 2
@@ -32,19 +46,59 @@ GATE = "temporal_gate"
 SELECT = "select_step"
 STACK = "stack_steps"
 
-OPERATIONS: Mapping[str, str] = {
-    POPULATION: "population of counts 0..4 with soft reset and leak; NIR's neurons are binary",
-    EMBEDDING: "membrane sum with a constant map for each step; NIR has no constant",
-    UPSAMPLE: "bilinear interpolation; NIR has no resampling",
-    KEY_VALUE: "product of two spike maps, kv = k^T v; NIR has no product of signals",
-    READ: "product of spikes and a memory, q kv; NIR has no product of signals",
-    POSITIONS: "transposition of positions and channels; NIR has no permutation",
-    GATE: "softmax over time steps and its population; NIR has no softmax",
-    SELECT: "one time step of a signal; NIR has no indexing of time",
-    STACK: "time steps put in order; NIR has no indexing of time",
+OPERATIONS: dict[str, str] = {}  # op → what it is and why NIR has none
+STANDARD: Mapping[type, type[Node]] = {
+    nir.Input: Input,
+    nir.Output: Output,
+    nir.Conv2d: Conv,
+    nir.Scale: Sum,
+    nir.AvgPool2d: Pool,
 }
+_TYPES: dict[str, type[Node]] = {}
 
 Metadata = dict[str, Any]
+
+
+def define(op: str, why: str, kind: type[Node] | None = None) -> None:
+    """Add an operation that NIR lacks: ``why`` says so, ``kind`` is the node type it becomes.
+
+    Without a ``kind`` it is a part of another node. ``NirError`` for an ``op`` that is known.
+    """
+    if op in OPERATIONS:
+        raise NirError(f"operation {op}: defined twice")
+    OPERATIONS[op] = why
+    if kind is not None:
+        _TYPES[op] = kind
+
+
+def node_type(name: str, node: nir.NIRNode) -> type[Node]:
+    """Node type that a NIR node of ours stands for; ``NirError`` for any other."""
+    if isinstance(node, nir.NIRGraph):
+        kind = _TYPES.get(operation(name, node))
+    else:
+        kind = STANDARD.get(type(node))
+    if kind is None:
+        raise NirError(f"{name}: unexpected {type(node).__name__} node")
+    return kind
+
+
+define(
+    POPULATION,
+    "population of counts 0..4 with soft reset and leak; NIR's neurons are binary",
+    Neuron,
+)
+define(EMBEDDING, "membrane sum with a constant map for each step; NIR has no constant", Sum)
+define(UPSAMPLE, "bilinear interpolation; NIR has no resampling", Upsample)
+define(KEY_VALUE, "product of two spike maps, kv = k^T v; NIR has no product of signals", KeyValue)
+define(READ, "product of spikes and a memory, q kv; NIR has no product of signals", Read)
+define(
+    POSITIONS,
+    "transposition of positions and channels; NIR has no permutation",
+    PositionsAsChannels,
+)
+define(GATE, "softmax over time steps and its population; NIR has no softmax", Gate)
+define(SELECT, "one time step of a signal; NIR has no indexing of time")
+define(STACK, "time steps put in order; NIR has no indexing of time", Conv)
 
 
 def common(node: Node, graph: Graph, order: int) -> Metadata:

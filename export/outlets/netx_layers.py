@@ -14,13 +14,15 @@ could reach further, always-on neurons of the layer before shift it back into th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spiketrack.errors import UnsupportedError
-from spiketrack.integer.graph import COUNT, Conv, Graph, Neuron
+from spiketrack.integer.graph import COUNT, Conv, Gate, Graph, Neuron
+from spiketrack.integer.registry import Registry
 from spiketrack.limits import MAX_COUNT, POTENTIAL_BITS, WEIGHT_MAX
 
 CURRENT_MAX = 2 ** (POTENTIAL_BITS - 1 - 6) - 1  # Lava's LIF shifts what arrives by 6
@@ -29,6 +31,12 @@ GROUPS_MAX = 2**7 - 1  # Lava's Conv keeps groups in int8
 SHORTEST = 2  # layers that make a chain worth a file
 
 Wide = NDArray[np.int64]
+
+LAYERS: Registry[Callable[..., Layer]] = Registry(
+    "netx layer", applies=lambda traits: traits.population
+)
+STATE = "state over several time steps, or the gate: no such neuron"
+LAYERS.unsupported(Gate, reason=STATE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,9 +98,17 @@ def _linked(graph: Graph, layers: dict[str, Layer]) -> list[tuple[Layer, ...]]:
 def layer(graph: Graph, population: str) -> Layer:
     """The layer that ends in ``population``; ``UnsupportedError`` says why netx has none."""
     node = graph[population]
+    reason = LAYERS.reason(type(node), population)
+    if reason is not None:
+        raise UnsupportedError(reason)
+    return LAYERS[node](node, graph)
+
+
+@LAYERS.register(Neuron)
+def _neuron(node: Neuron, graph: Graph) -> Layer:
     conv = graph[node.inputs[0]]
-    if not isinstance(node, Neuron) or node.shape[0] != 1:
-        raise UnsupportedError("state over several time steps, or the gate: no such neuron")
+    if node.shape[0] != 1:
+        raise UnsupportedError(STATE)
     if not isinstance(conv, Conv):
         raise UnsupportedError(
             f"fed by a {type(conv).__name__}: netx has dense and conv layers only"

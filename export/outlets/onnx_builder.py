@@ -14,10 +14,8 @@ from numpy.typing import NDArray
 
 from spiketrack.integer.graph import (
     Graph,
-    Input,
     KeyValue,
     Node,
-    Output,
     PositionsAsChannels,
     Shape,
 )
@@ -170,11 +168,11 @@ def lower(
     """Apply the rule of every node; ``record`` names populations that become outputs too."""
     builder = Builder(graph, forced)
     for node in graph:
-        if isinstance(node, Input):
+        if node.traits.given:
             builder.add_input(node.name, node.shape, value_type)
         else:
             rules[node](builder, node)
-        if isinstance(node, Output):
+        if node.traits.read_out:
             builder.add_output(node.name, node.shape, value_type)
     for name in forced:
         builder.add_input(f"{name}/forced", graph[name].shape, count_type)

@@ -31,9 +31,12 @@ from spiketrack.integer.graph import (
 )
 from spiketrack.integer.real import RealConv, RealNeuron, RealSum
 from spiketrack.integer.registry import Registry
+from spiketrack.integer.traits import Stage
 from spiketrack.limits import HEADS, MAX_COUNT
 
-FLOAT: Registry[Lowering] = Registry("float ONNX lowering")
+FLOAT: Registry[Lowering] = Registry(
+    "float ONNX lowering", Stage.REAL, lambda traits: not traits.given
+)
 FLOAT.register(PositionsAsChannels)(positions_as_channels)
 
 

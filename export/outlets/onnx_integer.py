@@ -43,7 +43,9 @@ from spiketrack.limits import PIXEL_MAX
 
 ZERO_POINT = 128
 
-INTEGER: Registry[Lowering] = Registry("integer ONNX lowering")
+INTEGER: Registry[Lowering] = Registry(
+    "integer ONNX lowering", applies=lambda traits: not traits.given
+)
 INTEGER.register(PositionsAsChannels)(positions_as_channels)
 INTEGER.register(Neuron)(neuron)
 INTEGER.register(Gate)(gate)

@@ -5,6 +5,9 @@ time step, sums, pooling, and memory reads once the memory is known. What lies b
 products, up-sampling, anything with state) is *glue*. Nodes are placed in levels: a part may
 follow glue only on a higher level, so that every part runs at once; the parts of a level are its
 connected components.
+
+``STOCK`` writes a node of a part, or says why NIR has no such node; ``CONDITIONS`` are what a
+type of it asks beyond that of one node.
 """
 
 from __future__ import annotations
@@ -15,15 +18,11 @@ from dataclasses import dataclass
 from spiketrack.errors import UnsupportedError
 from spiketrack.integer.graph import (
     MEMORY,
-    Conv,
     Gate,
     Graph,
-    Input,
     KeyValue,
-    Neuron,
     Node,
     Output,
-    Pool,
     PositionsAsChannels,
     Read,
     Sum,
@@ -31,8 +30,13 @@ from spiketrack.integer.graph import (
 )
 from spiketrack.integer.registry import Registry
 
-Obstacle = Callable[..., str | None]
-OBSTACLES: Registry[Obstacle] = Registry("rule for stock NIR")
+STOCK: Registry[Callable[..., None]] = Registry(
+    "stock NIR writer", applies=lambda traits: not traits.given
+)
+STOCK.unsupported(KeyValue, reason="NIR has no product of two signals")
+STOCK.unsupported(Upsample, reason="NIR has no interpolation and no rounding to a grid")
+STOCK.unsupported(Gate, PositionsAsChannels, reason="NIR has no softmax and no permutation of axes")
+STOCK.unsupported(Output, reason="read by the host")
 STATE = "stock NIR has no neuron with counts, soft reset and a state that starts afresh"
 STEPS = "several time steps of one inference, beside populations with state"
 
@@ -75,57 +79,36 @@ class Plan:
 def obstacle(node: Node, graph: Graph, memories: Collection[str]) -> str | None:
     """Why stock NIR cannot express ``node``; None when it can."""
     if any(n.shape[0] != 1 for n in (node, *graph.sources(node))):
-        return STATE if isinstance(node, Neuron) else STEPS
-    return OBSTACLES[node](node, graph, memories)
+        return STATE if node.traits.state else STEPS
+    reason = STOCK.reason(type(node), node.name)
+    if reason is None and type(node) in CONDITIONS:
+        reason = CONDITIONS[type(node)](node, graph, memories)
+    return reason
 
 
-@OBSTACLES.register(Conv, Neuron, Pool)
-def _none(node: Node, graph: Graph, memories: Collection[str]) -> str | None:
-    return None
-
-
-@OBSTACLES.register(Sum)
 def _sum(node: Sum, graph: Graph, memories: Collection[str]) -> str | None:
     """A constant map moves into the thresholds of the populations that read the sum."""
     if len(set(node.inputs)) != len(node.inputs):
         return "NIR refuses repeated edges"
-    if node.constant is None or all(isinstance(n, Neuron) for n in graph.consumers[node.name]):
+    if node.constant is None or all(n.traits.state for n in graph.consumers[node.name]):
         return None
     return "NIR's biases are per channel, a constant map is not"
 
 
-@OBSTACLES.register(Read)
 def _read(node: Read, graph: Graph, memories: Collection[str]) -> str | None:
     if node.inputs[1] in memories:
         return None
-    if graph.signal(node.inputs[1]) == MEMORY and isinstance(graph[node.inputs[1]], Input):
+    if graph[node.inputs[1]].traits.given:
         return "no template was given whose memory could be the weights"
     return "NIR has no product of two signals"
 
 
-@OBSTACLES.register(KeyValue)
-def _product(node: KeyValue, graph: Graph, memories: Collection[str]) -> str | None:
-    return "NIR has no product of two signals"
-
-
-@OBSTACLES.register(Upsample)
-def _upsample(node: Upsample, graph: Graph, memories: Collection[str]) -> str | None:
-    return "NIR has no interpolation and no rounding to a grid"
-
-
-@OBSTACLES.register(Gate, PositionsAsChannels)
-def _gate(node: Node, graph: Graph, memories: Collection[str]) -> str | None:
-    return "NIR has no softmax and no permutation of axes"
-
-
-@OBSTACLES.register(Output)
-def _output(node: Output, graph: Graph, memories: Collection[str]) -> str | None:
-    return "read by the host"
+CONDITIONS: Mapping[type[Node], Callable[..., str | None]] = {Sum: _sum, Read: _read}
 
 
 def partition(graph: Graph, memories: Collection[str] = ()) -> Plan:
     """Parts and glue of ``graph``; ``memories`` are the memory inputs whose values are known."""
-    reasons = {n.name: obstacle(n, graph, memories) for n in graph if not isinstance(n, Input)}
+    reasons = {n.name: obstacle(n, graph, memories) for n in graph if not n.traits.given}
     levels = _levels(graph, reasons)
     steps: list[Part | Glue] = []
     for level in range(max(levels.values(), default=0) + 1):
@@ -173,5 +156,4 @@ def _part(graph: Graph, names: list[str], index: int) -> Part:
 
 def _signals(graph: Graph, name: str) -> tuple[str, ...]:
     """What a node of a part reads as a signal: not the memory, which is a weight."""
-    node = graph[name]
-    return node.inputs[:1] if isinstance(node, Read) else node.inputs
+    return tuple(source for source in graph[name].inputs if graph.signal(source) != MEMORY)

@@ -9,7 +9,7 @@ embedding) is subtracted from its thresholds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketrack.errors import GraphError
-from spiketrack.export.outlets.standard_nir_parts import Part, Plan
+from spiketrack.export.outlets.standard_nir_parts import STOCK, Part, Plan
 from spiketrack.files import write_json
 from spiketrack.integer.graph import COUNT, Conv, Graph, Neuron, Node, Pool, Read, Sum
-from spiketrack.integer.registry import Registry
 from spiketrack.limits import HEADS, MAX_COUNT
 
 Real = NDArray[np.float32]
 Memories = Mapping[str, NDArray[np.int32]]  # memory input → (1, 8, d, 4d)
 DT = 0.001  # seconds; one time step is one inference
 VOCABULARY = "spiketrack-standard"
-
-Writer = Callable[["PartWriter", Any], None]
-STOCK: Registry[Writer] = Registry("stock NIR writer")
 
 
 class PartWriter:
@@ -68,7 +64,7 @@ class PartWriter:
 
     def sources(self, name: str) -> list[str]:
         """NIR nodes whose sum is tensor ``name``: four for a population of this part."""
-        if name in self.part.nodes and isinstance(self.graph[name], Neuron):
+        if name in self.part.nodes and self.graph[name].traits.population:
             return [f"{name}.{level}" for level in range(1, MAX_COUNT + 1)]
         return [name]
 

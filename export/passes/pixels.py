@@ -34,8 +34,8 @@ def on_pixels(folded: Graph) -> Graph:
     renamed: dict[str, str] = {}
     nodes: list[Node] = []
     for node in folded:
-        if isinstance(node, Input) and node is image:
-            nodes.append(dataclasses.replace(node, low=0, high=PIXEL_MAX))
+        if node is image:
+            nodes.append(dataclasses.replace(image, low=0, high=PIXEL_MAX))
         elif isinstance(node, RealConv) and node.inputs == (image.name,):
             nodes += _layer(node, image)
             renamed[node.name] = nodes[-1].name

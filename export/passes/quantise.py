@@ -26,7 +26,6 @@ from spiketrack.integer.graph import (
     COUNT_FRACTION,
     IMAGE,
     MEMORY_FRACTION,
-    POPULATIONS,
     Conv,
     Gate,
     Graph,
@@ -45,7 +44,8 @@ from spiketrack.integer.neurons import thresholds
 from spiketrack.integer.ranges import Range, ranges
 from spiketrack.integer.real import RealConv, RealNeuron, RealSum
 from spiketrack.integer.registry import Registry
-from spiketrack.limits import DECAY_ONE, HEADS, MAX_COUNT, POTENTIAL_MAX
+from spiketrack.integer.traits import Fixed, Free, Stage, Tied
+from spiketrack.limits import DECAY_ONE, MAX_COUNT, POTENTIAL_MAX
 from spiketrack.preprocessing import PIXEL_MEAN, PIXEL_STEP
 
 Vector = NDArray[np.float64]
@@ -63,12 +63,9 @@ class Statistics:
     crops: NDArray[np.float32]
 
 
-PIXEL_FRACTION = 0
 TABLE_FRACTION = 8  # the gate's exponential is tabulated in steps of 1/256
 TABLE_LENGTH = 2816  # exp(-11) · 2^15 rounds to 1, exp(-11.1) to 0
 TABLE_ONE = 2**15
-FINEST = 20  # more would only lengthen shifts
-READ_FRACTION = 10
 _MARGIN = 1.02  # rounded weights may exceed the real bound by this; verified afterwards
 
 
@@ -90,9 +87,9 @@ class Plan:
     statistics: Statistics | None
     done: dict[str, Node] = dataclasses.field(default_factory=dict)
 
-    def reads_image(self, node: RealConv) -> bool:
-        """Whether a convolution is the image layer."""
-        return self.folded.signal(node.inputs[0]) == IMAGE
+    def reads_image(self, node: Node) -> bool:
+        """Whether a node is the image layer."""
+        return bool(node.inputs) and self.folded.signal(node.inputs[0]) == IMAGE
 
 
 # grids
@@ -101,44 +98,45 @@ class Plan:
 def choose_fractions(folded: Graph) -> dict[str, int]:
     """Fraction of every node's output: fixed for counts and memories, shared within a stream."""
     reach = ranges(folded, spike=1)
-    fractions = {n.name: f for n in folded if (f := _fixed_fraction(folded, n)) is not None}
+    fractions = _fixed_fractions(folded)
     for group in _groups(folded, fractions):
         limit = min(_limit(folded, reach, name) - offset for name, offset in group.items())
         wanted = max(_wanted(folded[name]) - offset for name, offset in group.items())
         chosen = min(limit, wanted)
         for name, offset in group.items():
             fractions[name] = chosen + offset
-    for node in folded:
-        if isinstance(node, Output):
-            fractions[node.name] = fractions[node.inputs[0]]
     return fractions
 
 
-def _fixed_fraction(folded: Graph, node: Node) -> int | None:
-    if isinstance(node, Input):
-        return PIXEL_FRACTION if node.signal == IMAGE else MEMORY_FRACTION
-    if isinstance(node, KeyValue):
-        return MEMORY_FRACTION
-    if isinstance(node, (RealNeuron, PositionsAsChannels, *POPULATIONS)):
-        return COUNT_FRACTION
-    return None
+def _fixed_fractions(folded: Graph) -> dict[str, int]:
+    """Fractions of counts, memories and pixels, and of what is tied to them."""
+    fractions: dict[str, int] = {}
+    for node in folded:
+        rule = node.grid
+        if isinstance(rule, Fixed):
+            fractions[node.name] = rule.fraction
+        elif isinstance(rule, Tied) and (known := _known(node, fractions)):
+            if len(known) < len(node.inputs):
+                raise GraphError(f"{node.name}: reads membranes and what has a fixed grid")
+            fractions[node.name] = known[0] + rule.offset
+    return fractions
 
 
-def _offset(node: Node) -> int:
-    """Extra fractional bits of a node's output over its membrane input."""
-    return 2 * int(math.log2(node.kernel)) if isinstance(node, Pool) else 0
+def _known(node: Node, fractions: Mapping[str, int]) -> list[int]:
+    return [fractions[name] for name in node.inputs if name in fractions]
 
 
 def _groups(folded: Graph, fixed: Mapping[str, int]) -> list[dict[str, int]]:
-    """Sets of membranes tied by sums and pools: name → offset to the group's fraction."""
+    """Sets of membranes tied to each other: name → offset to the group's fraction."""
     neighbours: dict[str, list[tuple[str, int]]] = {
-        n.name: [] for n in folded if n.name not in fixed and not isinstance(n, Output)
+        n.name: [] for n in folded if n.name not in fixed
     }
     for node in folded:
-        if isinstance(node, (RealSum, Pool)):
+        rule = node.grid
+        if isinstance(rule, Tied) and node.name in neighbours:
             for name in node.inputs:
-                neighbours[name].append((node.name, _offset(node)))
-                neighbours[node.name].append((name, -_offset(node)))
+                neighbours[name].append((node.name, rule.offset))
+                neighbours[node.name].append((name, -rule.offset))
     groups, seen = [], set()
     for start in neighbours:
         if start in seen:
@@ -160,21 +158,13 @@ def _groups(folded: Graph, fixed: Mapping[str, int]) -> list[dict[str, int]]:
 def _limit(folded: Graph, reach: Mapping[str, Range], name: str) -> int:
     """Largest fraction with which this membrane and what reads it stay within 24 bits."""
     peaks = [reach[name].peak]
-    for consumer in folded.consumers[name]:
-        if isinstance(consumer, RealNeuron):
-            peaks.append(reach[consumer.name].peak)
-        if isinstance(consumer, Upsample):
-            peaks.append(reach[name].peak * (2 * consumer.factor) ** 2 + 1)
-        if isinstance(consumer, Gate):
-            peaks.append(float(reach[name].high.max() - reach[name].low.min()))
+    peaks += [reach[consumer.name].held for consumer in folded.consumers[name]]
     return math.floor(math.log2(POTENTIAL_MAX / (max(peaks) * _MARGIN)))
 
 
 def _wanted(node: Node) -> int:
     """Finest fraction that this node can use: leaks and biases can use all that 24 bits hold."""
-    if isinstance(node, Read):
-        return READ_FRACTION
-    return FINEST if isinstance(node, RealConv) else 0
+    return node.grid.finest if isinstance(node.grid, Free) else 0
 
 
 def _exponents(weight: Vector) -> NDArray[np.int64]:
@@ -196,7 +186,7 @@ def _mantissa(weight: Vector, exponent: NDArray[np.int64]) -> Vector:
 
 # nodes
 
-QUANTISERS: Registry[Callable[..., Node]] = Registry("quantiser")
+QUANTISERS: Registry[Callable[..., Node]] = Registry("quantiser", Stage.REAL)
 
 
 @QUANTISERS.register(Input, KeyValue, Pool, PositionsAsChannels, Output)
@@ -296,16 +286,16 @@ def _sum(node: RealSum, plan: Plan) -> Node:
         return Sum(node.name, node.inputs, node.shape)
     scaled = constant * 2.0 ** plan.fractions[node.name]
     source = plan.folded[node.inputs[0]]
-    if isinstance(source, RealConv) and plan.reads_image(source):
-        whole = round_aside(scaled, _common_step(plan.done[source.name]))
+    conv = plan.done[source.name]
+    if isinstance(conv, Conv) and plan.reads_image(source):
+        whole = round_aside(scaled, _common_step(conv))
     else:
         whole = np.rint(scaled)
     return Sum(node.name, node.inputs, node.shape, whole.astype(np.int32))
 
 
-def _common_step(conv: Node) -> Vector:
+def _common_step(conv: Conv) -> Vector:
     """The largest power of two (C_out) that divides all weights of an output channel."""
-    assert isinstance(conv, Conv)
     weight = np.abs(conv.weight.astype(np.int64)) << conv.shift[..., None, None, None]
     bits = np.bitwise_or.reduce(weight, axis=(0, 2, 3, 4))
     step: Vector = (bits & -bits).astype(np.float64)
@@ -328,11 +318,9 @@ def round_aside(constant: Vector, step: Vector) -> Vector:
 def _neuron(node: RealNeuron, plan: Plan) -> Node:
     source = plan.folded[node.inputs[0]]
     fraction = plan.fractions[source.name]
-    if isinstance(source, Read):
-        # u = integer · 2^-fraction · 2 / sqrt(d): the square of one real unit in integers
-        squared = 4 ** (fraction - 1) * (source.shape[1] // 4 // HEADS)
-    else:
-        squared = 4**fraction
+    if fraction < 1:
+        raise GraphError(f"{node.name}: its membrane needs {1 - fraction} more than 24 bits")
+    squared = source.unit_squared(fraction)
     decay = tuple(min(round(value * DECAY_ONE), DECAY_ONE - 1) for value in node.decay)
     reset = round(math.sqrt(squared) / MAX_COUNT)
     return Neuron(node.name, node.inputs, node.shape, thresholds(squared), reset, decay)

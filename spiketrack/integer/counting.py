@@ -34,24 +34,8 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from spiketrack.integer.formulas import DENSE, FIELDS, FORMULAS, SILENT, Row
-from spiketrack.integer.graph import (
-    COUNT,
-    IMAGE,
-    Conv,
-    Gate,
-    Graph,
-    Input,
-    KeyValue,
-    Neuron,
-    Node,
-    Output,
-    Pool,
-    PositionsAsChannels,
-    Read,
-    Sum,
-    Upsample,
-)
+from spiketrack.integer.formulas import FIELDS, FORMULAS, Row
+from spiketrack.integer.graph import COUNT, IMAGE, Graph, Node
 from spiketrack.integer.loops import add_terms
 from spiketrack.integer.sums import CompiledSums, Sums, rank
 
@@ -113,7 +97,7 @@ def prepare(node: Node, graph: Graph) -> Callable[[Sequence[Tensor], Tensor], Ro
 
     ``inputs`` and ``output`` hold the integers of one inference, (steps, C, H, W).
     """
-    if isinstance(node, SILENT):
+    if node.traits.silent:
         silent: Row = FORMULAS[node](node, graph).constant
         return lambda inputs, output: silent
     counter = OperationCounter(graph, {node.name})
@@ -128,24 +112,17 @@ def prepare(node: Node, graph: Graph) -> Callable[[Sequence[Tensor], Tensor], Ro
 
 def dense_mac(node: Node, graph: Graph) -> int:
     """MACs of the same layer in an ANN, as profilers count: padding and zeros included."""
-    return int(DENSE[node](node, graph))
+    return int(FORMULAS[node](node, graph).dense_mac)
 
 
 def kind(node: Node, graph: Graph) -> str:
     """Name of a row's kind: conv, image_conv, neuron, sum, key_value, attention, memory_read, …"""
-    if isinstance(node, Conv):
-        return "image_conv" if graph.signal(node.inputs[0]) == IMAGE else "conv"
-    if isinstance(node, Read):
-        return "memory_read" if isinstance(graph[node.inputs[1]], Input) else "attention"
-    return {
-        Neuron: "neuron", Sum: "sum", Pool: "pool", Upsample: "upsample", KeyValue: "key_value",
-        Gate: "gate", Input: "input", Output: "output", PositionsAsChannels: "wiring",
-    }[type(node)]  # fmt: skip
+    return node.kind(graph)
 
 
 def counted(graph: Graph) -> tuple[Node, ...]:
     """The nodes that have a row: all that operate."""
-    return tuple(node for node in graph if not isinstance(node, SILENT))
+    return tuple(node for node in graph if not node.traits.silent)
 
 
 def layers(graph: Graph) -> Layers:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from spiketrack.integer.counting import dense_mac
-from spiketrack.integer.graph import Conv, Graph, Neuron, Node
+from spiketrack.integer.graph import Graph, Node
 from spiketrack.integer.ranges import Range
 
 
@@ -16,7 +16,7 @@ def layer_formats(graph: Graph, proven: Mapping[str, Range]) -> list[dict[str, A
 
 
 def _row(node: Node, graph: Graph, reach: Range) -> dict[str, Any]:
-    row: dict[str, Any] = {
+    return {
         "name": node.name,
         "type": type(node).__name__,
         "signal": graph.signal(node.name),
@@ -26,14 +26,5 @@ def _row(node: Node, graph: Graph, reach: Range) -> dict[str, Any]:
         "fraction": graph.fractions[node.name],
         "peak": round(reach.peak),
         "headroom_bits": round(reach.headroom_bits, 3),
+        **node.stored(),
     }
-    if isinstance(node, Conv):
-        row |= {
-            "weights": int(node.weight.size),
-            "weight_shape": list(node.weight.shape),
-            "weight_bits": 8,
-            "shift": [int(node.shift.min()), int(node.shift.max())],
-        }
-    if isinstance(node, Neuron):
-        row |= {"thresholds": list(node.thresholds), "reset": node.reset, "decay": list(node.decay)}
-    return row

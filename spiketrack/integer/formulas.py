@@ -1,8 +1,9 @@
 """What each node costs, as a formula of sums over the counts that reach it and leave it.
 
-A formula is a constant row of ``FIELDS`` and terms; a term multiplies a pair of sums (of messages
-and of spikes) by a whole number and adds it to two columns. So a row is linear in sums that many
-nodes share, and all sums of a process are taken in one compiled pass (``counting.py``).
+A formula is a constant row of ``FIELDS``, the dense MACs of the layer, and terms; a term
+multiplies a pair of sums (of messages and of spikes) by a whole number and adds it to two columns.
+So a row is linear in sums that many nodes share, and all sums of a process are taken in one
+compiled pass (``counting.py``).
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from spiketrack.integer.graph import (
     Upsample,
 )
 from spiketrack.integer.registry import Registry
-from spiketrack.limits import HEADS, MAX_COUNT, WEIGHT_BITS
+from spiketrack.limits import HEADS, WEIGHT_BITS
 
 Row = NDArray[np.int64]
 Columns = tuple[str, str]
@@ -47,7 +48,6 @@ OUTPUT = -1  # port of a node's own counts; others are indices of its inputs
 SENT: Columns = ("events", "spikes")
 RECEIVED: Columns = ("events_in", "spikes_in")
 ADDED: Columns = ("ac_graded", "ac_spike")
-SILENT = (Input, Output, PositionsAsChannels)  # no operation: host side or wiring
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,19 +81,22 @@ Term = Tally | Coincidences | Pixels
 
 @dataclass(frozen=True, eq=False)
 class Formula:
-    """row = constant + Σ terms."""
+    """row = constant + Σ terms. ``dense_mac``: MACs of the same layer in an ANN, as profilers
+    count: padding and zeros included; 0 where nothing is multiplied by weights or signals.
+    """
 
     constant: Row
     terms: tuple[Term, ...] = ()
+    dense_mac: int = 0
 
 
 FORMULAS: Registry[Callable[..., Formula]] = Registry("operation formula")
-DENSE: Registry[Callable[..., int]] = Registry("dense MAC count")
 
 
-def constant(*terms: Term, **values: int) -> Formula:
+def formula(*terms: Term, dense_mac: int = 0, **values: int) -> Formula:
     """A formula whose constant has these values; other columns start at 0."""
-    return Formula(np.array([values.get(name, 0) for name in FIELDS], np.int64), terms)
+    row = np.array([values.get(name, 0) for name in FIELDS], np.int64)
+    return Formula(row, terms, dense_mac)
 
 
 # convolutions
@@ -104,21 +107,20 @@ def _conv(node: Conv, graph: Graph) -> Formula:
     source = graph[node.inputs[0]]
     signal = graph.signal(source.name)
     width = node.shape[1] // node.groups
+    dense = int(np.prod(node.shape)) * int(np.prod(node.weight.shape[2:]))
     if signal == IMAGE:
         # every pixel is multiplied by every weight it reaches, zero or not
         reached = int(fan_out_map(node, source).sum())
-        return constant(Pixels(), mac=reached * source.shape[1] * width * node.shape[0])
+        mac = reached * source.shape[1] * width * node.shape[0]
+        return formula(Pixels(), mac=mac, dense_mac=dense)
     if signal != COUNT:
         raise GraphError(f"{node.name}: a convolution of {signal} integers; feed it counts")
     reach = Reach.of(node, source)
     if reach.everywhere is not None:
-        return constant(Tally(0, RECEIVED), Tally(0, ADDED, width * reach.everywhere))
-    return constant(Tally(0, RECEIVED), Tally(0, ADDED, width, reach))
-
-
-@DENSE.register(Conv)
-def _dense_conv(node: Conv, graph: Graph) -> int:
-    return int(np.prod(node.shape)) * int(np.prod(node.weight.shape[2:]))
+        added = Tally(0, ADDED, width * reach.everywhere)
+    else:
+        added = Tally(0, ADDED, width, reach)
+    return formula(Tally(0, RECEIVED), added, dense_mac=dense)
 
 
 # populations
@@ -126,7 +128,7 @@ def _dense_conv(node: Conv, graph: Graph) -> int:
 
 @FORMULAS.register(Neuron)
 def _neuron(node: Neuron, graph: Graph) -> Formula:
-    return constant(Tally(OUTPUT, SENT), neuron_updates=int(np.prod(node.shape)))
+    return formula(Tally(OUTPUT, SENT), neuron_updates=int(np.prod(node.shape)))
 
 
 @FORMULAS.register(Gate)
@@ -141,7 +143,7 @@ def _gate(node: Gate, graph: Graph) -> Formula:
     outputs = int(np.prod(node.shape))
     table = steps - 1 + 2 * steps + (steps if node.shift else 0)
     additions = channels * table + outputs * steps
-    return constant(
+    return formula(
         Tally(OUTPUT, SENT),
         Tally(0, RECEIVED),
         ac_graded=additions,
@@ -157,23 +159,16 @@ def _gate(node: Gate, graph: Graph) -> Formula:
 @FORMULAS.register(KeyValue)
 def _key_value(node: KeyValue, graph: Graph) -> Formula:
     """A coincidence of k and v at one position of one head is one operation."""
-    return constant(Tally(0, RECEIVED), Tally(1, RECEIVED), Coincidences())
-
-
-@DENSE.register(KeyValue)
-def _dense_key_value(node: KeyValue, graph: Graph) -> int:
-    return int(np.prod(node.shape)) * node.positions
+    dense = int(np.prod(node.shape)) * node.positions
+    return formula(Tally(0, RECEIVED), Tally(1, RECEIVED), Coincidences(), dense_mac=dense)
 
 
 def synapses_per_entry(node: Read, graph: Graph) -> int:
     """8-bit synapses that hold one memory entry: 7 bits each, as weights are signed."""
     source = graph[node.inputs[1]]
-    if isinstance(source, KeyValue):
-        high = MAX_COUNT**2 * source.positions
-    elif isinstance(source, Input) and source.signal == MEMORY:
-        high = source.high
-    else:
+    if graph.signal(source.name) != MEMORY:
         raise GraphError(f"{node.name}: reads {source.name}, which is no memory")
+    high = source.largest_entry()
     return max(1, -(-high.bit_length() // (WEIGHT_BITS - 1)))
 
 
@@ -181,12 +176,8 @@ def synapses_per_entry(node: Read, graph: Graph) -> int:
 def _read(node: Read, graph: Graph) -> Formula:
     """Each count of q meets the 4d entries of its row of kv."""
     synapses = node.shape[1] // HEADS * synapses_per_entry(node, graph)
-    return constant(Tally(0, RECEIVED), Tally(0, ADDED, synapses))
-
-
-@DENSE.register(Read)
-def _dense_read(node: Read, graph: Graph) -> int:
-    return int(np.prod(node.shape)) * (node.shape[1] // 4 // HEADS)
+    dense = int(np.prod(node.shape)) * (node.shape[1] // 4 // HEADS)
+    return formula(Tally(0, RECEIVED), Tally(0, ADDED, synapses), dense_mac=dense)
 
 
 # membranes
@@ -234,14 +225,9 @@ def upsample_taps(size: int, factor: int) -> Row:
 
 
 def _additions(number: int) -> Formula:
-    return constant(ac_graded=number, ac_spike=number)
+    return formula(ac_graded=number, ac_spike=number)
 
 
-@FORMULAS.register(*SILENT)
+@FORMULAS.register(Input, Output, PositionsAsChannels)
 def _silent(node: Node, graph: Graph) -> Formula:
-    return constant()
-
-
-@DENSE.register(Neuron, Gate, Sum, Pool, Upsample, *SILENT)
-def _no_products(node: Node, graph: Graph) -> int:
-    return 0
+    return formula()

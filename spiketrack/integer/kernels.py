@@ -41,7 +41,7 @@ from spiketrack.limits import HEADS
 
 Kernel = Callable[[Sequence[Tensor]], Tensor]
 Observer = Callable[[Node, Sequence[Tensor], Tensor], None]
-KERNELS: Registry[Callable[..., Kernel]] = Registry("kernel")
+KERNELS: Registry[Callable[..., Kernel]] = Registry("kernel", applies=lambda t: not t.given)
 
 
 class Program:
@@ -61,7 +61,7 @@ class Program:
     ) -> None:
         self.graph = graph
         chosen = [n for n in graph if names is None or n.name in names]
-        self.steps = [(n, KERNELS[n](n, graph)) for n in chosen if not isinstance(n, Input)]
+        self.steps = [(n, KERNELS[n](n, graph)) for n in chosen if not n.traits.given]
         if fused:
             self._fuse(graph, {n.name for n in chosen}, sent)
         self.counting = {n.name for n in graph.populations}

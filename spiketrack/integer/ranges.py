@@ -7,7 +7,8 @@ both the 24-bit membrane and the exactness of float32 arithmetic on these intege
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +33,7 @@ from spiketrack.integer.graph import (
 )
 from spiketrack.integer.real import RealConv, RealNeuron, RealSum
 from spiketrack.integer.registry import Registry
+from spiketrack.integer.traits import Stage
 from spiketrack.limits import DECAY_ONE, HEADS, MAX_COUNT, POTENTIAL_MAX
 
 Vector = NDArray[np.float64]
@@ -39,11 +41,16 @@ Vector = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Range:
-    """Per-channel interval of a tensor and the largest magnitude of any intermediate value."""
+    """Per-channel interval of a tensor and the largest magnitude of any intermediate value.
+
+    ``held``: largest magnitude, in units of its membrane input, that a node makes of that input
+    beyond the input's own peak; bounds the input's fraction.
+    """
 
     low: Vector
     high: Vector
     peak: float
+    held: float = 0.0
 
     @property
     def headroom_bits(self) -> float:
@@ -52,7 +59,7 @@ class Range:
 
 
 RangeRule = Callable[..., Range]
-RANGES: Registry[RangeRule] = Registry("range rule")
+RANGES: Registry[RangeRule] = Registry("range rule", Stage.BOTH)
 
 
 def ranges(graph: Graph, spike: float = MAX_COUNT) -> dict[str, Range]:
@@ -95,7 +102,9 @@ def _input(node: Input, inputs: list[Range], spike: float) -> Range:
 
 @RANGES.register(RealConv, Conv)
 def _conv(node: RealConv | Conv, inputs: list[Range], spike: float) -> Range:
-    weight = real_weight(node)
+    weight = node.weight.astype(np.float64)
+    if isinstance(node, Conv):
+        weight = weight * np.exp2(node.shift.astype(np.float64))[:, :, None, None, None]
     sets, out = weight.shape[:2]
     width = weight.shape[2]
     group = np.arange(out) // (out // node.groups)
@@ -113,14 +122,6 @@ def _conv(node: RealConv | Conv, inputs: list[Range], spike: float) -> Range:
     return make((bottom + bias).min(0), (top + bias).max(0), float(peak))
 
 
-def real_weight(node: RealConv | Conv) -> Vector:
-    """The weights as numbers: mantissa · 2^shift, or the real ones."""
-    weight: Vector = node.weight.astype(np.float64)
-    if isinstance(node, Conv):
-        weight = weight * np.exp2(node.shift.astype(np.float64))[:, :, None, None, None]
-    return weight
-
-
 @RANGES.register(RealSum, Sum)
 def _sum(node: RealSum | Sum, inputs: list[Range], spike: float) -> Range:
     terms = [(r.low, r.high) for r in inputs]
@@ -136,24 +137,28 @@ def _sum(node: RealSum | Sum, inputs: list[Range], spike: float) -> Range:
     return make(low, np.asarray(sum(high for _, high in terms)), peak)
 
 
-def _leaks(node: RealNeuron | Neuron) -> list[float]:
-    if isinstance(node, Neuron):
-        return [value / DECAY_ONE for value in node.decay]
-    return list(node.decay)
+@RANGES.register(RealNeuron)
+def _real_neuron(node: RealNeuron, inputs: list[Range], spike: float) -> Range:
+    return _population(node, inputs, spike, node.decay)
 
 
-@RANGES.register(RealNeuron, Neuron)
-def _neuron(node: RealNeuron | Neuron, inputs: list[Range], spike: float) -> Range:
+@RANGES.register(Neuron)
+def _neuron(node: Neuron, inputs: list[Range], spike: float) -> Range:
+    return _population(node, inputs, spike, [value / DECAY_ONE for value in node.decay])
+
+
+def _population(node: Node, inputs: list[Range], spike: float, leaks: Sequence[float]) -> Range:
     """Peak of the state over the steps; a reset never takes a potential below 0."""
     low, high = inputs[0].low, inputs[0].high
     bottom, top = low, high
     peak = max(-float(low.min()), float(high.max()), 0.0)
-    for leak in _leaks(node):
+    for leak in leaks:
         bottom = np.floor(np.minimum(bottom, 0) * leak) + low
         top = np.maximum(top, 0) * leak + high
         peak = max(peak, -float(bottom.min()), float(top.max()))
     found = _scalar(0, spike, node.shape[1])
-    return Range(found.low, found.high, max(peak, spike))
+    peak = max(peak, spike)
+    return Range(found.low, found.high, peak, held=peak)
 
 
 @RANGES.register(Pool)
@@ -164,9 +169,10 @@ def _pool(node: Pool, inputs: list[Range], spike: float) -> Range:
 
 @RANGES.register(Upsample)
 def _upsample(node: Upsample, inputs: list[Range], spike: float) -> Range:
-    if spike != MAX_COUNT:
-        return make(inputs[0].low, inputs[0].high)
     total = (2 * node.factor) ** 2
+    if spike != MAX_COUNT:
+        held = inputs[0].peak * total + 1
+        return dataclasses.replace(make(inputs[0].low, inputs[0].high), held=held)
     half = 2**node.shift / 2
     peak = total * max(-inputs[0].low.min(), inputs[0].high.max()) + half
     scale = total / 2**node.shift
@@ -196,10 +202,11 @@ def _permute(node: Node, inputs: list[Range], spike: float) -> Range:
 def _gate(node: Gate, inputs: list[Range], spike: float) -> Range:
     found = _scalar(0, spike / MAX_COUNT, node.shape[1])
     weighted = float(node.table.max(initial=0)) * 2 * 3
-    spread = float(inputs[1].high.max() - inputs[1].low.min()) + 2.0 ** max(node.shift - 1, 0)
-    return Range(found.low, found.high, max(weighted, spread) if spike == MAX_COUNT else 1.0)
+    spread = float(inputs[1].high.max() - inputs[1].low.min())
+    peak = max(weighted, spread + 2.0 ** max(node.shift - 1, 0))
+    return Range(found.low, found.high, peak if spike == MAX_COUNT else 1.0, held=spread)
 
 
 @RANGES.register(Output)
 def _output(node: Output, inputs: list[Range], spike: float) -> Range:
-    return inputs[0]
+    return dataclasses.replace(inputs[0], held=0.0)

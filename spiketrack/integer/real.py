@@ -5,19 +5,23 @@ A folded graph has the integer graph's structure; only the node types with numbe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spiketrack.integer.graph import Node
+from spiketrack.integer.graph import Conv, Neuron, Node, Sum, node_type
+from spiketrack.integer.traits import Stage
 
 Reals = NDArray[np.float64]
 
 
+@node_type
 @dataclass(frozen=True, eq=False)
 class RealConv(Node):
     """Convolution with folded normalisation: weight (S, C_out, C_in/g, k, k), bias (S, C_out)."""
+
+    traits = replace(Conv.traits, stages=Stage.REAL)
 
     weight: Reals
     bias: Reals
@@ -26,15 +30,21 @@ class RealConv(Node):
     groups: int = 1
 
 
+@node_type
 @dataclass(frozen=True, eq=False)
 class RealSum(Node):
     """Membrane sum with a real constant map (S, C, H, W) or None."""
 
+    traits = replace(Sum.traits, stages=Stage.REAL)
+
     constant: Reals | None = None
 
 
+@node_type
 @dataclass(frozen=True, eq=False)
 class RealNeuron(Node):
     """Population with real decays (steps - 1 of them)."""
+
+    traits = replace(Neuron.traits, stages=Stage.REAL)
 
     decay: tuple[float, ...] = ()

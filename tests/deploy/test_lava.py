@@ -29,7 +29,7 @@ from spiketrack.deploy.lava.results import Buffers
 from spiketrack.errors import GraphError, LavaError
 from spiketrack.export.nir.folder import ExportedNetwork
 from spiketrack.inference import Inference, Simulator
-from spiketrack.integer.graph import COUNT, POPULATIONS, Conv, Graph, KeyValue, Neuron, Node, Read
+from spiketrack.integer.graph import COUNT, Conv, Graph, KeyValue, Neuron, Node, Read
 from spiketrack.integer.kernels import Program
 from spiketrack.pipeline import export_checkpoint
 from spiketrack.preprocessing import normalise
@@ -242,7 +242,7 @@ def test_counts_travel_as_small_integers(templates: int) -> None:
     for graph in networks(templates).values():
         for part in group(graph).parts:
             for name in (*part.receives, *part.sends):
-                is_count = isinstance(graph[name], POPULATIONS) or graph.signal(name) == COUNT
+                is_count = graph[name].traits.population or graph.signal(name) == COUNT
                 assert (message_dtype(graph, name) == "int8") == is_count
 
 

@@ -21,7 +21,7 @@ from spiketrack.export.nir.vocabulary import OPERATIONS, SELECT, STACK
 from spiketrack.export.nir.writer import to_nir, write_nir
 from spiketrack.integer.checks import check
 from spiketrack.integer.compare import difference
-from spiketrack.integer.graph import NODE_TYPES, Conv, Graph, Neuron
+from spiketrack.integer.graph import Conv, Graph, Neuron, node_types
 from spiketrack.integer.kernels import Program
 
 BRANCHES = [(steps, branch) for steps in (1, 3) for branch in ("template", "search")]
@@ -82,7 +82,7 @@ def test_random_graphs_survive(graph: Graph) -> None:
 
 def test_every_node_type_survives(tmp_path: Path) -> None:
     graph = random_graph(0, EVERY_TYPE)
-    assert {type(node) for node in graph} == set(NODE_TYPES)
+    assert {type(node) for node in graph} == set(node_types())
     survives(graph, tmp_path, times=2)
 
 

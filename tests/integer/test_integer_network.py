@@ -23,7 +23,6 @@ from support.random_graphs import (
 from spiketrack.errors import GraphError
 from spiketrack.integer.graph import (
     IMAGE,
-    NODE_TYPES,
     Conv,
     Gate,
     Graph,
@@ -32,6 +31,7 @@ from spiketrack.integer.graph import (
     Node,
     Output,
     Upsample,
+    node_types,
 )
 from spiketrack.integer.kernels import Program
 from spiketrack.integer.ranges import prove_headroom
@@ -77,7 +77,7 @@ def test_every_part(part: str, steps: int) -> None:
 
 def test_parts_cover_every_node_type() -> None:
     graph = random_graph(0, ("retrieval", "pooled", "attention", "gated"), 1)
-    assert {type(node) for node in graph} == set(NODE_TYPES)
+    assert {type(node) for node in graph} == set(node_types())
 
 
 @pytest.mark.parametrize("templates", [1, 3])

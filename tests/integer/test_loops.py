@@ -15,7 +15,7 @@ from support.random_graphs import Array, graphs, random_inputs, tiny_graph
 from spiketrack.integer import convolutions, loops
 from spiketrack.integer.convolutions import convolution, memory_read
 from spiketrack.integer.exact_ops import OneStep
-from spiketrack.integer.graph import COUNT, MEMORY, POPULATIONS, Conv, Graph, Input, Neuron, Read
+from spiketrack.integer.graph import COUNT, MEMORY, Conv, Graph, Input, Neuron, Read
 from spiketrack.integer.kernels import Program, as_signal
 from spiketrack.integer.neurons import power_of_two_unit, thresholds
 
@@ -192,7 +192,7 @@ def assert_fused(graph: Graph, inputs: dict[str, Array]) -> None:
     given = {name: torch.from_numpy(value.astype(np.float32)) for name, value in inputs.items()}
     found = program.run(given)
     for node in graph:
-        if isinstance(node, POPULATIONS) or node in graph.outputs:
+        if node.traits.population or node in graph.outputs:
             assert np.array_equal(found[node.name].numpy(), expected[node.name]), node.name
 
 

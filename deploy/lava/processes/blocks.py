@@ -27,7 +27,7 @@ from spiketrack.deploy.lava.processes.host import HOST_SLOTS, REWRITTEN
 from spiketrack.deploy.lava.processes.ports import DirectModel
 from spiketrack.errors import LavaError
 from spiketrack.integer.counting import FIELDS, OperationCounter, counted
-from spiketrack.integer.graph import COUNT, MEMORY, Graph, Input
+from spiketrack.integer.graph import COUNT, Graph
 from spiketrack.integer.kernels import Program
 from spiketrack.integer.sums import in_memory
 
@@ -141,11 +141,8 @@ PROCESSES: Mapping[str, type[Block]] = {
 
 def memories(part: Part, graph: Graph) -> tuple[str, ...]:
     """Memory inputs of the graph that this part reads: its rewritable synaptic weights."""
-    return tuple(
-        name
-        for name in part.receives
-        if isinstance(node := graph[name], Input) and node.signal == MEMORY
-    )
+    given = {node.name for node in graph.memories}
+    return tuple(name for name in part.receives if name in given)
 
 
 def counted_nodes(part: Part, graph: Graph) -> tuple[str, ...]:

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from spiketrack.export.outlets.onnx_float import float_model
     from spiketrack.export.outlets.onnx_integer import integer_model
     from spiketrack.export.passes.folding import fold
-    from spiketrack.integer.checks import check
     from spiketrack.integer.counting import OperationCounter
     from spiketrack.integer.graph import Graph
     from spiketrack.integer.kernels import Program
-    from spiketrack.integer.ranges import prove_headroom
     from spiketrack.integer.readout import quantise_image
+    from spiketrack.integer.rules.checks import check
+    from spiketrack.integer.rules.ranges import prove_headroom
 
 __all__ = [
     "ExportedNetwork",
@@ -45,12 +45,12 @@ _HOMES = {
     "Graph": "spiketrack.integer.graph",
     "OperationCounter": "spiketrack.integer.counting",
     "Program": "spiketrack.integer.kernels",
-    "check": "spiketrack.integer.checks",
+    "check": "spiketrack.integer.rules.checks",
     "float_model": "spiketrack.export.outlets.onnx_float",
     "fold": "spiketrack.export.passes.folding",
     "from_nir": "spiketrack.export.nir.reader",
     "integer_model": "spiketrack.export.outlets.onnx_integer",
-    "prove_headroom": "spiketrack.integer.ranges",
+    "prove_headroom": "spiketrack.integer.rules.ranges",
     "quantise_image": "spiketrack.integer.readout",
     "read_export": "spiketrack.export.nir.folder",
     "read_nir": "spiketrack.export.nir.reader",

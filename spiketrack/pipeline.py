@@ -19,9 +19,9 @@ from spiketrack.export.passes.folding import fold
 from spiketrack.export.passes.quantise import quantise
 from spiketrack.files import atomic_folder
 from spiketrack.inference import SEARCH, TEMPLATE
-from spiketrack.integer.checks import check
 from spiketrack.integer.formats import layer_formats
 from spiketrack.integer.graph import Graph
+from spiketrack.integer.rules.checks import check
 from spiketrack.reference.checkpoint import Checkpoint, read_checkpoint
 from spiketrack.version import FORMAT_VERSION, VERSION
 from spiketrack.video.clip import BUNDLED_BOX, bundled_clip, open_clip, parse_box

@@ -14,8 +14,8 @@ from spiketrack.errors import NirError
 from spiketrack.export.nir.reader import read_nir
 from spiketrack.export.nir.writer import write_nir
 from spiketrack.inference import BRANCHES, SEARCH, TEMPLATE
-from spiketrack.integer.checks import check
 from spiketrack.integer.graph import MEMORY, Graph
+from spiketrack.integer.rules.checks import check
 from spiketrack.version import FORMAT_VERSION
 
 FORMAT = "spiketrack-export"

@@ -21,7 +21,7 @@ from spiketrack.export.outlets.onnx_builder import (
     positions_as_channels,
 )
 from spiketrack.export.outlets.onnx_populations import BYTE, gate, neuron, shift_right, to_bytes
-from spiketrack.integer.formulas import upsample_taps
+from spiketrack.integer.costs.formulas import upsample_taps
 from spiketrack.integer.graph import (
     COUNT,
     IMAGE,

@@ -34,8 +34,8 @@ import numpy as np
 from spiketrack.energy.joules import Energy, Spread, published
 from spiketrack.energy.prices import DEFAULT, PriceTable, load_prices
 from spiketrack.inference import SEARCH, TEMPLATE
+from spiketrack.integer.costs.formulas import FIELDS
 from spiketrack.integer.counting import Layers
-from spiketrack.integer.formulas import FIELDS
 from spiketrack.runs.operations import BranchCounts, RunCounts
 
 SCHEMA, VERSION = "spiketrack.energy", 1

@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 
 from spiketrack.energy.prices import ON_CHIP, Execution, Operation, PriceTable
 from spiketrack.errors import ConfigError
+from spiketrack.integer.costs.formulas import FIELDS
 from spiketrack.integer.counting import Layers
-from spiketrack.integer.formulas import FIELDS
 from spiketrack.runs.operations import BranchCounts
 
 Reals = NDArray[np.float64]

@@ -10,7 +10,7 @@ from typing import Any
 from rich.table import Table
 
 from spiketrack.energy.document import Document
-from spiketrack.integer.formulas import FIELDS
+from spiketrack.integer.costs.formulas import FIELDS
 
 NUMBERS = {
     "events": "events",

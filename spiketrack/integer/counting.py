@@ -34,10 +34,10 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from spiketrack.integer.formulas import FIELDS, FORMULAS, Row
+from spiketrack.integer.costs.formulas import FIELDS, FORMULAS, Row
+from spiketrack.integer.costs.sums import CompiledSums, Sums, rank
 from spiketrack.integer.graph import COUNT, IMAGE, Graph, Node
 from spiketrack.integer.loops import add_terms
-from spiketrack.integer.sums import CompiledSums, Sums, rank
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from spiketrack.integer.counting import dense_mac
 from spiketrack.integer.graph import Graph, Node
-from spiketrack.integer.ranges import Range
+from spiketrack.integer.rules.ranges import Range
 
 
 def layer_formats(graph: Graph, proven: Mapping[str, Range]) -> list[dict[str, Any]]:

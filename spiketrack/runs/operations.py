@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from spiketrack.errors import SpikeTrackError
 from spiketrack.inference import SEARCH
+from spiketrack.integer.costs.formulas import FIELDS
 from spiketrack.integer.counting import Layers
-from spiketrack.integer.formulas import FIELDS
 
 COUNTS_FILE = "counts.h5"
 GROUP = "operations"

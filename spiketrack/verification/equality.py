@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from spiketrack.export.passes.folding import fold
 from spiketrack.export.passes.quantise import quantise
 from spiketrack.inference import SEARCH, TEMPLATE, Crop
-from spiketrack.integer.checks import check
+from spiketrack.integer.rules.checks import check
 from spiketrack.reference.model import SpikeTrack
 from spiketrack.simulators.float_reference import FloatSimulator
 from spiketrack.simulators.integer import IntegerSimulator

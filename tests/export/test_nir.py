@@ -19,10 +19,10 @@ from spiketrack.errors import NirError, SpikeTrackError
 from spiketrack.export.nir.reader import from_nir, read_nir
 from spiketrack.export.nir.vocabulary import OPERATIONS, SELECT, STACK
 from spiketrack.export.nir.writer import to_nir, write_nir
-from spiketrack.integer.checks import check
 from spiketrack.integer.compare import difference
 from spiketrack.integer.graph import Conv, Graph, Neuron, node_types
 from spiketrack.integer.kernels import Program
+from spiketrack.integer.rules.checks import check
 
 BRANCHES = [(steps, branch) for steps in (1, 3) for branch in ("template", "search")]
 EVERY_TYPE = ("retrieval", "pooled", "attention", "gated", "each_step", "grouped", "constant")

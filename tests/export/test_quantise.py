@@ -40,9 +40,9 @@ from spiketrack.integer.graph import (
     Upsample,
 )
 from spiketrack.integer.neurons import thresholds
-from spiketrack.integer.ranges import prove_headroom, ranges
 from spiketrack.integer.readout import quantise_image
 from spiketrack.integer.real import RealConv, RealNeuron, RealSum
+from spiketrack.integer.rules.ranges import prove_headroom, ranges
 from spiketrack.limits import POTENTIAL_MAX, WEIGHT_MAX
 from spiketrack.preprocessing import normalise
 

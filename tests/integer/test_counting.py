@@ -12,6 +12,7 @@ from support.random_graphs import PARTS, graphs, random_graph, random_inputs, ti
 from torch import Tensor
 
 from spiketrack.errors import GraphError
+from spiketrack.integer.costs.formulas import FORMULAS
 from spiketrack.integer.counting import (
     FIELDS,
     OperationCounter,
@@ -20,7 +21,6 @@ from spiketrack.integer.counting import (
     layers,
     prepare,
 )
-from spiketrack.integer.formulas import FORMULAS
 from spiketrack.integer.graph import (
     COUNT,
     IMAGE,

@@ -34,7 +34,7 @@ from spiketrack.integer.graph import (
     node_types,
 )
 from spiketrack.integer.kernels import Program
-from spiketrack.integer.ranges import prove_headroom
+from spiketrack.integer.rules.ranges import prove_headroom
 from spiketrack.limits import POTENTIAL_MAX
 
 

@@ -27,7 +27,7 @@ from typer.testing import CliRunner
 from spiketrack.commands.energy import energy as energy_command
 from spiketrack.commands.report import report as report_command
 from spiketrack.errors import MissingDependency, SpikeTrackError
-from spiketrack.integer.formulas import FIELDS
+from spiketrack.integer.costs.formulas import FIELDS
 from spiketrack.report import Report, build_report, pictures, read_sources, write_html, write_pngs
 from spiketrack.report.activity import Activity, stage
 from spiketrack.report.commands import simulate_command

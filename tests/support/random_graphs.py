@@ -42,7 +42,7 @@ from spiketrack.integer.graph import (
     Upsample,
 )
 from spiketrack.integer.neurons import thresholds
-from spiketrack.integer.ranges import prove_headroom, ranges
+from spiketrack.integer.rules.ranges import prove_headroom, ranges
 from spiketrack.limits import POTENTIAL_MAX
 from spiketrack.reference.model import SpikeTrack
 from spiketrack.reference.neuron import Neuron as FloatNeuron

@@ -13,8 +13,8 @@ import numpy as np
 
 from spiketrack.files import write_json
 from spiketrack.inference import SEARCH, TEMPLATE
+from spiketrack.integer.costs.formulas import FIELDS
 from spiketrack.integer.counting import Layers
-from spiketrack.integer.formulas import FIELDS
 from spiketrack.runs.operations import write_operations
 from spiketrack.video.boxes import Box, BoxRow, write_csv
 

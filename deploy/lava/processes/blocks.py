@@ -26,10 +26,10 @@ from spiketrack.deploy.lava.grouping import CHANNELS_LAST, Part, message_dtype, 
 from spiketrack.deploy.lava.processes.host import HOST_SLOTS, REWRITTEN
 from spiketrack.deploy.lava.processes.ports import DirectModel
 from spiketrack.errors import LavaError
+from spiketrack.integer.costs.sums import in_memory
 from spiketrack.integer.counting import FIELDS, OperationCounter, counted
 from spiketrack.integer.graph import COUNT, Graph
 from spiketrack.integer.kernels import Program
-from spiketrack.integer.sums import in_memory
 
 STARTED, FINISHED, BUSY, SENDING = range(4)  # columns of the progress table
 COLUMNS = 4

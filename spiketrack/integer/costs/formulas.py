@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketrack.errors import GraphError
-from spiketrack.integer.fan_out import Reach, fan_out_map
+from spiketrack.integer.costs.fan_out import Reach, fan_out_map
 from spiketrack.integer.graph import (
     COUNT,
     IMAGE,

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spiketrack.integer.formulas import OUTPUT, Coincidences, Pixels, Tally, Term
+from spiketrack.integer.costs.formulas import OUTPUT, Coincidences, Pixels, Tally, Term
 from spiketrack.integer.graph import Graph, Node
 from spiketrack.integer.loops import coincide_all, tally_all
 from spiketrack.limits import HEADS

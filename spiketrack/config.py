@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from spiketrack.errors import ConfigError, printable
 from spiketrack.limits import HEADS
+
+# types, smallest and largest values of ``TrackerConfig``
+_SETTINGS: Mapping[str, tuple[Any, float, float]] = {
+    "search_factor": ((int, float), 1e-3, 100),
+    "template_factor": ((int, float), 1e-3, 100),
+    "update_every": (int, 1, 10**9),
+    "update_threshold": ((int, float), 0, 1000),
+    "margin": (int, 0, 10**6),
+    "window": (bool, 0, 1),
+}
 
 
 @dataclass(frozen=True)
@@ -82,3 +96,28 @@ class TrackerConfig:
     def as_dict(self) -> dict[str, object]:
         """Plain values for JSON."""
         return dataclasses.asdict(self)
+
+
+def tracker_settings(values: Any) -> TrackerConfig:
+    """Settings from plain values; those that are left out have their defaults.
+
+    Raises ``ConfigError`` that names the setting and its value; settings of later versions are
+    ignored.
+    """
+    if not isinstance(values, Mapping):
+        raise ConfigError("unreadable tracker settings, no mapping,")
+    known = {name: values[name] for name in _SETTINGS if name in values}
+    for name, value in known.items():
+        kind, low, high = _SETTINGS[name]
+        fits = isinstance(value, kind) and isinstance(value, bool) == (kind is bool)
+        if not fits or not low <= value <= high:
+            raise ConfigError(f"tracker setting {name} = {_shown(value)}, not {low:g} to {high:g}")
+    return TrackerConfig(**known)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list | dict):
+        return f"a {type(value).__name__}"
+    if isinstance(value, int) and abs(value) >= 10**40:
+        return "a number of more than 40 digits"
+    return printable(json.dumps(value, default=str), 40)

@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 
+def printable(text: str, limit: int = 160) -> str:
+    """Foreign text for a message: one line, control characters as escapes, not too long."""
+    if len(text) > limit:
+        text = f"{text[:limit]}… ({len(text):,} characters)"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 class SpikeTrackError(Exception):
     """Base of all expected errors; the command line prints it as one line and exits with 2."""
 

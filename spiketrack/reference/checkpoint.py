@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import importlib.resources
 import json
-import math
+import shlex
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,29 +20,29 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from spiketrack.config import NetworkConfig, TrackerConfig
-from spiketrack.errors import CheckpointError
+from spiketrack.config import NetworkConfig, TrackerConfig, tracker_settings
+from spiketrack.errors import CheckpointError, ConfigError, printable
 from spiketrack.files import atomic_path
+from spiketrack.reference.candidates import choose
+from spiketrack.reference.foreign import foreign_content, is_text
 from spiketrack.reference.model import SpikeTrack
 from spiketrack.reference.state_dicts import check_state, derive_config, refuse
 from spiketrack.reference.torch_files import read_torch_file
-from spiketrack.reference.unpickling import Unknown, printable
+from spiketrack.reference.unpickling import RefusedError
 
 BUNDLED = ("nano", "nano-t3")
 METADATA_KEY = "spiketrack"
-_SETTINGS: Mapping[str, tuple[Any, float]] = {  # types and smallest values of ``TrackerConfig``
-    "search_factor": ((int, float), 1e-3),
-    "template_factor": ((int, float), 1e-3),
-    "update_every": (int, 1),
-    "update_threshold": ((int, float), 0),
-    "margin": (int, 0),
-    "window": (bool, 0),
-}
+_HEAD = 1024  # bytes that tell what a foreign file is
+_SHARED = 4  # elements a byte of the file: more only where many tensors are views of one storage
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A read and checked file: float32 state, sizes, tracker settings, SHA-256 of the bytes."""
+    """A read and checked file: float32 state, sizes, tracker settings, SHA-256 of the bytes.
+
+    ``key``: which of several state dicts this is, None where the file has one; ``notes``: what a
+    user should know of the reading, such as prefixes that were stripped.
+    """
 
     path: Path
     state: Mapping[str, Tensor]
@@ -50,6 +50,8 @@ class Checkpoint:
     tracker: TrackerConfig
     metadata: Mapping[str, str]
     sha256: str
+    key: str | None = None
+    notes: tuple[str, ...] = ()
 
     def build(self) -> SpikeTrack:
         """The float reference with this state, in eval mode."""
@@ -60,9 +62,9 @@ class Checkpoint:
         return model.eval()
 
 
-def load_checkpoint(path: str | Path) -> SpikeTrack:
+def load_checkpoint(path: str | Path, key: str | None = None) -> SpikeTrack:
     """Read any supported checkpoint and return the float reference in eval mode."""
-    return read_checkpoint(path).build()
+    return read_checkpoint(path, key).build()
 
 
 def resolve_checkpoint(name: str | Path) -> Path:
@@ -93,15 +95,33 @@ def _require_name(path: Path) -> None:
         raise CheckpointError(f"{shown}: {error.strerror or error}") from error
 
 
-def read_checkpoint(name: str | Path) -> Checkpoint:
-    """Read, derive the sizes from the shapes, and check every key, shape and value."""
+def read_checkpoint(name: str | Path, key: str | None = None, strip: bool = False) -> Checkpoint:
+    """Read, derive the sizes from the shapes, and check every key, shape and value.
+
+    ``key`` names one of several state dicts (``model_ema``, ``state_dict.ema``); ``strip`` takes
+    the tensors of a file that is refused otherwise, whose code is left out and never run.
+    """
     path = resolve_checkpoint(name)
-    state, metadata = _read_state(path)
+    try:
+        loaded, metadata = _read(path, strip)
+        choice = choose(loaded, key)
+        state = choice.taken.tensors
+        _limit(state, path.stat().st_size)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from None
     config = derive_config(state, str(path))
     checked = check_state(state, config, str(path))
     tracker = _tracker(metadata, str(path))
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Checkpoint(path, checked, config, tracker, metadata, digest)
+    return Checkpoint(path, checked, config, tracker, metadata, digest, choice.key, choice.notes)
+
+
+def _limit(state: Mapping[str, Tensor], size: int) -> None:
+    elements = sum(value.numel() for value in state.values())
+    if elements > _SHARED * size:
+        raise CheckpointError(
+            f"{elements:,} elements in tensors, more than a file of {size:,} bytes"
+        )
 
 
 def save_checkpoint(
@@ -138,60 +158,47 @@ def _halved(value: Tensor, exact: bool) -> Tensor:
     return value if keep else half
 
 
-def _read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def _read(path: Path, strip: bool) -> tuple[Any, dict[str, str]]:
+    """Everything in a file, as plain containers and tensors, and its metadata."""
     try:
-        if path.stat().st_size == 0:
-            raise CheckpointError("an empty file")
-        if _is_safetensors(path):
-            with safetensors.safe_open(path, framework="pt") as file:
-                state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-                return state, dict(file.metadata() or {})
-        return _from_pickle(read_torch_file(path))
-    except CheckpointError as error:
-        raise CheckpointError(f"{path}: {error}") from None
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+        return _read_as(path, head, strip)
+    except RefusedError as error:
+        remedy = f"spiketrack convert {shlex.quote(str(path))} clean.safetensors --strip"
+        raise CheckpointError(f"{error}; to take its tensors alone: {remedy}") from None
+    except CheckpointError:
+        raise
     except OSError as error:
-        raise CheckpointError(f"{path}: {error.strerror or error}") from error
+        raise CheckpointError(error.strerror or str(error)) from error
     except Exception as error:  # any parser may fail in any way on a corrupt file
         reason = printable(f"{type(error).__name__} {error}".strip(), 120)
-        raise CheckpointError(f"{path}: corrupt, truncated or no checkpoint ({reason})") from error
+        what = "a text, not a" if is_text(head) else "corrupt, truncated or no"
+        raise CheckpointError(f"{what} checkpoint ({reason})") from error
 
 
-def _is_safetensors(path: Path) -> bool:
-    with path.open("rb") as file:
-        head = file.read(9)
-    return len(head) == 9 and head[8:9] == b"{" and struct.unpack("<Q", head[:8])[0] < 2**28
-
-
-def _from_pickle(loaded: Any) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """``{"net": state}``, ``{"state_dict": state}``, ``{"model": state}`` or a bare state dict."""
-    if not isinstance(loaded, Mapping):
-        kind = loaded.name if isinstance(loaded, Unknown) else type(loaded).__name__
-        raise CheckpointError(f"holds a {kind}, not a state dict")
-    metadata = loaded.get("metadata")
-    for key in ("net", "state_dict", "model"):
-        if isinstance(loaded.get(key), Mapping):
-            loaded = loaded[key]
-            break
-    state = {str(k): v for k, v in loaded.items() if isinstance(v, Tensor)}
-    if not state:
-        raise CheckpointError("holds no tensors; expected keys encoder.* and decoder.*")
-    notes = metadata if isinstance(metadata, Mapping) else {}
-    return state, {str(k): v for k, v in notes.items() if isinstance(v, str)}
+def _read_as(path: Path, head: bytes, strip: bool) -> tuple[Any, dict[str, str]]:
+    if not head:
+        raise CheckpointError("an empty file")
+    if head[8:9] == b"{" and struct.unpack("<Q", head[:8])[0] < 2**28:
+        with safetensors.safe_open(path, framework="pt") as file:
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            return tensors, dict(file.metadata() or {})
+    if what := foreign_content(head):
+        raise CheckpointError(what)
+    loaded = read_torch_file(path, strip)
+    notes = loaded.get("metadata") if isinstance(loaded, Mapping) else None
+    texts = notes.items() if isinstance(notes, Mapping) else ()
+    return loaded, {k: v for k, v in texts if isinstance(k, str) and isinstance(v, str)}
 
 
 def _tracker(metadata: Mapping[str, str], path: str) -> TrackerConfig:
     try:
-        values = json.loads(metadata.get(METADATA_KEY, "{}"))
-        known = {name: values[name] for name in _SETTINGS if name in values}
-    except (ValueError, TypeError) as error:
+        return tracker_settings(json.loads(metadata.get(METADATA_KEY, "{}")))
+    except (ValueError, TypeError, RecursionError) as error:
         raise CheckpointError(f"{path}: unreadable tracker settings in its metadata") from error
-    for name, value in known.items():
-        kind, low = _SETTINGS[name]
-        fits = isinstance(value, kind) and isinstance(value, bool) == (kind is bool)
-        if not fits or not low <= value < math.inf:
-            shown = printable(json.dumps(value), 40)
-            raise CheckpointError(f"{path}: tracker setting {name} = {shown} in its metadata")
-    return TrackerConfig(**known)
+    except ConfigError as error:
+        raise CheckpointError(f"{path}: {error} in its metadata") from error
 
 
 __all__ = [

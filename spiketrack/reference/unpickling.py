@@ -1,205 +1,123 @@
 """A pickle reader that builds plain containers and tensors, and executes or imports nothing.
 
-Names in a pickle become, by their module:
-
-- a short allow-list: a ``Maker``, one of this module's own functions, or an inert ``Unknown``;
-- the builtins, the standard library or an installed distribution: refused, named in the error;
-- anything else (a trainer's own classes): an inert ``Unknown``.
-
-Nothing but a ``Maker`` is ever called, no attribute is ever set, no state is ever restored.
+Nothing but a ``Maker`` of ``pickled_names`` is ever called, no attribute is ever set, no state is
+ever restored. What a file may build is bounded: operations, open containers, and the size of what
+makers copy, which can be no larger than the pickle itself.
 """
 
 from __future__ import annotations
 
-import _compat_pickle
-import importlib.metadata
 import pickle
 import struct
-import sys
-from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
+from collections import deque
+from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, ClassVar
 
-import torch
-from torch import Tensor
+from spiketrack.errors import CheckpointError, printable
+from spiketrack.reference.pickled_names import resolve
+from spiketrack.reference.pickled_values import (
+    Inert,
+    Refused,
+    RefusedCall,
+    call,
+    construct,
+    frozen_members,
+    mapping,
+    members,
+    put,
+)
 
-from spiketrack.errors import CheckpointError
-
-_STORAGES = {
-    "DoubleStorage": torch.float64, "FloatStorage": torch.float32, "HalfStorage": torch.float16,
-    "BFloat16Storage": torch.bfloat16, "LongStorage": torch.int64, "IntStorage": torch.int32,
-    "ShortStorage": torch.int16, "CharStorage": torch.int8, "ByteStorage": torch.uint8,
-    "BoolStorage": torch.bool,
-}  # fmt: skip
-_INERT = {
-    "builtins": ("bool", "bytearray", "bytes", "complex", "float", "int", "object", "slice", "str"),
-    "torch": ("Tensor", "device", "dtype", "float64", "float32", "float16", "bfloat16", "int64",
-              "int32", "int16", "int8", "uint8", "bool"),
-    "torch.nn.parameter": ("Parameter",),
-    "numpy": ("dtype", "ndarray"),
-    "numpy.core.multiarray": ("scalar", "_reconstruct"),
-    "numpy._core.multiarray": ("scalar", "_reconstruct"),
-    "copyreg": ("_reconstructor",),
-}  # fmt: skip
+OPERATIONS = 2_000_000
+OPEN = 1_000  # containers that have begun and not ended
+_SHOWN_KEY = 120
+_LARGE = 2**16
 
 
-@dataclass(frozen=True)
-class Maker:
-    """A name of the allow-list that builds something: the only thing a pickle can call."""
-
-    make: Callable[..., Any]
+class RefusedError(CheckpointError):
+    """A pickle that would have run code: by what, and under which key."""
 
 
-@dataclass(frozen=True)
-class StorageType:
-    """``torch.FloatStorage`` and its like: the element type of a storage."""
+class _Counted(dict[int, Any]):
+    """The opcodes' functions; looking one up counts it."""
 
-    dtype: torch.dtype
+    left = OPERATIONS
 
-
-class Unknown:
-    """Stands for a class or an object that is not rebuilt; takes anything and does nothing."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        pass
-
-    def append(self, value: Any) -> None:
-        """Ignore."""
-
-    def extend(self, values: Any) -> None:
-        """Ignore."""
-
-    def add(self, value: Any) -> None:
-        """Ignore."""
+    def __getitem__(self, opcode: int) -> Any:
+        self.left -= 1
+        if self.left < 0:
+            raise CheckpointError(f"a pickle of more than {OPERATIONS:,} operations")
+        return super().__getitem__(opcode)
 
 
-def printable(text: str, limit: int = 160) -> str:
-    """Text from a file for an error message: one line, no control characters, not too long."""
-    shown = "".join(c if c.isprintable() else "?" for c in text)
-    return shown if len(shown) <= limit else f"{shown[:limit]}…"
+class _Bounded:
+    """A file whose reads ask for no more than there is: Python allocates what it is asked for."""
 
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self._file, self._size, self.readline = file, size, file.readline
 
-def view(storage: Any, offset: int, size: Any, stride: Any, *ignored: Any) -> Tensor:
-    """A tensor of a flat storage; torch checks that it stays inside."""
-    if not isinstance(storage, Tensor):
-        raise CheckpointError("a tensor without a storage")
-    tensor = torch.as_strided(storage, size, stride, offset)
-    if tensor.numel() > storage.numel():
-        raise CheckpointError("a tensor that is larger than its storage")
-    return tensor
-
-
-def _encode(text: str, codec: str = "latin1") -> bytes:
-    """``_codecs.encode`` as protocol 2 writes bytes."""
-    if codec != "latin1":
-        raise CheckpointError("_codecs.encode with another codec than latin1 is refused")
-    return text.encode("latin1")
-
-
-def _parameter(data: Any, *ignored: Any) -> Any:
-    return data
-
-
-def _empty_dict(*ignored: Any) -> dict[Any, Any]:
-    return {}
-
-
-@lru_cache(maxsize=1)
-def _allowed() -> dict[tuple[str, str], Any]:
-    table: dict[tuple[str, str], Any] = {
-        (module, name): Unknown(f"{module}.{name}")
-        for module, names in _INERT.items()
-        for name in names
-    }
-    table |= {("torch", name): StorageType(dtype) for name, dtype in _STORAGES.items()}
-    table |= {
-        ("builtins", kind.__name__): Maker(kind) for kind in (dict, frozenset, list, set, tuple)
-    }
-    table |= {
-        ("torch.storage", f"{kind}Storage"): StorageType(torch.uint8)
-        for kind in ("Untyped", "Typed")
-    }
-    table |= {
-        ("collections", "OrderedDict"): Maker(OrderedDict),
-        ("collections", "Counter"): Maker(_empty_dict),
-        ("collections", "defaultdict"): Maker(_empty_dict),
-        ("collections", "deque"): Maker(list),
-        ("torch", "Size"): Maker(tuple),
-        ("torch._utils", "_rebuild_tensor"): Maker(view),
-        ("torch._utils", "_rebuild_tensor_v2"): Maker(view),
-        ("torch._utils", "_rebuild_parameter"): Maker(_parameter),
-        ("_codecs", "encode"): Maker(_encode),
-    }
-    return table | {
-        (old, name): value
-        for (module, name), value in table.items()
-        for old in {"builtins": ["__builtin__"], "copyreg": ["copy_reg"]}.get(module, [])
-    }
-
-
-@lru_cache(maxsize=1)
-def _known_modules() -> frozenset[str]:
-    """Top-level names of the standard library (both spellings) and installed distributions."""
-    known = {name.split(".")[0] for name in _compat_pickle.IMPORT_MAPPING}
-    known |= set(sys.stdlib_module_names) | set(sys.builtin_module_names)
-    known |= set(importlib.metadata.packages_distributions())
-    # wheels without top_level.txt, which is most of them, are not in the line above
-    folders = {Path(str(d.locate_file(""))) for d in importlib.metadata.distributions()}
-    for folder in folders:
-        if folder.name in ("site-packages", "dist-packages"):
-            known |= {entry.name.split(".")[0] for entry in folder.iterdir()}
-    return frozenset(known | {"spiketrack"})
-
-
-def resolve(module: str, name: str) -> Any:
-    """What a pickle's global ``module.name`` becomes.
-
-    Raises ``CheckpointError`` for a name of an existing module outside the allow-list.
-    """
-    known = _allowed().get((module, name))
-    if known is not None:
-        return known
-    if module.split(".")[0] in _known_modules():
-        raise CheckpointError(
-            f"refused: the file names {printable(f'{module}.{name}')}, which could run code; "
-            "save it again as a plain state dict or .safetensors"
-        )
-    return Unknown(printable(f"{module}.{name}"))
-
-
-def build(function: Any, arguments: Any, *keywords: Any) -> Any:
-    """The one place where a pickle's call is honoured, for every opcode that can call."""
-    if isinstance(function, Maker):
-        return function.make(*arguments)
-    if isinstance(function, Unknown):
-        return Unknown(function.name)
-    raise CheckpointError(f"refused: the file calls a {printable(type(function).__name__)}")
+    def read(self, count: int) -> bytes:
+        """At most ``count`` bytes."""
+        if count > _LARGE:
+            count = min(count, max(self._size - self._file.tell(), 0))
+        return self._file.read(count)
 
 
 class Unpickler(pickle._Unpickler):
-    """Python's own pickle machine with every opcode that calls or sets state replaced.
+    """Python's own pickle machine with every opcode that calls, hashes or sets state replaced.
 
-    ``persistent(identifier)`` finds the storages that torch keeps outside of its pickles.
+    ``size``: bytes of the file; ``persistent(identifier)`` finds the storages that torch keeps
+    outside of its pickles; ``strip`` leaves inert what is refused otherwise.
     """
 
     dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
     stack: list[Any]
+    metastack: list[list[Any]]
     append: Callable[[Any], None]
     read: Callable[[int], bytes]
+    pop_mark: Callable[[], list[Any]]
 
-    def __init__(self, file: BinaryIO, persistent: Callable[[Any], Any] | None = None) -> None:
-        super().__init__(file, encoding="utf-8")
+    def __init__(
+        self,
+        file: BinaryIO,
+        size: int,
+        persistent: Callable[[Any], Any] | None = None,
+        strip: bool = False,
+    ) -> None:
+        super().__init__(_Bounded(file, size), encoding="utf-8")
+        self.dispatch = _Counted(type(self).dispatch)  # type: ignore[misc]
         self.persistent = persistent
+        self.strip = strip
+        self.refused: list[Refused] = []
+        self.states: dict[int, list[Any]] = {}  # by identity of plain objects
+        self._left = size
+
+    def load(self) -> Any:
+        """The value; ``RefusedError`` names the first thing that would have run code."""
+        try:
+            value = super().load()
+        except Exception:
+            self._refuse(None)
+            raise
+        self._refuse(value)
+        return value
+
+    def _refuse(self, value: Any) -> None:
+        if self.refused and not self.strip:
+            place = locate(value, self.refused[0], self.states)
+            reason = printable(self.refused[0].reason)
+            under = f" under the key '{printable(place, _SHOWN_KEY)}'" if place else ""
+            raise RefusedError(
+                f"refused: the file {reason}{under}, which could run code; nothing was run"
+            )
 
     def find_class(self, module: str, name: str) -> Any:
         """See ``resolve``."""
-        return resolve(module, name)
+        return self._noted(resolve(module, name))
+
+    def _noted(self, value: Any) -> Any:
+        if isinstance(value, Refused):
+            self.refused.append(value)
+        return value
 
     def persistent_load(self, pid: Any) -> Any:
         """See the class."""
@@ -209,29 +127,125 @@ class Unpickler(pickle._Unpickler):
 
     def get_extension(self, code: int) -> None:
         """Extension codes name classes that no checkpoint needs."""
-        raise CheckpointError(f"refused: pickle extension {code}")
+        self.append(self._noted(Refused("extension", f"uses pickle extension {code}")))
+
+    def _make(self, how: Callable[[Any, Any], Any], kind: Any, arguments: Any) -> Any:
+        try:
+            value = how(kind, arguments)
+        except RefusedCall as refusal:
+            return self._noted(Refused("call", str(refusal)))
+        built = value.parts if isinstance(value, Inert) else value
+        if isinstance(built, list | tuple | dict | set | frozenset | bytes):
+            self._left -= len(built)
+            if self._left < 0:
+                raise CheckpointError("a pickle that builds more than it holds")
+        return value
 
     def _instantiate(self, kind: Any, arguments: Any) -> None:
-        self.append(build(kind, arguments))
+        self.append(self._make(construct, kind, arguments))
+
+    def _construct(self) -> None:
+        arguments = self.stack.pop()
+        self.stack[-1] = self._make(construct, self.stack[-1], arguments)
+
+    def _construct_with_keywords(self) -> None:
+        keywords = self.stack.pop()
+        self._construct()
+        if isinstance(self.stack[-1], Inert):
+            self.stack[-1].parts.append(keywords)
 
     def _call(self) -> None:
         arguments = self.stack.pop()
-        self.stack[-1] = build(self.stack[-1], arguments)
+        self.stack[-1] = self._make(call, self.stack[-1], arguments)
 
-    def _call_with_keywords(self) -> None:
-        self.stack.pop()
-        self._call()
-
-    def _drop_state(self) -> None:
-        self.stack.pop()
+    def _keep_state(self) -> None:
+        state = self.stack.pop()
+        owner = self.stack[-1]
+        kept = owner.parts if isinstance(owner, Inert) else self.states.setdefault(id(owner), [])
+        kept.append(state)
 
     def _byte_array(self) -> None:
         # Python's own allocates whatever length the file claims
         (length,) = struct.unpack("<Q", self.read(8))
         self.append(bytearray(self.read(length)))
 
-    dispatch[pickle.BYTEARRAY8[0]] = _byte_array
-    dispatch[pickle.REDUCE[0]] = _call
-    dispatch[pickle.NEWOBJ[0]] = _call
-    dispatch[pickle.NEWOBJ_EX[0]] = _call_with_keywords
-    dispatch[pickle.BUILD[0]] = _drop_state
+    def _open(self) -> None:
+        if len(self.metastack) >= OPEN:
+            raise CheckpointError(f"a pickle of more than {OPEN:,} nested containers")
+        pickle._Unpickler.load_mark(self)  # type: ignore[attr-defined]
+
+    def _set_item(self) -> None:
+        value, key = self.stack.pop(), self.stack.pop()
+        put(self.stack[-1], key, value)
+
+    def _set_items(self) -> None:
+        parts = self.pop_mark()
+        for key, value in zip(parts[::2], parts[1::2], strict=True):
+            put(self.stack[-1], key, value)
+
+    def _dictionary(self) -> None:
+        parts = self.pop_mark()
+        self.append(mapping(list(zip(parts[::2], parts[1::2], strict=True))))
+
+    def _extend(self, parts: list[Any]) -> None:
+        target = self.stack[-1]
+        if not isinstance(target, list | set | Inert):
+            raise CheckpointError(f"appends to a {type(target).__name__}")
+        if isinstance(target, set):
+            target.update(members(parts))
+        else:
+            (target.parts if isinstance(target, Inert) else target).extend(parts)
+
+    def _append(self) -> None:
+        self._extend([self.stack.pop()])
+
+    def _append_all(self) -> None:
+        self._extend(self.pop_mark())
+
+    def _frozen_set(self) -> None:
+        self.append(frozen_members(self.pop_mark()))
+
+    for opcode, function in {
+        pickle.BYTEARRAY8: _byte_array,
+        pickle.REDUCE: _call,
+        pickle.NEWOBJ: _construct,
+        pickle.NEWOBJ_EX: _construct_with_keywords,
+        pickle.BUILD: _keep_state,
+        pickle.MARK: _open,
+        pickle.SETITEM: _set_item,
+        pickle.SETITEMS: _set_items,
+        pickle.DICT: _dictionary,
+        pickle.APPEND: _append,
+        pickle.APPENDS: _append_all,
+        pickle.ADDITEMS: _append_all,
+        pickle.FROZENSET: _frozen_set,
+    }.items():
+        dispatch[opcode[0]] = function
+    del opcode, function
+
+
+def parts_of(value: Any, states: dict[int, list[Any]] | None = None) -> Iterator[tuple[str, Any]]:
+    """What a value holds, each with the key that leads there (empty for parts without one)."""
+    items = value.items if isinstance(value, Inert) else value if isinstance(value, dict) else {}
+    for key, part in items.items():
+        yield "", key
+        yield printable(key if isinstance(key, str) else type(key).__name__, _SHOWN_KEY), part
+    inside = value.parts if isinstance(value, Inert) else value
+    if isinstance(inside, list | tuple | set | frozenset):
+        yield from (("", part) for part in inside)
+    yield from (("", state) for state in (states or {}).get(id(value), ()))
+
+
+def locate(root: Any, wanted: object, states: dict[int, list[Any]]) -> str:
+    """The keys that lead from ``root`` to ``wanted``, joined by dots; empty where none does."""
+    seen = {id(root)}
+    waiting = deque([(root, "")])
+    while waiting:
+        value, place = waiting.popleft()
+        if value is wanted:
+            return place
+        for key, part in parts_of(value, states):
+            if id(part) not in seen:
+                seen.add(id(part))
+                waiting.append((part, f"{place}.{key}" if place and key else place or key))
+    return ""

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import copyreg
-import functools
-import io
 import json
-import os
-import pickle
 import struct
 import sys
-import types
-import zipfile
 from collections import Counter, OrderedDict, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +15,15 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from torch import Tensor, nn
+from support.checkpoints import SMALL, State, message, same, small_model, small_state
+from torch import nn
 
 from spiketrack import load_checkpoint
 from spiketrack.config import NetworkConfig, TrackerConfig
 from spiketrack.errors import CheckpointError
 from spiketrack.reference.checkpoint import derive_config, read_checkpoint, save_checkpoint
 from spiketrack.reference.model import SpikeTrack
-from spiketrack.reference.unpickling import Unpickler
 
-State = dict[str, Tensor]
 VARIANTS = {
     "spiketrack_s256_t1": ((32, 64, 128, 192), 16, 1, 192),
     "spiketrack_s256_t3": ((32, 64, 128, 192), 16, 3, 192),
@@ -42,40 +34,19 @@ VARIANTS = {
 }
 
 
-SMALL = NetworkConfig((8, 8, 8, 8), 2, 3, 8, (1, 0, 0, 1), 1, 1)
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture
 def model() -> SpikeTrack:
-    torch.manual_seed(0)
-    return SpikeTrack(SMALL)
+    return small_model()
 
 
 @pytest.fixture
-def state(model: SpikeTrack) -> State:
-    return dict(model.state_dict())
+def state() -> State:
+    return small_state()
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "checkpoint.pth.tar"
-
-
-def same(path: Path, state: State) -> bool:
-    """Does the file hold this state?"""
-    read = read_checkpoint(path).state
-    return all(torch.equal(read[key], state[key].float()) for key in read) and len(read) > 400
-
-
-def message(path: Path) -> str:
-    """The error that reading gives: one printable line that starts with the file's name."""
-    with pytest.raises(CheckpointError) as caught:
-        read_checkpoint(path)
-    text = str(caught.value)
-    assert text.startswith(f"{path}: ")
-    assert text.isprintable()
-    assert len(text) < len(str(path)) + 900
-    return text
 
 
 # what loads
@@ -231,7 +202,7 @@ def test_same_model_gives_the_same_bytes(name: str, model: SpikeTrack, tmp_path:
     ("text", "complaint"),
     [
         ("no json", "unreadable tracker settings"),
-        ("[1]", None),
+        ("[1]", "unreadable tracker settings"),
         ("null", "unreadable tracker settings"),
         ('{"update_every": 0}', "tracker setting update_every = 0"),
         ('{"update_every": 2.5}', "tracker setting update_every = 2.5"),
@@ -302,8 +273,7 @@ def test_key_that_tells_a_size_is_named(state: State, path: Path) -> None:
 
 def test_foreign_state_dict(path: Path) -> None:
     text = _saved(path, {"conv.weight": torch.zeros(2, 2)})
-    assert "6 keys missing: decoder.conv1_ctr.0.weight, " in text
-    assert "and 2 more" in text
+    assert "its one key is none of SpikeTrack's (conv.weight): looks like another network" in text
 
 
 def test_misshapen_keys_are_named_with_both_shapes(state: State, path: Path) -> None:
@@ -367,7 +337,7 @@ def test_number_of_templates(state: State, path: Path) -> None:
 
 def test_keys_with_control_characters_stay_on_one_line(state: State, path: Path) -> None:
     text = _saved(path, state | {"evil\n\x1b[31m" + "x" * 5000: torch.zeros(1)})
-    assert "evil??[31mxxx" in text
+    assert r"evil\n\x1b[31mxxx" in text
 
 
 # files that are no checkpoints
@@ -456,252 +426,3 @@ def test_paths_that_are_no_files(tmp_path: Path) -> None:
     for path, complaint in cases.items():
         with pytest.raises(CheckpointError, match=complaint):
             load_checkpoint(path)
-
-
-# attacks
-
-CANARY = "SPIKETRACK_EXECUTED"
-
-
-@pytest.fixture(autouse=True)
-def _canary(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Fails when anything in a file managed to run Python code."""
-    monkeypatch.delenv(CANARY, raising=False)
-    modules = set(sys.modules)
-    yield
-    assert CANARY not in os.environ
-    assert not {"antigravity", "this", "turtle"} & (set(sys.modules) - modules)
-
-
-CODE = f"__import__('os').environ.__setitem__('{CANARY}', '1')"
-
-
-class Call:
-    """Pickles as a call of ``function(*arguments)``."""
-
-    def __init__(self, function: Any, *arguments: Any) -> None:
-        self.call = (function, arguments)
-
-    def __reduce__(self) -> Any:
-        return self.call
-
-
-def _global(module: str, name: str) -> bytes:
-    return f"c{module}\n{name}\n".encode()
-
-
-def _call(module: str, name: str, *arguments: str) -> bytes:
-    """A protocol 0 program that calls module.name with strings."""
-    pushed = b"".join(b"V" + a.encode("raw_unicode_escape") + b"\n" for a in arguments)
-    return _global(module, name) + b"(" + pushed + b"tR."
-
-
-ATTACKS: dict[str, tuple[bytes, str]] = {
-    "system": (_call("os", "system", "true"), "os.system"),
-    "posix": (_call("posix", "system", "true"), "posix.system"),
-    "eval": (_call("builtins", "eval", CODE), "builtins.eval"),
-    "old eval": (_call("__builtin__", "eval", CODE), "__builtin__.eval"),
-    "exec": (_call("builtins", "exec", CODE), "builtins.exec"),
-    "getattr": (_call("builtins", "getattr", "a", "b"), "builtins.getattr"),
-    "import": (_call("builtins", "__import__", "antigravity"), "builtins.__import__"),
-    "open": (_call("builtins", "open", "x", "w"), "builtins.open"),
-    "type": (_call("builtins", "type", "x"), "builtins.type"),
-    "partial": (_call("functools", "partial", "x"), "functools.partial"),
-    "subprocess": (_call("subprocess", "Popen", "true"), "subprocess.Popen"),
-    "import by name": (_global("antigravity", "geohash") + b".", "antigravity.geohash"),
-    "torch storage": (
-        _call("torch.storage", "_load_from_bytes", "x"),
-        "torch.storage._load_from_bytes",
-    ),
-    "torch load": (_call("torch", "load", "x"), "torch.load"),
-    "torch hub": (_call("torch.hub", "load", "x"), "torch.hub.load"),
-    "torch nn": (_global("torch.nn.modules.linear", "Linear") + b".", "linear.Linear"),
-    "typed rebuild": (
-        _global("torch._tensor", "_rebuild_from_type_v2") + b".",
-        "_rebuild_from_type_v2",
-    ),
-    "numpy load": (_call("numpy", "load", "x"), "numpy.load"),
-    "numpy f2py": (_global("numpy.testing._private.utils", "runstring") + b".", "runstring"),
-    "wheel without top_level": (_global("pydantic", "BaseModel") + b".", "pydantic.BaseModel"),
-    "own package": (_global("spiketrack.files", "atomic_folder") + b".", "atomic_folder"),
-    "copyreg": (_call("copyreg", "add_extension", "a"), "copyreg.add_extension"),
-    "operator": (_call("operator", "attrgetter", "a"), "operator.attrgetter"),
-    "itemgetter": (_call("_operator", "itemgetter", "a"), "_operator.itemgetter"),
-    "inst opcode": (b"(V" + CODE.encode() + b"\nibuiltins\neval\n.", "builtins.eval"),
-    "obj opcode": (b"(" + _global("builtins", "eval") + b"V1\no.", "builtins.eval"),
-    "stack global": (b"\x80\x04\x8c\x02os\x8c\x06system\x93.", "os.system"),
-    "dotted name": (b"\x80\x04\x8c\x08builtins\x8c\x0ddict.__init__\x93.", "dict.__init__"),
-    "dotted allowed": (
-        b"\x80\x04\x8c\x0bcollections\x8c\x1aOrderedDict.__reduce__.__x\x93.",
-        "OrderedDict.__red",
-    ),
-    "newline in a name": (b"\x80\x04\x8c\x05os\n\x1bx\x8c\x06sys\ntm\x93.", "refused"),
-    "newobj": (b"\x80\x02" + _global("subprocess", "Popen") + b")\x81.", "subprocess.Popen"),
-    "extension": (b"\x80\x02\x82\x01.", "refused: pickle extension 1"),
-    "call of a storage type": (_call("torch", "FloatStorage", "9"), "calls a StorageType"),
-    "call of a string": (b"V1\n(tR.", "calls a str"),
-    "other codec": (_call("_codecs", "encode", "x", "rot13"), "another codec than latin1"),
-    "codec lookup": (_call("_codecs", "lookup", "x"), "_codecs.lookup"),
-}
-
-
-def _zipped(path: Path, program: bytes) -> None:
-    """A torch zip archive whose pickle is ``program``."""
-    buffer = io.BytesIO()
-    torch.save({}, buffer)
-    with zipfile.ZipFile(buffer) as source, zipfile.ZipFile(path, "w") as target:
-        for entry in source.infolist():
-            is_pickle = entry.filename.endswith("data.pkl")
-            target.writestr(entry.filename, program if is_pickle else source.read(entry))
-
-
-@pytest.mark.parametrize("name", ["a.pth.tar", "a.safetensors"])
-@pytest.mark.parametrize("attack", ATTACKS)
-def test_refused_names_are_named_and_never_called(attack: str, name: str, tmp_path: Path) -> None:
-    program, complaint = ATTACKS[attack]
-    for write in (lambda p: p.write_bytes(program), lambda p: _zipped(p, program)):
-        write(tmp_path / name)
-        text = message(tmp_path / name)
-        assert complaint in text
-        assert "refuse" in text
-
-
-@pytest.mark.parametrize(
-    "trap",
-    [
-        Call(os.system, "true"),
-        Call(eval, CODE),
-        Call(functools.partial(eval, CODE)),
-        Call(copyreg._reconstructor, functools.partial, object, None),  # type: ignore[attr-defined]
-        Call(types.SimpleNamespace),
-        np.array([Call(eval, CODE)], object),
-        {Call(eval, CODE): 1},
-    ],
-    ids=lambda trap: type(trap).__name__,
-)
-@pytest.mark.parametrize("protocol", [1, 2, 4])
-def test_traps_beside_weights(trap: Any, protocol: int, path: Path) -> None:
-    for legacy in (False, True):
-        torch.save(
-            {"net": {"w": torch.zeros(3)}, "stats": trap},
-            path,
-            pickle_protocol=protocol,
-            _use_new_zipfile_serialization=not legacy,
-        )
-        assert "refused: the file names " in message(path)
-
-
-def test_bytes_of_a_numpy_scalar_are_not_unpickled(state: State, path: Path) -> None:
-    inner = pickle.dumps(Call(eval, CODE))
-    trap = Call(type(np.float64(0)).__reduce__(np.float64(0))[0], np.dtype(object), inner)
-    torch.save({"net": state, "stats": trap}, path)
-    assert same(path, state)
-
-
-def test_unknown_classes_stay_inert(state: State, path: Path) -> None:
-    """Whatever a pickle does with them: call, build, set items, append, add, use as keys."""
-    unknown = _global("lib.train.stats", "Meter")
-    for program in (
-        unknown + b".",
-        unknown + b"(I1\nV2\ntR.",
-        b"\x80\x02" + unknown + b")\x81}q\x00(X\x01\x00\x00\x00aK\x01ub.",
-        b"\x80\x02" + unknown + b")R(K\x01K\x02e.",
-        b"\x80\x02" + unknown + b")RK\x01K\x02s.",
-        b"\x80\x04" + unknown + b")R(K\x01\x90.",
-        b"\x80\x04" + unknown + b")}\x92.",
-        b"(" + unknown + b"I1\no.",
-        b"(I1\nilib.train\nMeter\n.",
-        b"\x80\x02}" + unknown + b")RK\x01s.",
-    ):
-        loaded = Unpickler(io.BytesIO(program)).load()
-        assert type(loaded).__name__ in ("Unknown", "dict")
-    assert not any(name.startswith("lib.train") for name in sys.modules if "settings" not in name)
-
-
-@pytest.mark.parametrize("module", ["torch", "builtins", "collections"])
-def test_state_of_a_name_is_not_set(module: str) -> None:
-    """BUILD with slots sets attributes of classes in Python's own unpickler."""
-    name = {"torch": "FloatStorage", "builtins": "dict", "collections": "OrderedDict"}[module]
-    program = b"\x80\x02" + _global(module, name) + b"N}X\x06\x00\x00\x00canaryK\x01s\x86b."
-    Unpickler(io.BytesIO(program)).load()
-    owner = sys.modules[module]
-    assert not hasattr(getattr(owner, name), "canary")
-
-
-def test_attributes_of_containers_cannot_shadow_methods() -> None:
-    program = (
-        b"\x80\x02" + _global("collections", "OrderedDict") + b")R}(X\x05\x00\x00\x00itemsK\x01ub."
-    )
-    loaded = Unpickler(io.BytesIO(program)).load()
-    assert isinstance(loaded, OrderedDict)
-    assert not loaded.items()
-
-
-class Lying:
-    """Pickles as a tensor of a storage with other sizes than it has."""
-
-    def __init__(self, size: Any, stride: Any, offset: int = 0) -> None:
-        hooks: dict[str, Any] = OrderedDict()
-        self.arguments = (offset, size, stride, False, hooks)
-
-    def __reduce__(self) -> Any:
-        storage = torch.arange(4.0).storage()  # type: ignore[no-untyped-call]
-        return torch._utils._rebuild_tensor_v2, (storage, *self.arguments)
-
-
-@pytest.mark.filterwarnings("ignore:TypedStorage is deprecated")
-@pytest.mark.parametrize("legacy", [False, True], ids=["zip", "stream"])
-@pytest.mark.parametrize(
-    ("size", "stride", "offset"),
-    [
-        ((5,), (1,), 0),
-        ((2,), (4,), 0),
-        ((4,), (1,), 1),
-        ((1,), (1,), -1),
-        ((2,), (-1,), 3),
-        ((10**12,), (0,), 0),
-        ((2**62, 2**62), (1, 1), 0),
-        ((-1,), (1,), 0),
-        ("ab", (1,), 0),
-    ],
-)
-def test_tensors_stay_inside_their_storage(
-    size: Any, stride: Any, offset: int, legacy: bool, path: Path
-) -> None:
-    content = {"encoder": Lying(size, stride, offset)}
-    torch.save(content, path, _use_new_zipfile_serialization=not legacy)
-    message(path)
-
-
-def test_storage_that_claims_more_than_its_record(path: Path) -> None:
-    buffer = io.BytesIO()
-    torch.save({"w": torch.zeros(4)}, buffer)
-    with zipfile.ZipFile(buffer) as source, zipfile.ZipFile(path, "w") as target:
-        for entry in source.infolist():
-            data = source.read(entry)
-            target.writestr(entry.filename, data[:-4] if "/data/" in entry.filename else data)
-    assert "a storage of 12 bytes that should hold 4 elements" in message(path)
-
-
-def test_stream_storage_that_claims_more_than_the_file(path: Path) -> None:
-    torch.save({"w": torch.zeros(77)}, path, _use_new_zipfile_serialization=False)
-    for claimed in (b"\x8a\x06" + struct.pack("<Q", 10**12)[:6], b"K\x4e"):
-        whole = path.read_bytes()
-        path.write_bytes(whole.replace(b"K\x4dN", claimed + b"N", 1))
-        message(path)
-        path.write_bytes(whole)
-
-
-def test_torchscript_is_refused(path: Path) -> None:
-    script = torch.jit.script(torch.nn.Linear(2, 2))
-    torch.jit.save(script, path)  # type: ignore[no-untyped-call]
-    assert "a TorchScript program, which contains code; save a state dict" in message(path)
-
-
-def test_other_archives_are_refused(path: Path) -> None:
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("word/document.xml", "<x/>")
-    assert "a zip archive, but not one of torch.save" in message(path)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("archive/data.pkl", b"\x80\x02}." + bytes(10**6))
-    assert "compressed records" in message(path)

@@ -2,67 +2,151 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import itertools
 import json
+import os
 import shutil
+import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from spiketrack.errors import SpikeTrackError
+from spiketrack.leftovers import beside, held, in_use, temporary_names
+from spiketrack.ownership import Kind
+from spiketrack.targets import Source, check_folder, folder_obstacle, is_stdout, is_stream, real
+
+_TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EISDIR)
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary file name beside ``path``; rename it to ``path`` on success.
 
-    On any failure the temporary file is removed and ``path`` is as it was.
+    Links are followed. ``-`` is standard output; a pipe or a device is written to as it stands.
+    On any failure the temporary file is removed and ``path`` is as it was; errors name ``path``.
     """
-    _require_folder(path)
-    with tempfile.NamedTemporaryFile(
-        dir=path.parent, prefix=f".{path.name}.", delete=False
-    ) as file:
-        temporary = Path(file.name)
-    try:
-        yield temporary
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    if is_stdout(path) or is_stream(path):
+        with _streamed(path) as temporary:
+            yield temporary
+        return
+    target = real(path)
+    if not target.parent.is_dir():
+        raise SpikeTrackError(f"{path}: its folder does not exist")
+    temporary = beside(target)
+    with _named_for(temporary, path):
+        try:
+            with temporary.open("xb"), held(temporary):
+                yield temporary
+                _take_mode(temporary, target)
+                temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
-def atomic_folder(path: Path, force: bool = False) -> Iterator[Path]:
+def _streamed(path: Path) -> Iterator[Path]:
+    """Yield a temporary file elsewhere; what it holds goes to the stream on success."""
+    with tempfile.TemporaryDirectory() as folder:
+        temporary = Path(folder) / f"stream{path.suffix}"
+        yield temporary
+        data = temporary.read_bytes()
+    if is_stdout(path):
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+    else:
+        with path.open("ab") as file:  # a file that is open elsewhere is not cut
+            file.write(data)
+
+
+@contextmanager
+def atomic_folder(
+    path: Path, kind: Kind, force: bool = False, inputs: Iterable[Source] = ()
+) -> Iterator[Path]:
     """Yield a temporary folder beside ``path``; rename it to ``path`` on success.
 
-    An existing ``path`` is an error unless ``force``; it is then replaced at the very end.
+    An existing ``path`` is an error unless ``force``; it is then replaced at the very end, and
+    only where it holds nothing but what a folder of its ``kind`` does. A folder that another
+    program is writing is an error at the start; where one has appeared at the end, this one is
+    kept under a name beside it.
     """
-    path = path.absolute()
-    if path.exists() and not force:
-        raise SpikeTrackError(f"{path}: exists already; choose another --out or give --force")
-    if path.exists() and not path.is_dir():
-        raise SpikeTrackError(f"{path}: is a file, not a folder; choose another --out")
-    _require_folder(path)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-    try:
+    sources = list(inputs)
+    check_folder("", path, kind, force, sources)
+    target = real(path)
+    with ExitStack() as stack:
+        temporary = _claimed(path, target, stack)
         yield temporary
-        temporary.chmod(0o755)
-        if path.exists():
-            old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.old."))
-            path.replace(old / "old")
-            temporary.replace(path)
-            shutil.rmtree(old)
-        else:
-            temporary.replace(path)
+        if folder_obstacle(path, kind, force, sources) or not _moved(temporary, target, force):
+            kept = _keep(temporary, target)
+            raise SpikeTrackError(f"{path}: was written meanwhile; this result is in {kept}")
+
+
+def _claimed(path: Path, target: Path, stack: ExitStack) -> Path:
+    """A new temporary folder, held; an error if another program holds one for this target."""
+    temporary = beside(target)
+    stack.enter_context(_named_for(temporary, path))
+    with held(target.parent, wait=True):  # one at a time looks for names and takes one
+        if any(in_use(other) for other in temporary_names(target.parent, target)):
+            raise SpikeTrackError(f"{path}: another program is writing it; choose another --out")
+        temporary.mkdir()
+        stack.callback(shutil.rmtree, temporary, ignore_errors=True)
+        stack.enter_context(held(temporary))
+    return temporary
+
+
+def _take_mode(temporary: Path, target: Path) -> None:
+    with suppress(OSError):  # there is no target yet, or a share that refuses modes
+        temporary.chmod(target.stat().st_mode & 0o777)
+
+
+def _moved(temporary: Path, target: Path, replace: bool) -> bool:
+    """Rename; False where something that may not be replaced has appeared at the target."""
+    old = beside(target)
+    try:
+        if replace and target.exists():
+            target.rename(old)
+        temporary.rename(target)
+    except OSError as error:
+        if error.errno not in _TAKEN:
+            raise
+        return False
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        if old.exists() and not target.exists():
+            old.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
+    return True
 
 
-def _require_folder(path: Path) -> None:
-    if not path.absolute().parent.is_dir():
-        raise SpikeTrackError(f"{path}: the folder {path.absolute().parent} does not exist")
+def _keep(temporary: Path, target: Path) -> Path:
+    """Rename to the first free name beside the target."""
+    for number in itertools.count(2):
+        kept = target.with_name(f"{target.name}-{number}")
+        if not os.path.lexists(kept):
+            temporary.rename(kept)
+            return kept
+    raise AssertionError  # the count has no end
+
+
+@contextmanager
+def _named_for(temporary: Path, path: Path) -> Iterator[None]:
+    """Errors inside name what the user asked for."""
+    hidden, shown = str(temporary), str(path)
+    try:
+        yield
+    except OSError as error:
+        name = str(error.filename or "")
+        if hidden not in name:
+            raise
+        raise OSError(error.errno, error.strerror, name.replace(hidden, shown)) from error
+    except SpikeTrackError as error:
+        if hidden not in str(error):
+            raise
+        raise type(error)(str(error).replace(hidden, shown)) from error
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -22,6 +22,7 @@ from spiketrack.inference import SEARCH, TEMPLATE
 from spiketrack.integer.formats import layer_formats
 from spiketrack.integer.graph import Graph
 from spiketrack.integer.rules.checks import check
+from spiketrack.ownership import EXPORT
 from spiketrack.reference.checkpoint import Checkpoint, read_checkpoint
 from spiketrack.version import FORMAT_VERSION, VERSION
 from spiketrack.video.clip import BUNDLED_BOX, bundled_clip, open_clip, parse_box
@@ -41,7 +42,7 @@ def export_checkpoint(
     also: tuple[str, ...] = (),
 ) -> ExportedNetwork:
     """Quantise a checkpoint and write its export folder, complete or not at all."""
-    with atomic_folder(folder, force) as temporary:
+    with atomic_folder(folder, EXPORT, force, (checkpoint, clip)) as temporary:
         progress("reading the checkpoint")
         read = read_checkpoint(checkpoint)
         progress("calibrating")

@@ -14,7 +14,7 @@ from rich.console import Console
 from spiketrack.commands.markdown import Slot
 from spiketrack.commands.markdown import table as tabular
 from spiketrack.commands.tables import say, table
-from spiketrack.tracking.outputs import check_target
+from spiketrack.commands.targets import will_write
 
 if TYPE_CHECKING:
     from spiketrack.benchmark.results import Findings
@@ -70,7 +70,7 @@ def bench(
         raise ConfigError(f"--frames {frames}: a median needs at least 10")
     if against not in (None, "stock"):
         raise ConfigError(f"--against {against}: choose stock")
-    check_target("--json", json)
+    will_write((*(checkpoint or ()), video), json=json, into=into)
     slot = Slot(into, "bench-stock" if against else "bench") if into else None
     clip, start = choose_clip(video, box, frames)
     if (tracked := sum(1 for _ in clip) - 1) < MINIMUM:

@@ -15,6 +15,7 @@ import psutil
 import typer
 
 from spiketrack.commands.tables import say, table
+from spiketrack.commands.targets import will_write
 
 REQUIRED = ("torch", "numpy", "lava-nc", "nir", "h5py", "opencv-python-headless", "scikit-video")
 OPTIONAL = {
@@ -30,6 +31,7 @@ def doctor(json: Annotated[Path | None, typer.Option(help="Write the findings.")
     """Check Python, packages, cores, memory, /dev/shm and run a small network on Lava."""
     from spiketrack.files import write_json
 
+    will_write(json=json)
     checks = [_python(), *_packages(), *_machine(), _lava()]
     table("this machine", ("what", "found", "ok", "remedy"), checks)
     if json is not None:

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spiketrack.commands.tables import say
-from spiketrack.tracking.outputs import check_target
+from spiketrack.commands.tables import console, say
+from spiketrack.commands.targets import will_write
 
 if TYPE_CHECKING:
     from spiketrack.energy.document import Document
     from spiketrack.energy.prices import PriceTable
 
-WIDTH = 180  # the layer table's, where no terminal says otherwise
 PRICES_HELP = "horowitz45, horowitz45-int, loihi1, spinnaker2, gpu, cpu, or a YAML or JSON file."
 
 
@@ -44,8 +43,7 @@ def energy(
     from spiketrack.energy.tables import to_csv
     from spiketrack.files import atomic_path, write_json
 
-    check_target("--json", json)
-    check_target("--csv", csv)
+    will_write((run, compare_with, placement, prices), json=json, csv=csv)
     table = load_prices(prices)
     found = describe(run, table, execution, amortise, placement)
     other = None
@@ -84,8 +82,6 @@ def describe(
 
 def show(found: Document) -> None:
     """Print layers, kinds, price tables, totals, and what kind of numbers these are."""
-    from rich.console import Console
-
     from spiketrack.energy.tables import (
         compare_table,
         kind_table,
@@ -94,9 +90,6 @@ def show(found: Document) -> None:
         summary_table,
     )
 
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=max(console.width, WIDTH))
     layers, template = found["layers"], found["template"]
     console.print(layer_table("search branch, a frame", layers, found["total"]))
     if template["layers"]:

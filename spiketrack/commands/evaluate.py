@@ -9,16 +9,18 @@ from typing import Annotated, Any
 
 import typer
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
+from spiketrack.commands import tables
 from spiketrack.commands.backend import BACKEND_HELP, Opened, open_backend
 from spiketrack.commands.progress import console, frame_bar
+from spiketrack.commands.targets import will_fill, will_write
 from spiketrack.energy.joules import price_operations
 from spiketrack.energy.prices import DEFAULT as DEFAULT_PRICES
 from spiketrack.energy.prices import load_prices
 from spiketrack.errors import MissingDependency
 from spiketrack.files import atomic_folder, write_json
+from spiketrack.ownership import EVALUATION
 from spiketrack.tracking.baselines import parse_baselines
 from spiketrack.tracking.evaluation import (
     Method,
@@ -28,7 +30,6 @@ from spiketrack.tracking.evaluation import (
     evaluate_sequence,
     report,
 )
-from spiketrack.tracking.outputs import check_target
 from spiketrack.tracking.sequences import Sequence as Footage
 from spiketrack.tracking.sequences import find_sequences
 from spiketrack.video.boxes import Box, write_otb
@@ -76,11 +77,13 @@ def evaluate(
     force: Annotated[bool, typer.Option(help="Replace an existing folder.")] = False,
 ) -> None:
     """Score a network: success, precision, normalised precision, AO, SR, energy a frame."""
-    check_target("--json", json)
+    inputs = (checkpoint, sequences, prices)
+    will_write(inputs, json=json)
+    will_fill(out, EVALUATION, force, inputs)
     footage = [sequence.cut(frames) for sequence in find_sequences(sequences)]
     others = parse_baselines(baseline)
     price = price_operations(load_prices(prices))
-    with atomic_folder(out, force) if out else nullcontext() as folder:
+    with atomic_folder(out, EVALUATION, force, inputs) if out else nullcontext() as folder:
         opened = open_backend(checkpoint, backend, device, operations=True)
         with opened.simulator:
             results = run(NetworkMethod(opened.simulator, opened.settings), footage, price)
@@ -129,7 +132,7 @@ def show(document: Mapping[str, Any]) -> None:
     table.add_row("mean", "", *_cells(document["mean"], columns), style="bold")
     for name, found in document["baselines"].items():
         table.add_row(f"{name} (mean)", "", *_cells(found["mean"], columns))
-    Console().print(table)
+    tables.console.print(table)
     console.print(CAPTION, markup=False, highlight=False)
     if document["mean"]["energy_mj"] is None:
         console.print(

@@ -9,6 +9,7 @@ import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from spiketrack.commands.tables import console, say
+from spiketrack.commands.targets import will_fill, will_write
 
 
 def export(
@@ -36,9 +37,12 @@ def export(
     The folder appears complete or not at all; the same input gives the same bytes.
     """
     from spiketrack.files import write_json
+    from spiketrack.ownership import EXPORT
     from spiketrack.pipeline import export_checkpoint
 
     folder = out or Path(stem(checkpoint))
+    will_write((checkpoint, calibrate), json=json)
+    will_fill(folder, EXPORT, force, (checkpoint, calibrate))
     formats = tuple(name.strip() for name in also.split(",") if name.strip())
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(

@@ -10,6 +10,7 @@ import typer
 
 from spiketrack.commands.inputs import is_export
 from spiketrack.commands.tables import say, table
+from spiketrack.commands.targets import will_write
 
 if TYPE_CHECKING:
     from spiketrack.export.nir.folder import ExportedNetwork
@@ -33,6 +34,7 @@ def info(
     """
     from spiketrack.files import write_json
 
+    will_write((source,), json=json)
     found = _describe(source)
     network = found["network"]
     say(f"variant {network['variant']}: T = {network['templates']}, grid {network['grid']}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spiketrack.commands.tables import console, say, table
-from spiketrack.tracking.outputs import check_target
+from spiketrack.commands.targets import will_write
 
 if TYPE_CHECKING:
     from spiketrack.deploy.chip.mapping import Events
@@ -43,7 +43,7 @@ def map(
     from spiketrack.files import write_json
     from spiketrack.inference import SEARCH, TEMPLATE
 
-    check_target("--json", json)
+    will_write((folder, run, board), json=json)
     target = load_board(board)
     found_graphs = read_export(folder).graphs
     graphs = {branch: found_graphs[branch] for branch in (SEARCH, TEMPLATE)}

@@ -10,6 +10,7 @@ import typer
 
 from spiketrack.commands.markdown import Slot, table
 from spiketrack.commands.tables import console, say
+from spiketrack.commands.targets import will_write
 from spiketrack.errors import ConfigError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def outlets(
     from spiketrack.verification.outlet_readers import try_readers
     from spiketrack.verification.outlets import MEASUREMENTS, Bench
 
+    will_write((checkpoint,), json=json, into=into)
     names = _chosen(only, tuple(MEASUREMENTS))
     if not 1 <= frames <= 8:
         raise ConfigError(f"--frames {frames}: choose 1 to 8, as many as calibration crops")

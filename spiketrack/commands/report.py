@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from spiketrack.commands.tables import say
+from spiketrack.commands.targets import will_write
 from spiketrack.energy.prices import DEFAULT, PACKAGED
-from spiketrack.tracking.outputs import check_target
 
 
 def report(
@@ -38,7 +38,7 @@ def report(
     Clip with boxes and slider, energy by layer, firing rates, comparison of backends, core map,
     number formats; every table downloads as CSV. Sections without their input say how to get it.
     """
-    check_target("--out", out)
+    will_write((run, *(against or ()), verify, placement, prices), out=out)
     from spiketrack.report import build_report, read_sources, write_html, write_pngs
 
     sources = read_sources(run, tuple(against or ()), verify, placement, prices, _command())

@@ -11,6 +11,7 @@ import typer
 
 from spiketrack.commands.progress import frame_bar
 from spiketrack.commands.tables import say
+from spiketrack.commands.targets import will_fill
 
 
 def simulate(
@@ -51,6 +52,7 @@ def simulate(
     from spiketrack.commands.inputs import choose_clip, same_checkpoint, settings_with
     from spiketrack.errors import ConfigError
     from spiketrack.export.nir.folder import read_export
+    from spiketrack.ownership import RUN
     from spiketrack.reference.checkpoint import read_checkpoint
     from spiketrack.runs.folder import RunWriter
     from spiketrack.simulators.factory import Options, open_simulator
@@ -58,6 +60,8 @@ def simulate(
 
     if counts not in ("full", "totals"):
         raise ConfigError(f"--counts {counts}: choose full or totals")
+    inputs = (folder, video, checkpoint)
+    will_fill(out, RUN, force, inputs)
     clip, start = choose_clip(video, box, frames)
     network = read_export(folder)
     read = read_checkpoint(checkpoint) if checkpoint else None
@@ -66,7 +70,7 @@ def simulate(
     options = Options(backend != "float", counts == "full", device, threads, timeout)
     seconds: list[float] = []
     with (
-        RunWriter(out, network.graphs, force) as writer,
+        RunWriter(out, network.graphs, force, inputs) as writer,
         open_simulator(backend, network, read, options) as simulator,
         frame_bar(backend, clip.length) as tick,
     ):

@@ -17,9 +17,10 @@ import typer
 
 from spiketrack.commands.backend import BACKEND_HELP, Opened, open_backend
 from spiketrack.commands.progress import console, frame_bar
+from spiketrack.commands.targets import will_write
 from spiketrack.errors import ClipError
 from spiketrack.files import write_json
-from spiketrack.tracking.outputs import TrackOutputs, check_target
+from spiketrack.tracking.outputs import TrackOutputs
 from spiketrack.tracking.tracker import Tracker
 from spiketrack.video.boxes import Box, BoxRow
 from spiketrack.video.clip import BUNDLED_BOX, Clip, bundled_clip, check_box, open_clip, parse_box
@@ -77,10 +78,11 @@ def track(
     clip = open_clip(parse_source(video), frames)
     for note in clip.notes:
         console.print(f"warning: {note}", markup=False)
-    check_target("--json", json)
+    inputs = (checkpoint, video)
+    will_write(inputs, json=json)
     start = first_box(clip, box, bundled=video is None)
     targets = list(out) if out else [default_out(clip)]
-    outputs = TrackOutputs(targets, clip.fps, force)
+    outputs = TrackOutputs(targets, clip.fps, force, inputs)
     opened = open_backend(checkpoint, backend, device)
     with opened.simulator, outputs:
         done = run(opened, clip, start, outputs)

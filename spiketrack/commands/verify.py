@@ -9,6 +9,7 @@ import typer
 
 from spiketrack.commands.progress import frame_bar
 from spiketrack.commands.tables import say, table
+from spiketrack.commands.targets import will_write
 
 WORST = 10  # populations shown of the float comparison
 LAST = 5  # frames whose boxes are shown
@@ -53,6 +54,7 @@ def verify(
     from spiketrack.verification.document import document
     from spiketrack.verification.verify import verify as run
 
+    will_write((folder, checkpoint, video), json=json)
     names = _backends(backends)
     clip, start = choose_clip(video, box, frames)
     network = read_export(folder)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import shutil
+import tempfile
 from pathlib import Path
 
 import cv2
@@ -11,7 +13,7 @@ import plotly.graph_objects as go
 import plotly.io
 
 from spiketrack.errors import MissingDependency
-from spiketrack.files import atomic_folder
+from spiketrack.files import atomic_path
 from spiketrack.report.document import Report
 from spiketrack.video.footage import to_rgb
 from spiketrack.video.render import Filmstrip, annotate, label
@@ -21,8 +23,10 @@ CLIP = "clip.png"
 WIDTH, SCALE = 1000, 2  # pixels before scaling; twice as many in the file
 
 
-def write_pngs(report: Report, folder: Path, force: bool = True) -> list[str]:
+def write_pngs(report: Report, folder: Path) -> list[str]:
     """Write ``clip.png`` and ``<figure>.png`` (each variant its own); returns the file names.
+
+    Whatever else the folder holds stays there.
 
     ``MissingDependency`` where kaleido or the Chrome that it needs is absent.
     """
@@ -32,11 +36,15 @@ def write_pngs(report: Report, folder: Path, force: bool = True) -> list[str]:
         if figure.name in FIGURES
         for title, plot in figure.variants
     }
-    with atomic_folder(folder, force) as temporary:
-        _draw(list(pictures.values()), [temporary / name for name in pictures])
-        if not report.pictures.data:
-            return list(pictures)
-        filmstrip(report).write(temporary / CLIP)
+    with tempfile.TemporaryDirectory() as home:
+        _draw(list(pictures.values()), [Path(home) / name for name in pictures])
+        folder.mkdir(exist_ok=True)
+        for name in pictures:
+            with atomic_path(folder / name) as temporary:
+                shutil.copyfile(Path(home) / name, temporary)
+    if not report.pictures.data:
+        return list(pictures)
+    filmstrip(report).write(folder / CLIP)
     return [CLIP, *pictures]
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -28,7 +28,9 @@ from spiketrack.integer.count_range import counted
 from spiketrack.integer.counting import layers
 from spiketrack.integer.graph import Graph
 from spiketrack.interrupts import interrupts_wait
+from spiketrack.ownership import RUN
 from spiketrack.runs.operations import COUNTS_FILE, write_operations
+from spiketrack.targets import Source
 from spiketrack.tracking.tracker import TrackResult
 from spiketrack.version import FORMAT_VERSION, VERSION
 from spiketrack.video.boxes import BoxRow, write_csv
@@ -43,8 +45,14 @@ class RunWriter:
     Ctrl-C waits for the end of each call: HDF5 crashes when one strikes inside its file.
     """
 
-    def __init__(self, out: Path, graphs: Mapping[str, Graph], force: bool = False) -> None:
-        self.out, self.force = out, force
+    def __init__(
+        self,
+        out: Path,
+        graphs: Mapping[str, Graph],
+        force: bool = False,
+        inputs: Iterable[Source] = (),
+    ) -> None:
+        self.out, self.force, self.inputs = out, force, tuple(inputs)
         self.graphs = graphs
         self.rows: list[BoxRow] = []
         self.updates: list[int] = []
@@ -61,7 +69,9 @@ class RunWriter:
         return self
 
     def _open(self) -> None:
-        self.folder = self.stack.enter_context(atomic_folder(self.out, self.force))
+        self.folder = self.stack.enter_context(
+            atomic_folder(self.out, RUN, self.force, self.inputs)
+        )
         self.disk = self.stack.enter_context(PatientFile(self.folder / COUNTS_FILE))
         self.file = self.stack.enter_context(h5py.File(self.disk, "w", libver="latest"))
 

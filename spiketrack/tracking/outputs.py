@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +11,8 @@ from typing_extensions import Self
 
 from spiketrack.errors import SpikeTrackError
 from spiketrack.files import atomic_folder
+from spiketrack.ownership import TRACK
+from spiketrack.targets import Source, check_folder, check_target
 from spiketrack.tracking.tracker import TrackResult
 from spiketrack.video.boxes import BoxRow, write_csv, write_got10k, write_otb
 from spiketrack.video.footage import Frame
@@ -28,10 +30,17 @@ class TrackOutputs:
     for an unknown suffix, a folder that exists (unless ``force``) or cannot be made.
     """
 
-    def __init__(self, out: Sequence[Path], fps: float | None, force: bool = False) -> None:
+    def __init__(
+        self,
+        out: Sequence[Path],
+        fps: float | None,
+        force: bool = False,
+        inputs: Iterable[Source] = (),
+    ) -> None:
         self.out = list(out)
         self.fps = fps
         self.force = force
+        self.inputs = tuple(inputs)
         self.rows: list[BoxRow] = []
         self.strip = Filmstrip()
         self.files: list[Path] = []
@@ -40,17 +49,22 @@ class TrackOutputs:
         folders = [path for path in self.out if is_folder(path)]
         if folders and len(self.out) > 1:
             raise SpikeTrackError(f"--out {folders[0]}: a folder holds every format; give it alone")
+        for path in self.out:
+            if path in folders:
+                check_folder("", path, TRACK, force, self.inputs)
+            else:
+                check_target("--out", path, self.inputs)
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             targets = self.out
             if targets and is_folder(targets[0]):
-                home = stack.enter_context(atomic_folder(targets[0], self.force))
+                home = stack.enter_context(
+                    atomic_folder(targets[0], TRACK, self.force, self.inputs)
+                )
                 self.files = [targets[0] / name for name in FOLDER_FILES]
                 targets = [home / name for name in FOLDER_FILES]
             else:
-                for path in targets:
-                    check_target("--out", path)
                 self.files = targets
             self.texts = [path for path in targets if path.suffix.lower() != ".mp4"]
             self.videos = [
@@ -106,10 +120,3 @@ def is_folder(path: Path) -> bool:
             "a name without suffix is a folder"
         )
     return False
-
-
-def check_target(option: str, path: Path | None) -> None:
-    """Refuse a file that could not be written later, before any work is done."""
-    if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
-        problem = "is a folder" if path.is_dir() else "its folder does not exist"
-        raise SpikeTrackError(f"{option} {path}: {problem}")

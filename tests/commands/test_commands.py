@@ -187,12 +187,17 @@ def test_default_folder_is_the_stem(path: str, name: str) -> None:
 
 def test_an_existing_folder_needs_force(home: Path, tmp_path: Path, program: Program) -> None:
     out = tmp_path / "out"
-    out.mkdir()
+    shutil.copytree(home / "export3", out)
     (out / "mine").touch()
     options = ["--calibrate", home / "clip.avi", "--box", BOX, "--out", out]
     said = program.refuses("export", home / "tiny.safetensors", *options)
+    assert said == f"{out}: exists already; choose another --out"
+    said = program.refuses("export", home / "tiny.safetensors", *options, "--force")
+    assert said.startswith(f"{out}: holds mine, which this command did not write; --force")
+    (out / "mine").unlink()
+    said = program.refuses("export", home / "tiny.safetensors", *options)
     assert said == f"{out}: exists already; choose another --out or give --force"
-    assert [p.name for p in out.iterdir()] == ["mine"]
+    assert_same_files(out, home / "export3")
     program("export", home / "tiny.safetensors", *options, "--force")
     assert_same_files(out, home / "export")
     assert [p.name for p in tmp_path.iterdir()] == ["out"]

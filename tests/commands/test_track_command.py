@@ -179,11 +179,16 @@ def test_a_failure_midway_leaves_nothing(tmp_path: Path, checkpoint: str) -> Non
 
 def test_force_replaces_a_folder(tmp_path: Path, checkpoint: str, clip: Path) -> None:
     out = tmp_path / "run"
-    out.mkdir()
-    (out / "old").touch()
     arguments = ("--video", clip, "--box", BOX, "--frames", 1, "--out", out, "--force")
     invoke("track", checkpoint, *arguments)
+    (out / "otb.txt").write_text("old")
+    invoke("track", checkpoint, *arguments)
+    assert len(read_rectangles(out / "otb.txt")) == 2
     assert sorted(p.name for p in out.iterdir()) == sorted(FOLDER_FILES)
+    (out / "mine").touch()
+    with pytest.raises(SpikeTrackError, match="holds mine, which this command did not write"):
+        invoke("track", checkpoint, *arguments)
+    assert (out / "mine").exists()
 
 
 def test_an_interrupt_ends_a_camera(

@@ -1,0 +1,41 @@
+"""What a command's options will write, checked before its work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from spiketrack.commands import progress
+from spiketrack.commands.tables import console
+from spiketrack.leftovers import leftovers
+from spiketrack.ownership import Kind
+from spiketrack.targets import Source, check_folder, check_target, is_stdout
+
+
+def will_write(inputs: Iterable[Source] = (), **files: Path | None) -> None:
+    """Check the files that options name (``json=``); tables then leave standard output to them."""
+    given = [(f"--{option}", path) for option, path in files.items() if path is not None]
+    sources = list(inputs)
+    for option, path in given:
+        check_target(option, path, sources)
+    console.stderr = any(is_stdout(path) for _, path in given)
+    for _, path in given:
+        _notes(path)
+
+
+def will_fill(out: Path | None, kind: Kind, force: bool, inputs: Iterable[Source] = ()) -> None:
+    """Check the folder that ``--out`` names."""
+    if out is not None:
+        check_folder("", out, kind, force, inputs)
+        _notes(out)
+
+
+def _notes(path: Path) -> None:
+    for left in leftovers(path.absolute().parent, path):
+        progress.console.print(
+            f"note: {left} was left by a program that was killed; "
+            f"spiketrack doctor --clear removes it",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )

@@ -1,26 +1,16 @@
-# make demo: the main job on a bundled checkpoint and a real clip
-# make test: all tests
-# Python 3.10 is found by trying candidates; see tools/setup.sh
-
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= demo-run
+JOBS ?= $(shell nproc)
+PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadgroup
 
-.PHONY: demo test lint setup setup-test clean
+.DEFAULT_GOAL := help
+.PHONY: help demo quick test lint docs setup setup-test clean
 
-setup: $(VENV)/.installed
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(VENV)/.installed: pyproject.toml tools/setup.sh constraints.txt
-	sh tools/setup.sh $(VENV)
-	@touch $@
-
-setup-test: $(VENV)/.installed-test
-
-$(VENV)/.installed-test: pyproject.toml tools/setup.sh constraints.txt
-	sh tools/setup.sh $(VENV) test
-	@touch $@ $(VENV)/.installed
-
-demo: setup
+demo: setup  ## the main job: nano on a real clip, on Lava, verified, priced, placed, reported
 	@mkdir -p $(DEMO)
 	$(BIN)/spiketrack-export nano --out $(DEMO)/nano --force
 	$(BIN)/spiketrack simulate $(DEMO)/nano --frames 30 --out $(DEMO)/run --force
@@ -32,13 +22,31 @@ demo: setup
 	@echo "       $(DEMO)/verify.json, $(DEMO)/energy.json, $(DEMO)/energy.csv, $(DEMO)/map.json,"
 	@echo "       $(DEMO)/report.html: open it in a browser"
 
-test: setup-test
-	$(BIN)/pytest
+quick: setup-test  ## a first answer: tests of every folder, none of Lava, a browser or whole networks
+	$(PYTEST) -m "not lava and not browser and not slow"
 
-lint: setup-test
+test: setup-test  ## every test
+	$(PYTEST)
+
+lint: setup-test  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-clean:
+docs: setup-test  ## the reference of every module, in build/docs/index.html
+	$(BIN)/python tools/api_pages.py build/docs
+
+setup: $(VENV)/.installed  ## the environment that demo needs
+
+$(VENV)/.installed: pyproject.toml tools/setup.sh constraints.txt
+	sh tools/setup.sh $(VENV)
+	@touch $@
+
+setup-test: $(VENV)/.installed-test
+
+$(VENV)/.installed-test: pyproject.toml tools/setup.sh constraints.txt
+	sh tools/setup.sh $(VENV) test
+	@touch $@ $(VENV)/.installed
+
+clean:  ## remove what demo and builds left
 	rm -rf $(DEMO) build dist *.egg-info

@@ -40,16 +40,33 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def synthetic(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+def built_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for what several test files need, the same in every worker of one test run."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "built-once"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def synthetic(shared_data: Path, built_once: Path) -> Callable[..., Path]:
     """``synthetic("spiketrack_s256_t1")`` → a generated checkpoint, once a session."""
-    folder = tmp_path_factory.mktemp("synthetic")
 
     def make(variant: str, extras: bool = False) -> Path:
-        path = folder / f"{variant}{'_extras' if extras else ''}.pth.tar"
+        path = built_once / f"{variant}{'_extras' if extras else ''}.pth.tar"
         if not path.exists():
             script = str(shared_data / "golden" / "synthetic_checkpoint.py")
             options = ["--training-extras"] if extras else []
-            subprocess.run([sys.executable, script, variant, str(path), *options], check=True)
+            part = path.with_name(f".{os.getpid()}.{path.name}")
+            subprocess.run([sys.executable, script, variant, str(part), *options], check=True)
+            part.replace(path)  # another worker may have made the same one
         return path
 
     return make
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A worker takes whole files, whose fixtures are shared; one worker takes all of Lava."""
+    for item in items:
+        group = "lava" if item.get_closest_marker("lava") else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))

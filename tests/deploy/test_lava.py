@@ -40,6 +40,8 @@ from spiketrack.simulators.lava import InlineSimulator, LavaSimulator
 from spiketrack.verification.verify import Verification, verify
 from spiketrack.video.clip import BUNDLED_BOX, bundled_clip, open_clip
 
+pytestmark = pytest.mark.lava
+
 # networkx, which Lava's compiler imports, looks for pandas
 pytestmark = pytest.mark.filterwarnings("ignore::ImportWarning")
 PROGRAM = "from spiketrack.cli import main; main()"

@@ -62,10 +62,10 @@ def blocks(document: str) -> list[str]:
 
 
 def test_the_examples_of_the_documents_run(tmp_path: Path) -> None:
-    """In one program, the README's first: the other pages start from what it leaves behind."""
-    *before, last = blocks("README.md")
+    """In one program, docs/python.md first: the other pages start from what it leaves behind."""
+    *before, last = blocks("docs/python.md")
     assert '"run"' in last
-    pages = {"README.md": [*before, SIMULATE, last]} | {page: blocks(page) for page in PAGES}
+    pages = {"docs/python.md": [*before, SIMULATE, last]} | {page: blocks(page) for page in PAGES}
     assert all(pages.values())
     texts = {page: "\n".join(found) for page, found in pages.items()}
     python(

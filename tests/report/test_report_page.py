@@ -17,9 +17,12 @@ from spiketrack.report import build_report, read_sources, write_html
 
 driver = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="the report needs a browser: apt-get install chromium"
-)
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        CHROMIUM is None, reason="the report needs a browser: apt-get install chromium"
+    ),
+]
 
 FLAGS = (
     "--headless",

@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from spiketrack.deploy.lava.loading import load_lava
 from spiketrack.errors import SpikeTrackError
 from spiketrack.inference import Counts
 from spiketrack.limits import MAX_COUNT
@@ -46,20 +47,19 @@ def thermometer(counts: Counts, always: int) -> NDArray[np.int32]:
 
 
 def _run(path: Path, spikes: NDArray[np.int32]) -> NDArray[Any]:
+    from spiketrack.deploy.lava.names import Loihi2SimCfg, RunSteps
+
     netx = load("lava.lib.dl.netx.hdf5", "lava-dl")
-    io = {end: load(f"lava.proc.io.{end}", "lava-dl") for end in ("source", "sink")}
-    steps = load("lava.magma.core.run_conditions", "lava-dl")
-    configs = load("lava.magma.core.run_configs", "lava-dl")
+    io = {end: load_lava(f"lava.proc.io.{end}") for end in ("source", "sink")}
     network = netx.Network(net_config=str(path))
     source = io["source"].RingBuffer(data=spikes)
     sink = io["sink"].RingBuffer(shape=network.out.shape, buffer=spikes.shape[-1])
     source.s_out.connect(network.inp)
     network.out.connect(sink.a_in)
     try:
-        config = configs.Loihi2SimCfg(select_tag="fixed_pt")
         network.run(
-            steps.RunSteps(num_steps=spikes.shape[-1]),
-            config,
+            RunSteps(num_steps=spikes.shape[-1]),
+            Loihi2SimCfg(select_tag="fixed_pt"),
             compile_config={"pypy_channel_size": 2},
         )
         return np.asarray(sink.data.get())

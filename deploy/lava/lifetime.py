@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import redirect_stdout, suppress
 from typing import Any
 
-from lava.magma.core.process.process import AbstractProcess
-from lava.magma.runtime.message_infrastructure.message_infrastructure_interface import (
+from spiketrack.deploy.lava.names import (
+    MGMT_COMMAND,
+    AbstractProcess,
+    ActorType,
     MessageInfrastructureInterface,
+    Runtime,
 )
-from lava.magma.runtime.mgmt_token_enums import MGMT_COMMAND
-from lava.magma.runtime.runtime import ActorType, Runtime
-
 from spiketrack.errors import LavaError, SpikeTrackError
 from spiketrack.interrupts import interrupts_wait
 

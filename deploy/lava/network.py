@@ -9,14 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from lava.magma.core.process.ports.ports import OutPort
-from lava.magma.core.process.process import AbstractProcess
-from lava.magma.core.run_conditions import RunContinuous
-from lava.magma.core.run_configs import Loihi2SimCfg
 from numpy.typing import NDArray
 
 from spiketrack.deploy.lava.grouping import Grouping, Part, group, message_shape
 from spiketrack.deploy.lava.lifetime import MEMORY_HINT, kill, pauses, start, stops
+from spiketrack.deploy.lava.names import AbstractProcess, Loihi2SimCfg, OutPort, RunContinuous
 from spiketrack.deploy.lava.processes.blocks import (
     BUSY,
     COLUMNS,

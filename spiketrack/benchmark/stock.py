@@ -16,6 +16,8 @@ from torch.nn import functional
 
 from spiketrack.benchmark.worker import run
 from spiketrack.deploy.lava.lifetime import arrives, kill, start
+from spiketrack.deploy.lava.loading import load_lava
+from spiketrack.deploy.lava.names import Loihi2SimCfg, RunSteps
 from spiketrack.errors import LavaError
 from spiketrack.integer.convolutions import convolution
 from spiketrack.integer.graph import COUNT, Conv, Graph
@@ -89,14 +91,9 @@ def _row(graph: Graph, node: Conv) -> dict[str, Any]:
 
 def _lava(node: Conv, counts: NDArray[np.int32]) -> tuple[NDArray[Any], float]:
     """Membranes (C, H, W) and median seconds a step of the stock process, on Lava's runtime."""
-    from lava.magma.core.run_conditions import RunSteps
-    from lava.magma.core.run_configs import Loihi2SimCfg
-    from lava.proc.conv.process import Conv as StockConv
-    from lava.proc.io.sink import RingBuffer as Sink
-    from lava.proc.io.source import RingBuffer as Source
-
+    io = {end: load_lava(f"lava.proc.io.{end}").RingBuffer for end in ("source", "sink")}
     kernel = node.weight[0][:, :, ::-1, ::-1].transpose(0, 3, 2, 1)  # W, H and true convolution
-    stock = StockConv(
+    stock = load_lava("lava.proc.conv.process").Conv(
         weight=kernel.astype(np.int32),
         input_shape=counts.T.shape,
         padding=node.padding,
@@ -104,8 +101,8 @@ def _lava(node: Conv, counts: NDArray[np.int32]) -> tuple[NDArray[Any], float]:
         groups=node.groups,
         num_message_bits=8,
     )
-    source = Source(data=np.repeat(counts.T[..., None], STEPS, -1))
-    sink = Sink(shape=stock.a_out.shape, buffer=STEPS)
+    source = io["source"](data=np.repeat(counts.T[..., None], STEPS, -1))
+    sink = io["sink"](shape=stock.a_out.shape, buffer=STEPS)
     source.s_out.connect(stock.s_in)
     stock.a_out.connect(sink.a_in)
     runtime = start(stock, Loihi2SimCfg(select_tag="fixed_pt"), 2, {}, PATIENCE)

@@ -122,8 +122,8 @@ def _column(values: Longs) -> Longs:
 def convolved(x: Longs, weight: Longs, form: Form) -> Longs:
     """w ∗ x in int64: x (N, I, H, W), weight (O, I / groups, k, k)."""
     wide = [(0, 0), (0, 0), (form.padding, form.padding), (form.padding, form.padding)]
-    windows = sliding_window_view(np.pad(x, wide), (form.kernel, form.kernel), axis=(2, 3))
-    windows = windows[:, :, :: form.stride, :: form.stride]
+    windows = sliding_window_view(np.pad(x, wide), (1, 1, form.kernel, form.kernel))
+    windows = windows[:, :, :: form.stride, :: form.stride, 0, 0]
     parts = zip(np.split(windows, form.groups, 1), np.split(weight, form.groups), strict=True)
     return np.concatenate([np.einsum("nihwab,oiab->nohw", a, b) for a, b in parts], 1)
 

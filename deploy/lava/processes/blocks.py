@@ -15,14 +15,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from lava.magma.core.model.py.ports import PyInPort, PyOutPort
-from lava.magma.core.model.py.type import LavaPyType
-from lava.magma.core.process.ports.ports import InPort, OutPort
-from lava.magma.core.process.process import AbstractProcess
 from numpy.typing import NDArray
 from torch import Tensor
 
 from spiketrack.deploy.lava.grouping import CHANNELS_LAST, Part, message_dtype, message_shape
+from spiketrack.deploy.lava.names import (
+    AbstractProcess,
+    InPort,
+    LavaPyType,
+    OutPort,
+    PyInPort,
+    PyOutPort,
+)
 from spiketrack.deploy.lava.processes.host import HOST_SLOTS, REWRITTEN
 from spiketrack.deploy.lava.processes.ports import DirectModel
 from spiketrack.errors import LavaError

@@ -9,12 +9,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from lava.magma.core.model.py.ports import PyInPort, PyOutPort
-from lava.magma.core.model.py.type import LavaPyType
-from lava.magma.core.process.ports.ports import InPort, OutPort
-from lava.magma.core.process.process import AbstractProcess
 from numpy.typing import DTypeLike, NDArray
 
+from spiketrack.deploy.lava.names import (
+    AbstractProcess,
+    InPort,
+    LavaPyType,
+    OutPort,
+    PyInPort,
+    PyOutPort,
+)
 from spiketrack.deploy.lava.processes.ports import DirectModel
 
 KEPT, REWRITTEN = 0, 1

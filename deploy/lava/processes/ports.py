@@ -17,14 +17,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from lava.magma.compiler.channels.pypychannel import CspRecvPort, CspSendPort
-from lava.magma.core.model.py.model import PyLoihiProcessModel
-from lava.magma.core.resources import CPU
-from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
-from lava.magma.runtime.mgmt_token_enums import MGMT_COMMAND, MGMT_RESPONSE
 from numpy.typing import NDArray
 from torch import Tensor
 
+from spiketrack.deploy.lava.names import (
+    CPU,
+    MGMT_COMMAND,
+    MGMT_RESPONSE,
+    CspRecvPort,
+    CspSendPort,
+    LoihiProtocol,
+    PyLoihiProcessModel,
+)
 from spiketrack.errors import LavaError
 
 LAVA_INT32 = 4  # how Lava's C types name it

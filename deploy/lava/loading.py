@@ -1,0 +1,107 @@
+"""How Lava is loaded: the one release that is known, mended where Python 3.11 and later refuse it.
+
+lava-nc 0.10.0, the last release, gives eight fields of data classes in one file a default that
+they would share, a ``ByteEncoder``; Python >= 3.11 refuses that when the file is imported. Here a
+loader for that file alone gives each field a factory while it is compiled; nothing is written to
+disk, and every other file of Lava is loaded as it is. Any other release is refused by name.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Sequence
+from importlib import import_module, metadata
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from types import CodeType, ModuleType
+
+from spiketrack.errors import LavaError, MissingDependency
+
+RELEASE = "0.10.0"
+INSTALL = f"pip install --no-deps --ignore-requires-python lava-nc=={RELEASE}"
+MENDED = "lava.magma.compiler.var_model"
+SHARED = "ByteEncoder"  # the class of the defaults
+DEFAULTS = 8
+
+
+def prepare() -> None:
+    """To be called before the first import of Lava; later calls do nothing.
+
+    ``MissingDependency`` where Lava is absent, ``LavaError`` where it is another release.
+    """
+    if any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        return
+    found = installed()
+    if found is None:
+        raise MissingDependency(
+            f"lava-nc: not installed; run: pip install 'spiketrack-loihi[lava]' && {INSTALL}"
+        )
+    if found != RELEASE:
+        raise LavaError(f"lava-nc {found}: only {RELEASE} is known to run here; run: {INSTALL}")
+    sys.meta_path.insert(0, _Finder())
+
+
+def load_lava(module: str) -> ModuleType:
+    """A module of Lava, for the few that ``names.py`` does not hold."""
+    prepare()
+    return import_module(module)
+
+
+def installed() -> str | None:
+    """Lava's release, None where it is absent."""
+    try:
+        return metadata.version("lava-nc")
+    except metadata.PackageNotFoundError:
+        return None
+
+
+class _Finder(MetaPathFinder):
+    """Finds the one module that is mended, where Lava is installed."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        spec = PathFinder.find_spec(name, path) if name == MENDED else None
+        if spec is not None and spec.origin is not None:
+            spec.loader = _Loader(name, spec.origin)
+        return spec
+
+
+class _Loader(SourceFileLoader):
+    """Compiles the mended text and keeps no byte code: a plain import may not find ours."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        tree = mended(self.get_source(fullname) or "")
+        return compile(tree, self.path, "exec", dont_inherit=True)
+
+
+def mended(source: str) -> ast.Module:
+    """The module with a factory for each shared default; ``LavaError`` unless there are eight."""
+    tree = ast.parse(source)
+    fields = [
+        line
+        for node in tree.body
+        if isinstance(node, ast.ClassDef)
+        for line in node.body
+        if isinstance(line, ast.AnnAssign) and _shares(line.value)
+    ]
+    if len(fields) != DEFAULTS:
+        raise LavaError(
+            f"lava-nc {RELEASE}: {MENDED} has {len(fields)} shared defaults where {DEFAULTS} are "
+            f"known; the installed files were changed: {INSTALL} --force-reinstall"
+        )
+    for line in fields:
+        factory = f"__import__('dataclasses').field(default_factory={SHARED})"
+        line.value = ast.parse(factory, mode="eval").body
+    return ast.fix_missing_locations(tree)
+
+
+def _shares(value: ast.expr | None) -> bool:
+    return (
+        isinstance(value, ast.Call)
+        and isinstance(value.func, ast.Name)
+        and value.func.id == SHARED
+        and not value.args
+        and not value.keywords
+    )

@@ -6,25 +6,27 @@ import dataclasses
 import importlib.metadata
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spiketrack.calibration import CalibrationData, calibrate
+from spiketrack.documents.manifest import Calibration, LayerFormat, Manifest, NotStandard
+from spiketrack.documents.network import CheckpointPart, NetworkPart, TrackerPart
 from spiketrack.errors import SpikeTrackError
-from spiketrack.export.nir.folder import FORMAT, ExportedNetwork, write_export, write_manifest
+from spiketrack.export.nir.folder import ExportedNetwork, write_export, write_manifest
 from spiketrack.export.nir.vocabulary import OPERATIONS, VOCABULARY, VOCABULARY_VERSION
 from spiketrack.export.passes.folding import fold
 from spiketrack.export.passes.quantise import quantise
 from spiketrack.files import atomic_folder
 from spiketrack.inference import SEARCH, TEMPLATE
+from spiketrack.integer.digest import network_digest
 from spiketrack.integer.formats import layer_formats
 from spiketrack.integer.graph import Graph
 from spiketrack.integer.rules.checks import check
 from spiketrack.ownership import EXPORT
 from spiketrack.reference.checkpoint import Checkpoint, read_checkpoint
-from spiketrack.version import FORMAT_VERSION, VERSION
+from spiketrack.version import VERSION
 from spiketrack.video.clip import BUNDLED_BOX, bundled_clip, open_clip, parse_box
 from spiketrack.video.crop import take_crop
 
@@ -50,7 +52,7 @@ def export_checkpoint(
         progress("quantising")
         network = compile_network(read, data)
         progress("writing")
-        write_export(network, temporary)
+        network = write_export(network, temporary)
         if also:
             progress("writing other formats")
             network = with_outlets(network, read, temporary, also)
@@ -72,13 +74,15 @@ def compile_network(checkpoint: Checkpoint, data: CalibrationData | None) -> Exp
     """Every stage in order, each checked: fold, quantise, prove, describe."""
     model = checkpoint.build()
     graphs: dict[str, Graph] = {}
-    layers: dict[str, Any] = {}
+    layers: dict[str, tuple[LayerFormat, ...]] = {}
     for branch in (TEMPLATE, SEARCH):
         folded = fold(model, branch)
         graph = quantise(folded, data.statistics[branch] if data else None)
         proven = check(graph, f"quantising the {branch} branch")
         graphs[branch] = graph
-        layers[branch] = layer_formats(graph, proven)
+        layers[branch] = tuple(
+            LayerFormat.model_validate(row, strict=False) for row in layer_formats(graph, proven)
+        )
     manifest = describe(checkpoint, data, graphs, layers)
     return ExportedNetwork(graphs, checkpoint.network, checkpoint.tracker, manifest)
 
@@ -93,10 +97,8 @@ def with_outlets(
     folded = {branch: fold(model, branch) for branch in network.graphs}
     template = template_crops(checkpoint)
     context = ExportContext(folder, network.graphs, folded, template)
-    manifest = dict(network.manifest) | {"also": write_outlets(names, context)}
-    complete = dataclasses.replace(network, manifest=manifest)
-    write_manifest(complete, folder)
-    return complete
+    manifest = network.manifest.model_copy(update={"also": write_outlets(names, context)})
+    return write_manifest(dataclasses.replace(network, manifest=manifest), folder)
 
 
 def template_crops(checkpoint: Checkpoint) -> NDArray[np.float32]:
@@ -111,22 +113,25 @@ def describe(
     checkpoint: Checkpoint,
     data: CalibrationData | None,
     graphs: Mapping[str, Graph],
-    layers: Mapping[str, Any],
-) -> dict[str, Any]:
-    """The manifest; the same checkpoint and clip give the same bytes."""
+    layers: Mapping[str, tuple[LayerFormat, ...]],
+) -> Manifest:
+    """The manifest, of no file yet; the same checkpoint and clip give the same bytes."""
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
-    return {
-        "format": FORMAT,
-        "version": FORMAT_VERSION,
-        "versions": {"spiketrack": VERSION} | versions,
-        "checkpoint": {"sha256": checkpoint.sha256},
-        "network": checkpoint.network.as_dict() | {"variant": checkpoint.network.variant},
-        "tracker": checkpoint.tracker.as_dict(),
-        "calibration": data.as_dict() if data else None,
-        "not_standard_nir": {
-            "vocabulary": VOCABULARY,
-            "version": VOCABULARY_VERSION,
-            "operations": dict(OPERATIONS),
-        },
-        "layers": layers,
-    }
+    sizes = dataclasses.asdict(checkpoint.network)
+    return Manifest(
+        versions={"spiketrack": VERSION} | versions,
+        checkpoint=CheckpointPart(sha256=checkpoint.sha256),
+        network=NetworkPart(**sizes, variant=checkpoint.network.variant),
+        tracker=TrackerPart(**dataclasses.asdict(checkpoint.tracker)),
+        calibration=None if data is None else _source(data),
+        not_standard_nir=NotStandard(
+            vocabulary=VOCABULARY, version=VOCABULARY_VERSION, operations=dict(OPERATIONS)
+        ),
+        layers=dict(layers),
+        network_digest=network_digest(graphs),
+        files={},
+    )
+
+
+def _source(data: CalibrationData) -> Calibration:
+    return Calibration(clip=data.source, box=data.box.as_tuple(), frames=data.frames)

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import math
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from spiketrack.config import NetworkConfig, TrackerConfig
-from spiketrack.errors import NirError
+from spiketrack.documents.manifest import Manifest
+from spiketrack.errors import DocumentError, NirError
 from spiketrack.export.nir.reader import read_nir
 from spiketrack.export.nir.writer import write_nir
 from spiketrack.inference import BRANCHES, SEARCH, TEMPLATE
+from spiketrack.integer.digest import network_digest
 from spiketrack.integer.graph import MEMORY, Graph
 from spiketrack.integer.rules.checks import check
-from spiketrack.version import FORMAT_VERSION
 
-FORMAT = "spiketrack-export"
+MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,80 +27,82 @@ class ExportedNetwork:
     graphs: Mapping[str, Graph]
     config: NetworkConfig
     tracker: TrackerConfig
-    manifest: Mapping[str, Any]
+    manifest: Manifest
 
 
-def write_export(network: ExportedNetwork, folder: Path) -> None:
+def write_export(network: ExportedNetwork, folder: Path) -> ExportedNetwork:
     """Write ``template.nir``, ``search.nir`` and ``manifest.json`` into an existing folder."""
     for branch in BRANCHES:
         write_nir(network.graphs[branch], folder / f"{branch}.nir")
-    write_manifest(network, folder)
+    return write_manifest(network, folder)
 
 
-def write_manifest(network: ExportedNetwork, folder: Path) -> None:
-    """Write ``manifest.json`` into an export folder."""
-    text = json.dumps(network.manifest, indent=1, allow_nan=False) + "\n"
-    (folder / "manifest.json").write_text(text, encoding="utf-8")
+def write_manifest(network: ExportedNetwork, folder: Path) -> ExportedNetwork:
+    """Write ``manifest.json`` with the digests of all other files; the network that says so."""
+    files = {
+        path.relative_to(folder).as_posix(): file_digest(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path != folder / MANIFEST
+    }
+    manifest = network.manifest.model_copy(update={"files": files})
+    (folder / MANIFEST).write_text(manifest.text(), encoding="utf-8")
+    return replace(network, manifest=manifest)
 
 
 def is_export(path: Path) -> bool:
     """Whether a path looks like an export folder."""
-    return path.is_dir() and (path / "manifest.json").exists()
+    return path.is_dir() and (path / MANIFEST).exists()
 
 
 def read_export(folder: Path) -> ExportedNetwork:
     """Read and check an export folder; ``NirError`` or ``GraphError`` says what is wrong."""
-    manifest = _read_manifest(folder)
-    graphs = {}
-    for branch in BRANCHES:
-        path = folder / f"{branch}.nir"
-        graphs[branch] = read_nir(path)
-        if graphs[branch].name != branch:
-            raise NirError(f"{path}: holds the {graphs[branch].name} branch")
-        check(graphs[branch], f"reading {path}")
-    try:
-        config = _from_dict(NetworkConfig, manifest["network"])
-        tracker = _from_dict(TrackerConfig, manifest["tracker"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise NirError(f"{folder}/manifest.json: {error} is missing, unknown or wrong") from None
-    _agree(folder, graphs, config)
-    return ExportedNetwork(graphs, config, tracker, manifest)
+    manifest = read_manifest(folder)
+    graphs = {branch: _read_branch(folder, branch, manifest) for branch in BRANCHES}
+    config = NetworkConfig(**manifest.network.model_dump(exclude={"variant"}))
+    _agree(folder, graphs, config, manifest.network.variant)
+    if network_digest(graphs) != manifest.network_digest:
+        raise NirError(
+            f"{folder}/{MANIFEST}: network_digest is not that of the graphs; {Manifest.REMEDY}"
+        )
+    return ExportedNetwork(graphs, config, TrackerConfig(**manifest.tracker.model_dump()), manifest)
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    path = folder / "manifest.json"
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of an export folder by itself; ``NirError`` for whatever is none."""
     if not folder.exists():
         raise NirError(f"{folder}: no such folder; export a checkpoint first")
-    if not path.is_file():
-        raise NirError(f"{folder}: no manifest.json; this is no export folder")
+    if not (folder / MANIFEST).is_file():
+        raise NirError(f"{folder}: no {MANIFEST}; this is no export folder")
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        kind, version = manifest["format"], manifest["version"]
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise NirError(f"{path}: unreadable ({type(error).__name__}: {error})") from None
-    if kind != FORMAT:
-        raise NirError(f"{path}: format {kind}, not {FORMAT}")
-    if version != FORMAT_VERSION:
+        return Manifest.read(folder / MANIFEST)
+    except DocumentError as error:
+        raise NirError(str(error)) from None
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, 64 hexadecimal digits."""
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            found.update(block)
+    return found.hexdigest()
+
+
+def _read_branch(folder: Path, branch: str, manifest: Manifest) -> Graph:
+    path = folder / f"{branch}.nir"
+    if path.is_file() and file_digest(path) != manifest.files.get(path.name):
         raise NirError(
-            f"{path}: written as version {version}, this program reads {FORMAT_VERSION}; "
-            "export the checkpoint again"
+            f"{path}: not the file that was exported (its SHA-256 is not the manifest's); "
+            f"{Manifest.REMEDY}"
         )
-    return dict(manifest)
+    graph = read_nir(path)
+    if graph.name != branch:
+        raise NirError(f"{path}: holds the {graph.name} branch")
+    check(graph, f"reading {path}")
+    return graph
 
 
-def _from_dict(kind: type[Any], values: Mapping[str, Any]) -> Any:
-    if not isinstance(values, Mapping):
-        raise TypeError(f"{kind.__name__} ({values})")
-    known = {field.name for field in fields(kind)}
-    chosen = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in known}
-    for name, value in chosen.items():
-        numbers = value if isinstance(value, tuple) else (value,)
-        if not all(isinstance(n, (int, float)) and 0 <= n < math.inf for n in numbers):
-            raise ValueError(f"{name} = {value}")
-    return kind(**chosen)
-
-
-def _agree(folder: Path, graphs: Mapping[str, Graph], config: NetworkConfig) -> None:
+def _agree(folder: Path, graphs: Mapping[str, Graph], config: NetworkConfig, variant: str) -> None:
     """The graphs must have the sizes that the manifest claims, and the same memory."""
     side, steps = config.resolution, config.templates
     expected = {TEMPLATE: (steps, 3, side, side), SEARCH: (1, 3, side, side)}
@@ -117,4 +118,9 @@ def _agree(folder: Path, graphs: Mapping[str, Graph], config: NetworkConfig) -> 
         raise NirError(
             f"{folder}: search.nir reads memories {list(read.values())}, "
             f"template.nir writes {list(written.values())}; export the checkpoint again"
+        )
+    if tuple(written.values()) != config.memory_shapes or variant != config.variant:
+        raise NirError(
+            f"{folder}/{MANIFEST}: network {variant}, embed_dims {config.embed_dims} is not that "
+            f"of the graphs; {Manifest.REMEDY}"
         )

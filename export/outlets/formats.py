@@ -1,22 +1,21 @@
 """The network in formats of other tools: one function an outlet, each an interpreter of the graph.
 
 ``OUTLETS[name](context)`` writes into a folder of its own under ``context.folder`` and returns
-one ``OutletFile`` for every file: what it covers and what it leaves out, with the reason.
+one ``OutletEntry`` for every file: what it covers and what it leaves out, with the reason.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from spiketrack.documents.manifest import OutletEntry
 from spiketrack.errors import UnsupportedError
 from spiketrack.export.outlets.netx_layers import Layer, find_chains
 from spiketrack.export.outlets.netx_writer import write_netx
@@ -45,36 +44,17 @@ class ExportContext:
     template: NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class OutletFile:
-    """One file, or a folder or index of several: what it covers and what it leaves out.
-
-    ``populations`` of ``of``; ``operations``: share of the branch's dense MACs; ``arithmetic``:
-    float, integer, real (integers · 2^-n in float32) or thermometer; ``left_out``: reason → nodes.
-    """
-
-    path: str
-    branch: str
-    arithmetic: str
-    populations: int
-    of: int
-    operations: float
-    left_out: Mapping[str, int]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values for the manifest; ``left_out`` counts nodes by reason."""
-        return dataclasses.asdict(self) | {"left_out": dict(self.left_out)}
+Outlet = Callable[[ExportContext], list[OutletEntry]]
 
 
-Outlet = Callable[[ExportContext], list[OutletFile]]
-
-
-def write_outlets(names: Sequence[str], context: ExportContext) -> dict[str, list[dict[str, Any]]]:
+def write_outlets(
+    names: Sequence[str], context: ExportContext
+) -> dict[str, tuple[OutletEntry, ...]]:
     """Write the named outlets; returns the manifest's entries by outlet."""
     for name in names:
         if name not in OUTLETS:
             raise UnsupportedError(f"--also {name}: choose from {', '.join(OUTLETS)}")
-    return {name: [f.as_dict() for f in OUTLETS[name](context)] for name in names}
+    return {name: tuple(OUTLETS[name](context)) for name in names}
 
 
 def _folder(context: ExportContext, name: str) -> Path:
@@ -85,18 +65,25 @@ def _folder(context: ExportContext, name: str) -> Path:
 
 def _entry(
     graph: Graph, path: str, arithmetic: str, nodes: Iterable[str], reasons: Iterable[str]
-) -> OutletFile:
+) -> OutletEntry:
     inside = set(nodes)
     populations = [n.name for n in graph.populations]
     whole = sum(dense_mac(node, graph) for node in graph)
     share = sum(dense_mac(graph[name], graph) for name in inside) / whole
     covered = len(inside.intersection(populations))
     left_out = dict(Counter(reasons))
-    found = (covered, len(populations), round(share, 6), left_out)
-    return OutletFile(path, graph.name, arithmetic, *found)
+    return OutletEntry(
+        path=path,
+        branch=graph.name,
+        arithmetic=arithmetic,
+        populations=covered,
+        of=len(populations),
+        operations=round(share, 6),
+        left_out=left_out,
+    )
 
 
-def write_onnx(context: ExportContext) -> list[OutletFile]:
+def write_onnx(context: ExportContext) -> list[OutletEntry]:
     """``<branch>.onnx`` in float and ``<branch>_integer.onnx``, all of the network in each."""
     folder = _folder(context, "onnx")
     entries = []
@@ -112,7 +99,7 @@ def write_onnx(context: ExportContext) -> list[OutletFile]:
     return entries
 
 
-def write_standard_nir(context: ExportContext) -> list[OutletFile]:
+def write_standard_nir(context: ExportContext) -> list[OutletEntry]:
     """One ``.nir`` a part and ``<branch>.json``; search parts hold the template's memory."""
     folder = _folder(context, "standard")
     memories = template_memories(context)
@@ -139,7 +126,7 @@ def template_memories(context: ExportContext) -> dict[str, NDArray[np.int32]]:
     return {name: value.numpy().astype(np.int32) for name, value in found.items()}
 
 
-def write_netx_chains(context: ExportContext) -> list[OutletFile]:
+def write_netx_chains(context: ExportContext) -> list[OutletEntry]:
     """One ``.net`` a sequential part, named after its first convolution, by branch."""
     folder = _folder(context, "netx")
     entries = []

@@ -36,7 +36,6 @@ def export(
 
     The folder appears complete or not at all; the same input gives the same bytes.
     """
-    from spiketrack.files import write_json
     from spiketrack.ownership import EXPORT
     from spiketrack.pipeline import export_checkpoint
 
@@ -59,12 +58,10 @@ def export(
             formats,
         )
     if json is not None:
-        write_json(json, dict(network.manifest))
+        network.manifest.write(json)
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     nodes = {name: len(graph) for name, graph in network.graphs.items()}
-    margin = min(
-        row["headroom_bits"] for rows in network.manifest["layers"].values() for row in rows
-    )
+    margin = min(row.headroom_bits for rows in network.manifest.layers.values() for row in rows)
     say(f"{folder}: template.nir ({nodes['template']} nodes), search.nir ({nodes['search']} nodes)")
     say(f"  variant {network.config.variant}, {size / 1e6:.1f} MB in all")
     say(f"  least static head-room of 24 bits: {margin:.2f} bits; see manifest.json")

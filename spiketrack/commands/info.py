@@ -72,11 +72,12 @@ def _placed(network: ExportedNetwork) -> dict[str, Any]:
     from spiketrack.deploy.lava.grouping import group
 
     layers = {}
-    for branch, rows in network.manifest["layers"].items():
+    plain = network.manifest.to_json()
+    for branch, rows in plain["layers"].items():
         parts = group(network.graphs[branch]).parts
         home = {node: part.name for part in parts for node in part.nodes}
-        layers[branch] = [dict(row) | {"process": home.get(row["name"])} for row in rows]
-    return dict(network.manifest) | {"layers": layers}
+        layers[branch] = [row | {"process": home.get(row["name"])} for row in rows]
+    return plain | {"layers": layers}
 
 
 def _row(row: Mapping[str, Any]) -> tuple[Any, ...]:

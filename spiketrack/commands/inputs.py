@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from spiketrack.commands.tables import say
 from spiketrack.config import TrackerConfig
+from spiketrack.documents.manifest import Manifest
 from spiketrack.errors import CheckpointError, ClipError, ConfigError
 from spiketrack.reference.checkpoint import BUNDLED, Checkpoint
 from spiketrack.video.boxes import Box
@@ -54,9 +53,9 @@ def settings_with(
     return dataclasses.replace(settings, **changes)  # type: ignore[arg-type]
 
 
-def same_checkpoint(manifest: Mapping[str, Any], checkpoint: Checkpoint | None) -> None:
+def same_checkpoint(manifest: Manifest, checkpoint: Checkpoint | None) -> None:
     """``CheckpointError`` unless ``checkpoint`` is the file that was exported, or None."""
-    if checkpoint is not None and checkpoint.sha256 != manifest["checkpoint"]["sha256"]:
+    if checkpoint is not None and checkpoint.sha256 != manifest.checkpoint.sha256:
         raise CheckpointError(
             f"{checkpoint.path}: not the checkpoint that was exported "
             "(its SHA-256 differs from the manifest's)"

@@ -81,8 +81,8 @@ def simulate(
             begin = time.perf_counter()
             tick()
         about = {
-            "network": network.manifest["network"],
-            "checkpoint": network.manifest["checkpoint"],
+            "network": network.manifest.network.model_dump(mode="json"),
+            "checkpoint": network.manifest.checkpoint.model_dump(mode="json"),
             "export": str(folder.absolute()),
             "clip": {"name": clip.name, "path": str(choose_path(video)), "fps": clip.fps},
             "box": list(start.as_tuple()),

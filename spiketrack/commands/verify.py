@@ -65,7 +65,7 @@ def verify(
     with frame_bar("verify", clip.length) as tick:
         found = run(network, read, clip, start, names, settings, options, tick)
     about = {
-        "network": network.manifest["network"],
+        "network": network.manifest.network.model_dump(mode="json"),
         "clip": clip.name,
         "box": list(start.as_tuple()),
     }

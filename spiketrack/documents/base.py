@@ -131,11 +131,7 @@ class Document(Part):
 def _require_version(what: str, found: object, known: int, remedy: str) -> None:
     if type(found) is not int:
         raise DocumentError(f"{what} without a version; {remedy}")
-    if found > known:
-        shown = found if found < 10**9 else "of another kind"
-        raise DocumentError(
-            f"{what} version {shown}, this program reads {known}; update spiketrack"
-        )
-    if found < known:
-        shown = found if found > -(10**9) else "of another kind"
-        raise DocumentError(f"{what} version {shown}, this program reads {known}; {remedy}")
+    if found != known:
+        shown = str(found) if abs(found) < 10**9 else "of too many digits"
+        way = f"update spiketrack or {remedy}" if found > known else remedy
+        raise DocumentError(f"{what} written as version {shown}, this program reads {known}; {way}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from spiketrack.documents.base import Count, Digest, Document, FourNumbers, Part, Share, Sparse
 from spiketrack.documents.network import CheckpointPart, NetworkPart, TrackerPart
@@ -30,8 +30,10 @@ class LayerFormat(Sparse):
     """A node's shapes, number format and head-room; ``peak``: its largest partial sum.
 
     Convolutions also have weights, their shape and bits and the least and largest shift;
-    populations thresholds, reset and decay.
+    populations thresholds, reset and decay; node types of others what they store.
     """
+
+    model_config = ConfigDict(extra="allow")
 
     name: str
     type: str
@@ -52,7 +54,11 @@ class LayerFormat(Sparse):
 
 
 class OutletEntry(Part):
-    """A file or folder in another format: what it covers, what it leaves out (reason → nodes)."""
+    """A file, folder or index of several in another format: what it covers and leaves out.
+
+    ``populations`` of ``of``; ``operations``: share of the branch's dense MACs; ``arithmetic``:
+    float, integer, real (integers · 2^-n in float32) or thermometer; ``left_out``: reason → nodes.
+    """
 
     path: str
     branch: str

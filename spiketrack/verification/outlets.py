@@ -104,9 +104,9 @@ class Bench:
         """Coverage of each branch: that of its widest file, index or folder."""
         found: dict[str, tuple[int, int, float]] = {}
         for entry in self.entries[outlet]:
-            row = (entry["populations"], entry["of"], entry["operations"])
-            if entry["arithmetic"] == arithmetic:
-                found[entry["branch"]] = max(found.get(entry["branch"], row), row)
+            row = (entry.populations, entry.of, entry.operations)
+            if entry.arithmetic == arithmetic:
+                found[entry.branch] = max(found.get(entry.branch, row), row)
         return found
 
 

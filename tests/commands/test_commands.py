@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import nir
 import numpy as np
 import pytest
 import torch
@@ -36,6 +37,8 @@ from spiketrack.video.clip import BUNDLED_BOX
 # networkx, which Lava's compiler imports, looks for pandas
 pytestmark = pytest.mark.filterwarnings("ignore::ImportWarning")
 BOX = "10,20,20,16"
+CHANGED = "not the file that was exported (its SHA-256 is not the manifest's); export"
+Make = Callable[[Path, Path], dict[str, object]]
 FRAMES, _ = moving_patch(6)
 FILES = ["manifest.json", "search.nir", "template.nir"]
 
@@ -543,12 +546,61 @@ def mixed_nir(home: Path, here: Path) -> dict[str, object]:
     return {"folder": here / "bad"}
 
 
-def manifest_with(**values: object) -> Callable[[Path, Path], dict[str, object]]:
+def signed(make: Make) -> Make:
+    """The same bad export with the digests of its bad files in the manifest."""
+
+    def remake(home: Path, here: Path) -> dict[str, object]:
+        changed = make(home, here)
+        path = here / "bad" / "manifest.json"
+        files = {
+            file.name: hashlib.sha256(file.read_bytes()).hexdigest()
+            for file in (here / "bad").glob("*.nir")
+        }
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"files": files}))
+        return changed
+
+    return remake
+
+
+def other_weight(home: Path, here: Path) -> dict[str, object]:
+    """The signs of one convolution's weights."""
+    shutil.copytree(home / "export", here / "bad")
+    with h5py.File(here / "bad" / "search.nir", "a") as file:
+        nodes = file["node/nodes"].values()
+        weight = next(node["weight"] for node in nodes if "weight" in node)
+        weight[...] = np.negative(weight)
+    return {"folder": here / "bad"}
+
+
+def stock_rewrite(home: Path, here: Path) -> dict[str, object]:
+    """The same network as another tool writes it."""
+    shutil.copytree(home / "export", here / "bad")
+    path = here / "bad" / "search.nir"
+    nir.write(path, nir.read(path, type_check=False))
+    return {"folder": here / "bad"}
+
+
+def manifest_with(**values: object) -> Make:
     def make(home: Path, here: Path) -> dict[str, object]:
         shutil.copytree(home / "export", here / "bad")
         path = here / "bad" / "manifest.json"
         path.write_text(json.dumps(json.loads(path.read_text()) | values))
         return {"folder": here / "bad"}
+
+    return make
+
+
+def manifest_sized(**values: object) -> Make:
+    def make(home: Path, here: Path) -> dict[str, object]:
+        sizes = json.loads((home / "export" / "manifest.json").read_text())["network"]
+        return manifest_with(network=sizes | values)(home, here)
+
+    return make
+
+
+def manifest_tracking(**values: object) -> Make:
+    def make(home: Path, here: Path) -> dict[str, object]:
+        return manifest_with(tracker=TrackerConfig().as_dict() | values)(home, here)
 
     return make
 
@@ -566,14 +618,31 @@ def broken_manifest(home: Path, here: Path) -> dict[str, object]:
         (text_file, "bad.mp4: not a video"),
         (truncated_video, "bad.avi: "),
         (empty_folder, "bad: no frames in this folder"),
-        (truncated_nir, "search.nir: corrupt, truncated or no .nir file"),
-        (foreign_nir, "search.nir: corrupt, truncated or no .nir file"),
+        (truncated_nir, f"search.nir: {CHANGED}"),
+        (foreign_nir, f"search.nir: {CHANGED}"),
+        (swapped_nir, f"search.nir: {CHANGED}"),
+        (mixed_nir, f"search.nir: {CHANGED}"),
+        (other_weight, f"search.nir: {CHANGED}"),
+        (stock_rewrite, f"search.nir: {CHANGED}"),
+        (signed(truncated_nir), "search.nir: corrupt, truncated or no .nir file"),
+        (signed(foreign_nir), "search.nir: corrupt, truncated or no .nir file"),
         (missing_nir, "template.nir: no such file"),
-        (swapped_nir, "search.nir: holds the template branch"),
-        (mixed_nir, "bad: search.nir reads memories"),
+        (signed(swapped_nir), "search.nir: holds the template branch"),
+        (signed(mixed_nir), "bad: search.nir reads memories"),
+        (signed(other_weight), "manifest.json: network_digest is not that of the graphs"),
         (broken_manifest, "manifest.json: unreadable"),
-        (manifest_with(version=99), "written as version 99, this program reads 1; export the"),
+        (manifest_with(version=99), "written as version 99, this program reads 1; update spik"),
+        (manifest_with(version=0), "written as version 0, this program reads 1; export the"),
+        (manifest_with(checkpoint=None), "manifest.json: checkpoint: Input should be a"),
+        (manifest_with(files={}), f"template.nir: {CHANGED}"),
+        (manifest_with(network_digest="0" * 64), "network_digest is not that of the graphs"),
         (manifest_with(format="other"), "manifest.json: format other, not spiketrack-export"),
+        (manifest_sized(embed_dims=5), "manifest.json: network.embed_dims: Input should be"),
+        (manifest_sized(embed_dims=[8, 8, 8, 8]), "network custom, embed_dims (8, 8, 8, 8) is not"),
+        (manifest_sized(variant="spiketrack_b384_t3"), "network spiketrack_b384_t3, embed_dims"),
+        (manifest_tracking(search_factor=10**400), "tracker.search_factor: Input should be less"),
+        (manifest_tracking(search_factor=[4]), "tracker.search_factor"),
+        (manifest_tracking(margin=10**400), "tracker.margin: Input should be less"),
         (manifest_with(network={}), "manifest.json: "),
         (manifest_with(network=None), "manifest.json: "),
         (manifest_with(tracker={"search_factor": "wide"}), "manifest.json: "),
@@ -591,6 +660,18 @@ def test_bad_files(
     before = sorted(tmp_path.rglob("*"))
     assert message in program.refuses(*simulate(home, **changed, out=tmp_path / "run"))
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_the_manifest_names_every_file(home: Path) -> None:
+    manifest = json.loads((home / "export" / "manifest.json").read_text())
+    assert list(manifest["files"]) == ["search.nir", "template.nir"]
+    for name, digest in manifest["files"].items():
+        assert digest == hashlib.sha256((home / "export" / name).read_bytes()).hexdigest()
+
+
+def test_another_tool_may_write_the_same_network(home: Path, tmp_path: Path) -> None:
+    signed(stock_rewrite)(home, tmp_path)
+    assert read_export(tmp_path / "bad").manifest.network_digest
 
 
 def checkpoint_with_nan(home: Path, here: Path) -> Path:

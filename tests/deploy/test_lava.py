@@ -18,6 +18,7 @@ import psutil
 import pytest
 import torch
 from numpy.typing import NDArray
+from support.exports import tiny_exported
 from support.random_graphs import random_graph, random_inputs, tiny_graph, tiny_model
 
 from spiketrack.config import TrackerConfig
@@ -303,7 +304,7 @@ def damage_process(simulator: LavaSimulator, branch: str, name: str, change: Any
 
 @pytest.fixture(scope="module")
 def exported() -> ExportedNetwork:
-    return ExportedNetwork(networks(1), tiny_model(1).config, TrackerConfig(), {})
+    return tiny_exported(1)
 
 
 def verified(exported: ExportedNetwork, branch: str, name: str, change: Any) -> Verification:

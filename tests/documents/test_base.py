@@ -69,13 +69,22 @@ WRONG: dict[str, tuple[bytes | dict[str, Any], str]] = {
         {"schema": "\x1b[31m\n" + "x" * 10_000},
         "schema \\x1b[31m\\nxxx",
     ),
-    "older": ({"version": 2}, "spiketrack.sample version 2, this program reads 3; write it again"),
-    "newer": ({"version": 4}, "version 4, this program reads 3; update spiketrack"),
+    "older": (
+        {"version": 2},
+        "written as version 2, this program reads 3; write it again",
+    ),
+    "newer": (
+        {"version": 4},
+        "written as version 4, this program reads 3; update spiketrack",
+    ),
     "no version": ({"version": None}, "spiketrack.sample without a version; write it again"),
     "version as text": ({"version": "3"}, "without a version"),
     "version as truth": ({"version": True}, "without a version"),
     "version as real": ({"version": 3.0}, "without a version"),
-    "an endless version": ({"version": 10**4000}, "version of another kind, this program reads 3"),
+    "an endless version": (
+        {"version": 10**4000},
+        "version of too many digits, this",
+    ),
     "text for a number": ({"real": "0.5"}, "real: Input should be a valid number, found 0.5"),
     "truth for a number": ({"number": True}, "number"),
     "not finite": (b"NaN", "real: Input should be a finite number"),
@@ -98,7 +107,7 @@ def test_errors_are_one_line_with_file_key_and_remedy(tmp_path: Path, case: str)
     text = str(caught.value)
     assert text.startswith(f"{path}: ")
     assert message in text
-    assert text.endswith(("; write it again", "; update spiketrack"))
+    assert text.endswith(" write it again")
     assert text.isprintable()
     assert len(text) < 500
 

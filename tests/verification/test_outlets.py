@@ -6,7 +6,6 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ import torch
 from support.random_graphs import tiny_graph, tiny_model
 
 from spiketrack.commands.outlets import markdown, outlets
+from spiketrack.documents.manifest import OutletEntry
 from spiketrack.errors import ConfigError, UnsupportedError
 from spiketrack.export.outlets.formats import (
     OUTLETS,
@@ -25,7 +25,7 @@ from spiketrack.export.passes.folding import fold
 from spiketrack.verification.outlet_readers import Reading, try_readers
 from spiketrack.verification.outlets import Measured
 
-Entries = dict[str, list[dict[str, Any]]]
+Entries = dict[str, tuple[OutletEntry, ...]]
 BRANCHES = ("template", "search")
 BEGIN, END = "<!-- outlets: begin -->", "<!-- outlets: end -->"
 EXACT = Measured(
@@ -62,26 +62,25 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> dict[int, tuple[Path, E
 @pytest.mark.parametrize("templates", [1, 3])
 def test_manifest_entries(templates: int, written: dict[int, tuple[Path, Entries]]) -> None:
     tmp_path, found = written[templates]
-    assert json.loads(json.dumps(found)) == found
     populations = {b: len(tiny_graph(templates, b).populations) for b in BRANCHES}
     for entries in found.values():
         for entry in entries:
-            assert (tmp_path / entry["path"]).exists()
-            assert entry["of"] == populations[entry["branch"]]
-            assert 0 <= entry["populations"] <= entry["of"]
-            assert 0 <= entry["operations"] <= 1
-    assert [e["populations"] for e in found["onnx"]] == [
+            assert (tmp_path / entry.path).exists()
+            assert entry.of == populations[entry.branch]
+            assert 0 <= entry.populations <= entry.of
+            assert 0 <= entry.operations <= 1
+    assert [e.populations for e in found["onnx"]] == [
         populations[b] for b in BRANCHES for _ in range(2)
     ]
-    whole = {e["branch"]: e for e in found["standard-nir"] if e["path"].endswith(".json")}
+    whole = {e.branch: e for e in found["standard-nir"] if e.path.endswith(".json")}
     if templates == 1:
-        assert whole["search"]["populations"] == populations["search"]
-        assert whole["search"]["operations"] > 0.9
+        assert whole["search"].populations == populations["search"]
+        assert whole["search"].operations > 0.9
     else:
-        assert whole["template"]["populations"] == 0
-        assert 0 < whole["search"]["populations"] < populations["search"]
+        assert whole["template"].populations == 0
+        assert 0 < whole["search"].populations < populations["search"]
     parts = {f"standard/{path.name}" for path in (tmp_path / "standard").glob("*.nir")}
-    assert parts == {e["path"] for e in found["standard-nir"] if e["path"].endswith(".nir")}
+    assert parts == {e.path for e in found["standard-nir"] if e.path.endswith(".nir")}
 
 
 def test_the_template_s_memory_is_baked_in(tmp_path: Path) -> None:

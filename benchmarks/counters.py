@@ -28,8 +28,8 @@ from spiketrack.commands.inputs import choose_clip
 from spiketrack.energy.joules import Energy, published
 from spiketrack.energy.prices import load_prices
 from spiketrack.energy.tables import amount, joules
-from spiketrack.export.passes.folding import fold
 from spiketrack.export.passes.quantise import quantise
+from spiketrack.export.passes.spiketrack import fold
 from spiketrack.inference import SEARCH
 from spiketrack.integer.counting import FIELDS, OperationCounter, layers, prepare
 from spiketrack.integer.graph import COUNT, MEMORY, Conv, Graph, Input

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from spiketrack.export.nir.writer import to_nir, write_nir
     from spiketrack.export.outlets.onnx_float import float_model
     from spiketrack.export.outlets.onnx_integer import integer_model
-    from spiketrack.export.passes.folding import fold
+    from spiketrack.export.passes.spiketrack import fold
     from spiketrack.integer.counting import OperationCounter
     from spiketrack.integer.graph import Graph
     from spiketrack.integer.kernels import Program
@@ -47,7 +47,7 @@ _HOMES = {
     "Program": "spiketrack.integer.kernels",
     "check": "spiketrack.integer.rules.checks",
     "float_model": "spiketrack.export.outlets.onnx_float",
-    "fold": "spiketrack.export.passes.folding",
+    "fold": "spiketrack.export.passes.spiketrack",
     "from_nir": "spiketrack.export.nir.reader",
     "integer_model": "spiketrack.export.outlets.onnx_integer",
     "prove_headroom": "spiketrack.integer.rules.ranges",

@@ -16,8 +16,8 @@ from spiketrack.documents.network import CheckpointPart, NetworkPart, TrackerPar
 from spiketrack.errors import SpikeTrackError
 from spiketrack.export.nir.folder import ExportedNetwork, write_export, write_manifest
 from spiketrack.export.nir.vocabulary import OPERATIONS, VOCABULARY, VOCABULARY_VERSION
-from spiketrack.export.passes.folding import fold
 from spiketrack.export.passes.quantise import quantise
+from spiketrack.export.passes.spiketrack import fold
 from spiketrack.files import atomic_folder
 from spiketrack.inference import SEARCH, TEMPLATE
 from spiketrack.integer.digest import network_digest

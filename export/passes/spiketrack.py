@@ -1,51 +1,36 @@
-"""Float reference → folded graph: batch normalisation in the weights, real numbers throughout.
+"""SpikeTrack's front end: the float reference written down as a real graph.
 
-The folded graph has the integer graph's structure, see ``integer/real.py``.
+One walk through the modules of a branch; batch normalisation goes into the weights. What a node is
+and whether it fits is the builder's matter (``integer/builder.py``).
 """
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from spiketrack.inference import SEARCH
-from spiketrack.integer.graph import (
-    IMAGE,
-    MEMORY,
-    Gate,
-    Graph,
-    Input,
-    KeyValue,
-    Node,
-    Output,
-    Pool,
-    PositionsAsChannels,
-    Read,
-    Shape,
-    Upsample,
-)
-from spiketrack.integer.real import RealConv, RealNeuron, Reals, RealSum
-from spiketrack.limits import HEADS
+from spiketrack.integer.builder import Builder, Norm, Weights
+from spiketrack.integer.graph import Graph
+from spiketrack.integer.real import Reals
 from spiketrack.reference.blocks import ConvBlock, Mlp, SelfAttention, SepConv, TransformerBlock
 from spiketrack.reference.model import HEAD_BRANCHES, SpikeTrack
 from spiketrack.reference.retrieval import MemoryRetrieval, Retriever
 
 
 def fold(model: SpikeTrack, branch: str) -> Graph:
-    """Lower one branch (``template`` or ``search``) of the float reference."""
-    return _Lowering(model, branch).run()
+    """The real graph of one branch (``template`` or ``search``) of the float reference."""
+    return _FrontEnd(model, branch).run()
 
 
-class _Lowering:
-    """Walks the modules of one branch and appends nodes named after them."""
+class _FrontEnd:
+    """Walks the modules of one branch; nodes are named after them."""
 
     def __init__(self, model: SpikeTrack, branch: str) -> None:
         self.model = model
-        self.branch = branch
         self.search = branch == SEARCH
         self.config = model.config
-        self.nodes: dict[str, Node] = {}
+        self.build = Builder(branch)
         self.names = {module: name for name, module in model.named_modules()}
         self.written: list[str] = []
 
@@ -66,48 +51,31 @@ class _Lowering:
         if self.search:
             self.head(x)
         for index, name in enumerate(self.written):
-            self.add(Output(f"memory.{index}", (name,), self.nodes[name].shape))
-        return Graph(self.branch, tuple(self.nodes.values()))
-
-    def add(self, node: Node) -> str:
-        self.nodes[node.name] = node
-        return node.name
-
-    def shape(self, name: str) -> Shape:
-        return self.nodes[name].shape
+            self.build.output(f"memory.{index}", name)
+        return self.build.build()
 
     def image(self) -> str:
-        side = self.config.resolution
         steps = 1 if self.search else self.config.templates
-        image = self.add(Input("image", (), (steps, 3, side, side), IMAGE))
+        image = self.build.image("image", self.config.resolution, steps)
         if self.search:
             for index, shape in enumerate(self.config.memory_shapes):
-                high = 16 * self.config.grid**2
-                self.add(Input(f"memory.{index}", (), shape, MEMORY, 0, high))
+                self.build.memory(f"memory.{index}", shape, 16 * self.config.grid**2)
         return image
 
     # layers
 
     def neuron(self, module: nn.Module, x: str, steps: int = 0, suffix: str = "") -> str:
-        shape = self.shape(x)
-        steps = steps or shape[0]
+        steps = steps or self.build.shape(x)[0]
         leak = torch.sigmoid(module.decay.detach().double())[: steps - 1]
-        decay = tuple(float(value) for value in leak)
-        name = self.names[module] + suffix
-        return self.add(RealNeuron(name, (x,), (steps, *shape[1:]), decay))
+        return self.build.neuron(self.names[module] + suffix, x, leak.tolist())
 
     def conv(self, name: str, x: str, layers: list[tuple[nn.Module, nn.Module | None]]) -> str:
         """One weight set for each (convolution, normalisation) pair; several are steps."""
-        folded = [_fold(conv, norm) for conv, norm in layers]
-        weight = np.stack([w for w, _ in folded])
-        bias = np.stack([b for _, b in folded])
         conv = layers[0][0]
         plane = isinstance(conv, nn.Conv2d)
         stride, padding = (conv.stride[0], conv.padding[0]) if plane else (1, 0)
-        steps, _, height, width = self.shape(x)
-        size = tuple((n + 2 * padding - weight.shape[-1]) // stride + 1 for n in (height, width))
-        shape = (steps, weight.shape[1], size[0], size[1])
-        return self.add(RealConv(name, (x,), shape, weight, bias, stride, padding, conv.groups))
+        sets = [_weights(conv, norm) for conv, norm in layers]
+        return self.build.conv(name, x, *sets, stride=stride, padding=padding, groups=conv.groups)
 
     def conv_norm(self, module: nn.Module, x: str) -> str:
         conv, norm = module.children()
@@ -115,11 +83,6 @@ class _Lowering:
 
     def each_step(self, modules: nn.ModuleList, x: str) -> str:
         return self.conv(self.names[modules], x, [(m[0], m[1]) for m in modules])
-
-    def sum(self, name: str, inputs: list[str], constant: Reals | None = None) -> str:
-        steps = max(self.shape(x)[0] for x in inputs)
-        shape = (steps, *self.shape(inputs[0])[1:])
-        return self.add(RealSum(name, tuple(inputs), shape, constant))
 
     # blocks
 
@@ -141,10 +104,10 @@ class _Lowering:
 
     def conv_block(self, module: ConvBlock, x: str) -> str:
         name = self.names[module]
-        x = self.sum(f"{name}.Conv.add", [x, self.sep_conv(module.Conv, x)])
+        x = self.build.sum(f"{name}.Conv.add", [x, self.sep_conv(module.Conv, x)])
         y = self.conv(f"{name}.conv1", self.neuron(module.spike1, x), [(module.conv1, module.bn1)])
         y = self.conv(f"{name}.conv2", self.neuron(module.spike2, y), [(module.conv2, module.bn2)])
-        return self.sum(f"{name}.add", [x, y])
+        return self.build.sum(f"{name}.add", [x, y])
 
     def mlp(self, module: Mlp, x: str) -> str:
         name = self.names[module]
@@ -152,11 +115,11 @@ class _Lowering:
         y = self.conv(f"{name}.fc1_conv", y, [(module.fc1_conv, module.fc1_bn)])
         y = self.neuron(module.fc2_spike, y)
         y = self.conv(f"{name}.fc2_conv", y, [(module.fc2_conv, module.fc2_bn)])
-        return self.sum(f"{name}.add", [x, y])
+        return self.build.sum(f"{name}.add", [x, y])
 
     def embed(self, module: SelfAttention | Retriever, x: str) -> str:
         """Positional embedding of this branch, then ``head_spike``."""
-        shape = self.shape(x)
+        shape = self.build.shape(x)
         if self.search:
             tables = [module.s_pos_embed]
         else:
@@ -164,20 +127,15 @@ class _Lowering:
             tables = [module.t_pos_embeds[min(t, last)] for t in range(shape[0])]
         constant = _numpy(torch.cat([t.view(1, *shape[1:]) for t in tables]))
         name = f"{self.names[module]}.embed"
-        return self.neuron(module.head_spike, self.sum(name, [x], constant))
+        return self.neuron(module.head_spike, self.build.sum(name, [x], constant))
 
     def key_value(self, module: SelfAttention | Retriever, x: str) -> str:
         k = self.neuron(module.k_spike, self.conv_norm(module.k_conv, x))
         v = self.neuron(module.v_spike, self.conv_norm(module.v_conv, x))
-        steps, channels, height, width = self.shape(k)
-        d = channels // HEADS
-        shape = (steps, HEADS, d, 4 * d)
-        return self.add(KeyValue(f"{self.names[module]}.kv", (k, v), shape, height * width))
+        return self.build.key_value(f"{self.names[module]}.kv", k, v)
 
     def read(self, module: nn.Module, q: str, kv: str, suffix: str = "") -> str:
-        steps, channels, height, width = self.shape(q)
-        shape = (steps, 4 * channels, height, width)
-        return self.add(Read(f"{self.names[module]}.read{suffix}", (q, kv), shape))
+        return self.build.read(f"{self.names[module]}.read{suffix}", q, kv)
 
     def attention(self, module: SelfAttention, x: str) -> str:
         y = self.embed(module, x)
@@ -185,7 +143,7 @@ class _Lowering:
         kv = self.key_value(module, y)
         y = self.neuron(module.attn_spike, self.read(module, q, kv))
         y = self.conv_norm(module.proj_conv, y)
-        return self.sum(f"{self.names[module]}.add", [x, y])
+        return self.build.sum(f"{self.names[module]}.add", [x, y])
 
     def transformers(self, modules: nn.ModuleList, x: str) -> str:
         for module in modules:
@@ -193,7 +151,7 @@ class _Lowering:
         return x
 
     def transformer(self, module: TransformerBlock, x: str) -> str:
-        x = self.sum(f"{self.names[module.conv]}.add", [x, self.sep_conv(module.conv, x)])
+        x = self.build.sum(f"{self.names[module.conv]}.add", [x, self.sep_conv(module.conv, x)])
         return self.mlp(module.mlp, self.attention(module.attn, x))
 
     # memory
@@ -205,15 +163,11 @@ class _Lowering:
             self.written.append(self.key_value(module.retriever, y))
             return x
         y = self.retriever(module.retriever, x, f"memory.{index}")
-        return self.mlp(module.mlp, self.sum(f"{self.names[module.retriever]}.add", [x, y]))
+        return self.mlp(module.mlp, self.build.sum(f"{self.names[module.retriever]}.add", [x, y]))
 
     def pool(self, module: Retriever, x: str) -> str:
-        steps, channels, height, _ = self.shape(x)
-        kernel = height // module.grid
-        if kernel == 1:
-            return x
-        shape = (steps, channels, module.grid, module.grid)
-        return self.add(Pool(f"{self.names[module]}.pool", (x,), shape, kernel))
+        kernel = self.build.shape(x)[2] // module.grid
+        return x if kernel == 1 else self.build.pool(f"{self.names[module]}.pool", x, kernel)
 
     def retriever(self, module: Retriever, search: str, memory: str) -> str:
         steps = self.config.templates
@@ -223,33 +177,23 @@ class _Lowering:
         x = self.read(module, self.neuron(module.q_spike, q0, steps), memory)
         x = self.each_step(module.seg_responder_dw, self.neuron(module.q_spike, x, suffix=":2"))
         x = self.each_step(module.seg_responder_pw, self.neuron(module.seg_dw_spike, x))
-        x = self.sum(f"{name}.shortcut", [x, q0])
+        x = self.build.sum(f"{name}.shortcut", [x, q0])
         x = self.conv_norm(module.fuser, self.neuron(module.seg_pw_spike, x))
         x = self.read(module, self.neuron(module.fuser_spike, x), memory, ":2")
         x = self.neuron(module.attn_spike, x)
         if steps > 1:
             x = self.gate(module, x)
         x = self.conv_norm(module.proj_conv, x)
-        return self.upsample(name, x, self.shape(search)[2])
+        factor = self.build.shape(search)[2] // self.build.shape(x)[2]
+        return x if factor == 1 else self.build.upsample(f"{name}.upsample", x, factor)
 
     def gate(self, module: Retriever, counts: str) -> str:
-        steps, channels, height, width = self.shape(counts)
         name = self.names[module.gate]
-        shape = (steps, height * width, channels, 1)
-        y = self.add(PositionsAsChannels(f"{name}.positions", (counts,), shape))
+        y = self.build.positions(f"{name}.positions", counts)
         first, spike, second = module.gate.mlp
         y = self.neuron(spike, self.conv(f"{name}.mlp.0", y, [(first, None)]))
         logits = self.conv(f"{name}.mlp.2", y, [(second, None)])
-        shape = (1, channels, height, width)
-        table = np.zeros(1, np.int32)
-        return self.add(Gate(self.names[module.gate_spike], (counts, logits), shape, table))
-
-    def upsample(self, name: str, x: str, size: int) -> str:
-        steps, channels, height, _ = self.shape(x)
-        if size == height:
-            return x
-        shape = (steps, channels, size, size)
-        return self.add(Upsample(f"{name}.upsample", (x,), shape, size // height))
+        return self.build.gate(self.names[module.gate_spike], counts, logits)
 
     def head(self, x: str) -> None:
         decoder = self.model.decoder
@@ -261,7 +205,7 @@ class _Lowering:
                 y = self.neuron(decoder.get_submodule(f"{branch}{index}_spike"), y)
             last = decoder.get_submodule(f"conv5_{branch}")
             y = self.conv(self.names[last], y, [(last, None)])
-            self.add(Output(output, (y,), self.shape(y)))
+            self.build.output(output, y)
 
 
 def _numpy(tensor: Tensor) -> Reals:
@@ -269,13 +213,13 @@ def _numpy(tensor: Tensor) -> Reals:
     return array
 
 
-def _fold(conv: nn.Module, norm: nn.Module | None) -> tuple[Reals, Reals]:
-    """Weight (C_out, C_in/g, k, k) and bias (C_out) of a convolution and its normalisation."""
+def _weights(conv: nn.Module, norm: nn.Module | None) -> Weights:
+    """A convolution of one or two axes and the normalisation behind it."""
     weight = _numpy(conv.weight)
-    weight = weight.reshape(*weight.shape[:3], -1) if weight.ndim == 4 else weight[..., None]
-    bias = np.zeros(len(weight)) if conv.bias is None else _numpy(conv.bias)
+    weight = weight if weight.ndim == 4 else weight[..., None]
+    bias = None if conv.bias is None else _numpy(conv.bias)
     if norm is None:
-        return weight, bias
-    gain = _numpy(norm.weight) / np.sqrt(_numpy(norm.running_var) + norm.eps)
-    bias = (bias - _numpy(norm.running_mean)) * gain + _numpy(norm.bias)
-    return weight * gain[:, None, None, None], bias
+        return Weights(weight, bias)
+    gain, shift = _numpy(norm.weight), _numpy(norm.bias)
+    mean, variance = _numpy(norm.running_mean), _numpy(norm.running_var)
+    return Weights(weight, bias, Norm(gain, shift, mean, variance, norm.eps))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from spiketrack.export.passes.folding import fold
 from spiketrack.export.passes.quantise import quantise
+from spiketrack.export.passes.spiketrack import fold
 from spiketrack.inference import SEARCH, TEMPLATE, Crop
 from spiketrack.integer.rules.checks import check
 from spiketrack.reference.model import SpikeTrack

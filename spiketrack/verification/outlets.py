@@ -22,7 +22,7 @@ from spiketrack.export.nir.folder import ExportedNetwork
 from spiketrack.export.outlets.formats import ExportContext, write_outlets
 from spiketrack.export.outlets.netx_layers import find_chains
 from spiketrack.export.outlets.onnx_float import float_model
-from spiketrack.export.passes.folding import fold
+from spiketrack.export.passes.spiketrack import fold
 from spiketrack.inference import SEARCH, TEMPLATE, Counts, Crop, Maps, Simulator
 from spiketrack.integer.graph import Graph
 from spiketrack.limits import MAX_COUNT

@@ -7,7 +7,7 @@ are compared with the float run's. Errors do not accumulate, so the loss is loca
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +16,18 @@ import torch
 from torch import Tensor
 
 from spiketrack.inference import SEARCH, Crop, Maps
-from spiketrack.integer.graph import MEMORY_FRACTION, Gate, Graph, Neuron, Node, Read
+from spiketrack.integer.graph import MEMORY_FRACTION, Gate, Graph, Neuron, Node
 from spiketrack.integer.kernels import Program
 from spiketrack.integer.readout import quantise_image
-from spiketrack.limits import HEADS, MAX_COUNT
+from spiketrack.integer.registry import Registry
+from spiketrack.limits import MAX_COUNT
 from spiketrack.reference.model import SpikeTrack
 from spiketrack.reference.neuron import Neuron as Population
 from spiketrack.simulators.float_reference import recording, to_maps
+
+INPUT_LOSSES: Registry[Callable[..., None]] = Registry(
+    "loss of a population's input", applies=lambda traits: traits.population
+)
 
 
 @dataclass
@@ -114,10 +119,7 @@ class TeacherForcing:
             if node.name in forced:
                 loss = self.losses.setdefault((branch, node.name), Loss())
                 add_counts(loss, forced[node.name], output)
-                if isinstance(node, Neuron):
-                    add_membrane(loss, node, graph, inputs[node.name], sources[0])
-                if isinstance(node, Gate):
-                    loss.ties += gate_ties(sources[0])
+                INPUT_LOSSES[node](node, loss, graph, sources, inputs)
 
         image = torch.from_numpy(quantise_image(crops, graph).astype(np.float32))
         self.programs[branch].run({"image": image, **memory}, (), observe, forced)
@@ -131,12 +133,17 @@ def add_counts(loss: Loss, exact: Tensor, found: Tensor) -> None:
     loss.integer_sum += float(found.sum(dtype=torch.float64))
 
 
-def add_membrane(loss: Loss, node: Neuron, graph: Graph, real: Tensor, integer: Tensor) -> None:
+@INPUT_LOSSES.register(Neuron)
+def add_membrane(
+    node: Neuron,
+    loss: Loss,
+    graph: Graph,
+    sources: Sequence[Tensor],
+    inputs: Mapping[str, Tensor],
+) -> None:
     """Compare the membrane input, real units, and count integers on a tie of the rounding."""
-    source = graph[node.inputs[0]]
-    scale = 2.0 ** -graph.fractions[source.name]
-    if isinstance(source, Read):
-        scale *= 2 / math.sqrt(source.shape[1] // 4 // HEADS)
+    source, integer, real = graph[node.inputs[0]], sources[0], inputs[node.name]
+    scale = 1 / math.sqrt(source.unit_squared(graph.fractions[source.name]))
     real = real.reshape(-1, *source.shape[1:])[: len(integer)].double()
     loss.signal += float((real**2).sum())
     loss.noise += float(((integer.double() * scale - real) ** 2).sum())
@@ -147,9 +154,16 @@ def add_membrane(loss: Loss, node: Neuron, graph: Graph, real: Tensor, integer: 
             loss.ties += int((integer == level - j % 2).sum())
 
 
-def gate_ties(counts: Tensor) -> int:
+@INPUT_LOSSES.register(Gate)
+def add_gate_ties(
+    node: Gate,
+    loss: Loss,
+    graph: Graph,
+    sources: Sequence[Tensor],
+    inputs: Mapping[str, Tensor],
+) -> None:
     """Gate inputs whose counts are 2 in every step: the weighted sum is exactly one half."""
-    return int((counts == MAX_COUNT / 2).all(0).sum())
+    loss.ties += int((sources[0] == MAX_COUNT / 2).all(0).sum())
 
 
 class membranes:  # noqa: N801  (used like a function, as ``recording`` is)

@@ -462,7 +462,7 @@ found = network.run(rng.integers(-400, 400, graph["image"].shape))
 network.close()
 np.savez("memory.npz", **found.outputs)
 assert "spiketrack.reference.checkpoint" not in sys.modules
-assert "spiketrack.export.passes.folding" not in sys.modules
+assert "spiketrack.export.passes.spiketrack" not in sys.modules
 assert not [name for name in opened if name.endswith((".safetensors", ".pth", ".tar", ".json"))]
 """
 

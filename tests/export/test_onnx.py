@@ -19,7 +19,7 @@ from support.random_graphs import Array, graphs, random_graph, random_inputs, ti
 from spiketrack.errors import GraphError, MissingDependency
 from spiketrack.export.outlets.onnx_float import FLOAT, float_model
 from spiketrack.export.outlets.onnx_integer import INTEGER, integer_model
-from spiketrack.export.passes.folding import fold
+from spiketrack.export.passes.spiketrack import fold
 from spiketrack.inference import Crop, Inference
 from spiketrack.integer.graph import Conv, Graph, Input, Node, Output
 from spiketrack.optional import load

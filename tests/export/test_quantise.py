@@ -20,9 +20,9 @@ from support.random_graphs import Array, graphs, random_graph, random_inputs, ti
 from torch.nn.functional import conv2d
 
 from spiketrack.errors import GraphError
-from spiketrack.export.passes.folding import fold
 from spiketrack.export.passes.pixels import on_pixels
 from spiketrack.export.passes.quantise import Statistics, quantise, round_aside
+from spiketrack.export.passes.spiketrack import fold
 from spiketrack.integer.graph import (
     COUNT,
     IMAGE,

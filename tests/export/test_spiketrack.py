@@ -14,7 +14,7 @@ from support.random_graphs import tiny_model
 from torch import Tensor
 from torch.nn import functional
 
-from spiketrack.export.passes.folding import fold
+from spiketrack.export.passes.spiketrack import fold
 from spiketrack.integer.graph import (
     Gate,
     Graph,

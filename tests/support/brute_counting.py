@@ -21,15 +21,18 @@ from spiketrack.integer.graph import (
     Input,
     KeyValue,
     Neuron,
-    Node,
     Pool,
     Read,
     Sum,
     Upsample,
 )
+from spiketrack.integer.registry import Registry
 
 Array = NDArray[np.int64]
 Row = dict[str, int]
+RULES: Registry[Callable[[Any, Graph, list[Array], Array], Row]] = Registry(
+    "enumeration", applies=lambda traits: not traits.silent
+)
 
 
 class Meter:
@@ -50,14 +53,14 @@ def enumerate_operations(graph: Graph, values: Mapping[str, Array]) -> dict[str,
     """Row of every node that operates; fields that are absent are 0."""
     found = {}
     for node in graph:
-        rule = RULES.get(type(node))
-        if rule is not None:
-            found[node.name] = rule(
+        if not node.traits.silent:
+            found[node.name] = RULES[node](
                 node, graph, [values[n] for n in node.inputs], values[node.name]
             )
     return found
 
 
+@RULES.register(Conv)
 def _conv(node: Conv, graph: Graph, inputs: list[Array], output: Array) -> Row:
     x = inputs[0]
     graded = spiking = pixels = 0
@@ -89,10 +92,12 @@ def _sent(output: Array) -> Row:
     }
 
 
+@RULES.register(Neuron)
 def _neuron(node: Neuron, graph: Graph, inputs: list[Array], output: Array) -> Row:
     return _sent(output)
 
 
+@RULES.register(Gate)
 def _gate(node: Gate, graph: Graph, inputs: list[Array], output: Array) -> Row:
     counts = inputs[0]
     ac = mac = 0
@@ -110,6 +115,7 @@ def _gate(node: Gate, graph: Graph, inputs: list[Array], output: Array) -> Row:
     return {"ac_graded": ac, "ac_spike": ac, "mac": mac, **received, **_sent(output)}
 
 
+@RULES.register(KeyValue)
 def _key_value(node: KeyValue, graph: Graph, inputs: list[Array], output: Array) -> Row:
     k, v = (x.reshape(x.shape[0], 8, x.shape[1] // 8, -1) for x in inputs)
     graded = spiking = 0
@@ -126,6 +132,7 @@ def _key_value(node: KeyValue, graph: Graph, inputs: list[Array], output: Array)
     }
 
 
+@RULES.register(Read)
 def _read(node: Read, graph: Graph, inputs: list[Array], output: Array) -> Row:
     q, memory = inputs
     source = graph[node.inputs[1]]
@@ -146,6 +153,7 @@ def _added(additions: int) -> Row:
     return {"ac_graded": additions, "ac_spike": additions}
 
 
+@RULES.register(Sum)
 def _sum(node: Sum, graph: Graph, inputs: list[Array], output: Array) -> Row:
     meter = Meter(bias=False)
     for _term in inputs:
@@ -155,6 +163,7 @@ def _sum(node: Sum, graph: Graph, inputs: list[Array], output: Array) -> Row:
     return _added(meter.additions * output.size)
 
 
+@RULES.register(Pool)
 def _pool(node: Pool, graph: Graph, inputs: list[Array], output: Array) -> Row:
     total = 0
     for _cell in np.ndindex(*output.shape):
@@ -174,6 +183,7 @@ def _axis(out: int, size: int, factor: int) -> dict[int, int]:
     return {cell: round(w * 2 * factor) for cell, w in weights.items() if w}
 
 
+@RULES.register(Upsample)
 def _upsample(node: Upsample, graph: Graph, inputs: list[Array], output: Array) -> Row:
     height, width = inputs[0].shape[2:]
     total = 0
@@ -184,15 +194,3 @@ def _upsample(node: Upsample, graph: Graph, inputs: list[Array], output: Array) 
                 meter.add(bin(a * b).count("1"))
         total += meter.additions
     return _added(total * output.shape[0] * output.shape[1])
-
-
-RULES: dict[type[Node], Callable[[Any, Graph, list[Array], Array], Row]] = {
-    Conv: _conv,
-    Neuron: _neuron,
-    Gate: _gate,
-    KeyValue: _key_value,
-    Read: _read,
-    Sum: _sum,
-    Pool: _pool,
-    Upsample: _upsample,
-}

@@ -16,10 +16,8 @@ from spiketrack.integer.graph import (
     Conv,
     Gate,
     Graph,
-    Input,
     KeyValue,
     Neuron,
-    Node,
     Output,
     Pool,
     PositionsAsChannels,
@@ -27,18 +25,22 @@ from spiketrack.integer.graph import (
     Sum,
     Upsample,
 )
+from spiketrack.integer.registry import Registry
 
 Array = NDArray[np.int64]
+RULES: Registry[Callable[..., Array]] = Registry(
+    "naive rule", applies=lambda traits: not traits.given
+)
 
 
 def evaluate(graph: Graph, inputs: Mapping[str, Any]) -> dict[str, Array]:
     """Every node's integers, by name; ``inputs`` holds those of the Input nodes."""
     values: dict[str, Array] = {}
     for node in graph:
-        if isinstance(node, Input):
+        if node.traits.given:
             value = np.array(inputs[node.name]).astype(np.int64)
         else:
-            value = RULES[type(node)](node, *(values[name] for name in node.inputs))
+            value = RULES[node](node, *(values[name] for name in node.inputs))
         assert value.dtype == np.int64, node.name
         assert value.shape == node.shape, (node.name, value.shape, node.shape)
         values[node.name] = value
@@ -64,6 +66,7 @@ def convolve(x: Array, weight: Array, stride: int, padding: int, groups: int) ->
     return y
 
 
+@RULES.register(Conv)
 def _conv(node: Conv, x: Array) -> Array:
     steps = []
     for t in range(len(x)):
@@ -76,6 +79,7 @@ def _conv(node: Conv, x: Array) -> Array:
     return np.stack(steps)
 
 
+@RULES.register(Sum)
 def _sum(node: Sum, *terms: Array) -> Array:
     y = np.zeros(node.shape, np.int64)
     for term in terms:
@@ -87,6 +91,7 @@ def _sum(node: Sum, *terms: Array) -> Array:
     return y
 
 
+@RULES.register(Neuron)
 def _neuron(node: Neuron, x: Array) -> Array:
     counts = np.zeros(node.shape, np.int64)
     u = np.zeros(node.shape[1:], np.int64)
@@ -99,6 +104,7 @@ def _neuron(node: Neuron, x: Array) -> Array:
     return counts
 
 
+@RULES.register(Pool)
 def _pool(node: Pool, x: Array) -> Array:
     y = np.zeros(node.shape, np.int64)
     for a in range(node.kernel):
@@ -118,6 +124,7 @@ def _taps(size: int, factor: int) -> list[list[tuple[int, int]]]:
     return found
 
 
+@RULES.register(Upsample)
 def _upsample(node: Upsample, x: Array) -> Array:
     y = np.zeros(node.shape, np.int64)
     columns = _taps(x.shape[3], node.factor)
@@ -130,6 +137,7 @@ def _upsample(node: Upsample, x: Array) -> Array:
     return (y + half) >> node.shift
 
 
+@RULES.register(KeyValue)
 def _key_value(node: KeyValue, k: Array, v: Array) -> Array:
     steps, heads, d, wide = node.shape
     y = np.zeros(node.shape, np.int64)
@@ -141,6 +149,7 @@ def _key_value(node: KeyValue, k: Array, v: Array) -> Array:
     return y
 
 
+@RULES.register(Read)
 def _read(node: Read, q: Array, kv: Array) -> Array:
     steps, heads, d, wide = kv.shape
     y = np.zeros(node.shape, np.int64)
@@ -152,6 +161,7 @@ def _read(node: Read, q: Array, kv: Array) -> Array:
     return y << node.shift
 
 
+@RULES.register(PositionsAsChannels)
 def _positions(node: PositionsAsChannels, x: Array) -> Array:
     y = np.zeros(node.shape, np.int64)
     for row in range(x.shape[2]):
@@ -160,6 +170,7 @@ def _positions(node: PositionsAsChannels, x: Array) -> Array:
     return y
 
 
+@RULES.register(Gate)
 def _gate(node: Gate, counts: Array, logits: Array) -> Array:
     y = np.zeros(node.shape, np.int64)
     half = (1 << node.shift) >> 1
@@ -173,19 +184,6 @@ def _gate(node: Gate, counts: Array, logits: Array) -> Array:
     return y
 
 
+@RULES.register(Output)
 def _output(node: Output, x: Array) -> Array:
     return x
-
-
-RULES: dict[type[Node], Callable[..., Array]] = {
-    Conv: _conv,
-    Sum: _sum,
-    Neuron: _neuron,
-    Pool: _pool,
-    Upsample: _upsample,
-    KeyValue: _key_value,
-    Read: _read,
-    PositionsAsChannels: _positions,
-    Gate: _gate,
-    Output: _output,
-}

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from spiketrack.config import NetworkConfig
-from spiketrack.export.passes.folding import fold
 from spiketrack.export.passes.quantise import quantise
+from spiketrack.export.passes.spiketrack import fold
 from spiketrack.integer.graph import (
     IMAGE,
     MEMORY,
@@ -121,9 +121,7 @@ class Builder:
     def neuron(self, x: str, steps: int = 0) -> str:
         source, fraction = self.nodes[x], self.fractions[x]
         steps = steps or source.shape[0]
-        squared = 4**fraction
-        if isinstance(source, Read):
-            squared = 4 ** (fraction - 1) * (source.shape[1] // 32)
+        squared = source.unit_squared(fraction)
         reset = round(squared**0.5 / 4)
         decay = tuple(int(value) for value in self.rng.integers(0, 4096, steps - 1))
         shape = (steps, *source.shape[1:])

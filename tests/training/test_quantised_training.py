@@ -19,9 +19,9 @@ from typer.testing import CliRunner
 
 from spiketrack.commands.train import train as train_command
 from spiketrack.config import TrackerConfig
-from spiketrack.export.passes.folding import fold
 from spiketrack.export.passes.pixels import on_pixels
 from spiketrack.export.passes.quantise import quantise
+from spiketrack.export.passes.spiketrack import fold
 from spiketrack.inference import SEARCH, TEMPLATE, Crop
 from spiketrack.integer.graph import Conv, Sum
 from spiketrack.integer.real import RealConv, RealSum

@@ -21,7 +21,7 @@ from spiketrack.export.outlets.formats import (
     template_memories,
     write_outlets,
 )
-from spiketrack.export.passes.folding import fold
+from spiketrack.export.passes.spiketrack import fold
 from spiketrack.verification.outlet_readers import Reading, try_readers
 from spiketrack.verification.outlets import Measured
 

@@ -74,7 +74,8 @@ def _real_conv(node: RealConv | Conv, graph: Graph) -> None:
     require(node, min(node.stride, node.groups) > 0 <= node.padding, "stride or groups below 1")
     require(node, out % node.groups == 0, f"{out} channels in {node.groups} groups")
     require(node, sets in (1, source[0]), f"{sets} sets of weights for {source[0]} steps")
-    require(node, width * node.groups == source[1], f"{source[1]} channels do not fit its groups")
+    channels = f"weights of {width} channels in {node.groups} groups for {source[1]} channels"
+    require(node, width * node.groups == source[1], channels)
     require(node, node.bias.shape == (sets, out), f"bias of shape {node.bias.shape}")
     kernel = (height, breadth)
     size = [

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from importlib import resources
-from importlib.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -17,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from spiketrack.documents.problems import printable, problem
 from spiketrack.documents.yaml_files import is_file, parse_yaml, read_yaml
 from spiketrack.errors import ConfigError, SpikeTrackError
+from spiketrack.packaged import BOARDS
 
 DEFAULT_BOARD = "hala-point"
 UNSOURCED = "given by the user, no source"
@@ -111,15 +110,7 @@ def load_board(spec: str | None = None) -> Board:
 
 def board_names() -> list[str]:
     """Names of the packaged boards."""
-    return sorted(Path(file.name).stem for file in _folder().iterdir() if _is_board(file))
-
-
-def _folder() -> Traversable:
-    return resources.files("spiketrack.deploy.chip") / "boards"
-
-
-def _is_board(file: Traversable) -> bool:
-    return Path(file.name).suffix == ".yaml"
+    return BOARDS.names()
 
 
 def _merged(spec: str, depth: int) -> dict[str, Any]:
@@ -142,7 +133,7 @@ def _parsed(spec: str) -> dict[str, Any]:
 
 def _value(spec: str) -> Any:
     if spec in board_names():
-        return parse_yaml((_folder() / f"{spec}.yaml").read_bytes(), spec)
+        return parse_yaml(BOARDS.read(spec), spec)
     path = Path(spec)
     if not is_file(path):
         known = ", ".join(board_names())

@@ -9,12 +9,13 @@ import typer
 
 from spiketrack.commands.tables import console, say
 from spiketrack.commands.targets import will_write
+from spiketrack.packaged import PRICE_TABLES
 
 if TYPE_CHECKING:
     from spiketrack.energy.document import Document
     from spiketrack.energy.prices import PriceTable
 
-PRICES_HELP = "horowitz45, horowitz45-int, loihi1, spinnaker2, gpu, cpu, or a YAML or JSON file."
+PRICES_HELP = f"{', '.join(PRICE_TABLES.names('horowitz45'))}, or a YAML or JSON file."
 
 
 def energy(

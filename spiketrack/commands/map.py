@@ -10,13 +10,14 @@ import typer
 
 from spiketrack.commands.tables import console, say, table
 from spiketrack.commands.targets import will_write
+from spiketrack.packaged import BOARDS
 
 if TYPE_CHECKING:
     from spiketrack.deploy.chip.mapping import Events
     from spiketrack.integer.graph import Graph
     from spiketrack.runs.operations import BranchCounts
 
-BOARD_HELP = "kapoho-point, hala-point, loihi2 (endless), 'N chips', or a YAML file."
+BOARD_HELP = f"{', '.join(BOARDS.names())}, 'N chips', or a YAML file; loihi2 is endless."
 WIDTH = 200  # of the layer table, where no terminal says otherwise
 LAYER_COLUMNS = (
     "layer", "kind", "shape", "block", "blocks", "cores", "neurons", "synapses KiB",

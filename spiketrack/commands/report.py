@@ -11,7 +11,7 @@ import typer
 
 from spiketrack.commands.tables import say
 from spiketrack.commands.targets import will_write
-from spiketrack.energy.prices import DEFAULT, PACKAGED
+from spiketrack.energy.prices import DEFAULT, price_names
 
 
 def report(
@@ -26,7 +26,7 @@ def report(
         Path | None, typer.Option("--map", help="Placement (spiketrack map --json).")
     ] = None,
     prices: Annotated[
-        str, typer.Option(help=f"Price table: {', '.join(PACKAGED)}, or a YAML or JSON file.")
+        str, typer.Option(help=f"Price table: {', '.join(price_names())}, or a YAML or JSON file.")
     ] = DEFAULT,
     out: Annotated[Path, typer.Option(help="The HTML file.")] = Path("report.html"),
     png: Annotated[

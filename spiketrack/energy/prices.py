@@ -8,7 +8,6 @@ price list for Loihi 2; none is invented here.
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from spiketrack.documents.problems import printable, problem
 from spiketrack.documents.yaml_files import is_file, parse_yaml, read_yaml
 from spiketrack.errors import ConfigError
+from spiketrack.packaged import PRICE_TABLES
 
 Execution = Literal["spike", "graded", "dense"]
 Operation = Literal[
@@ -33,7 +33,6 @@ ON_CHIP: tuple[Operation, ...] = (
 )  # fmt: skip
 ON_NETWORK: tuple[Operation, ...] = ("spike_in_tile", "hop_east_west", "hop_north_south")
 
-PACKAGED = ("horowitz45", "horowitz45-int", "loihi1", "spinnaker2", "gpu", "cpu")
 DEFAULT = "horowitz45"
 
 Text = Annotated[str, Field(min_length=1)]
@@ -73,19 +72,30 @@ class PriceTable(BaseModel):
 
 def load_prices(name: str) -> PriceTable:
     """A packaged table by its name, or the user's own file; ``ConfigError`` says what is wrong."""
-    if name in PACKAGED:
-        packaged = resources.files("spiketrack.energy") / "price_tables" / f"{name}.yaml"
-        return _checked(parse_yaml(packaged.read_bytes(), name), name)
+    if name in price_names():
+        return _named(name, _checked(parse_yaml(PRICE_TABLES.read(name), name), name))
     path = Path(name)
     if not is_file(path):
-        known = ", ".join(PACKAGED)
+        known = ", ".join(price_names())
         raise ConfigError(f"{printable(name)}: no such price table or file; there are {known}")
     return _checked(read_yaml(path), str(path))
 
 
+def price_names() -> list[str]:
+    """Names of the packaged tables, the default one first."""
+    return PRICE_TABLES.names(DEFAULT)
+
+
 def packaged_tables() -> list[PriceTable]:
-    """All tables that come with this package."""
-    return [load_prices(name) for name in PACKAGED]
+    """All tables that come with this package: spiking ones, then dense; the default first."""
+    tables = [load_prices(name) for name in price_names()]
+    return sorted(tables, key=lambda table: table.execution == "dense")
+
+
+def _named(name: str, table: PriceTable) -> PriceTable:
+    if table.name != name:
+        raise ConfigError(f"{name}: its file names it {table.name}; both must agree")
+    return table
 
 
 def _checked(values: Any, where: str) -> PriceTable:

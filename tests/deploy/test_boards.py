@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,18 @@ def test_packaged_boards_have_a_source_beside_each_number() -> None:
             assert len(row["source"]) > 10
     assert load_board().cores == 140_544
     assert load_board("kapoho-point").cores == 960
+
+
+def test_a_file_in_the_folder_is_a_packaged_board(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(Path(__file__).parents[2] / "deploy/chip/boards", tmp_path / "boards")
+    monkeypatch.setattr("spiketrack.packaged.resources.files", lambda package: tmp_path)
+    (tmp_path / "boards" / "mine.yaml").write_text("extends: loihi2\nname: mine\nchips: 5\n")
+    assert board_names() == ["hala-point", "kapoho-point", "loihi2", "mine"]
+    assert load_board("mine").cores == 600
+    with pytest.raises(ConfigError, match=r"no board yours: choose .*, loihi2, mine, 'N chips'"):
+        load_board("yours")
 
 
 @pytest.mark.parametrize(("spec", "cores"), [("1", 120), ("3 chips", 360), ("1 chip", 120)])

@@ -21,7 +21,7 @@ from spiketrack.commands.energy import PRICES_HELP, energy
 from spiketrack.energy.document import compare, document
 from spiketrack.energy.joules import Energy, Spread, price_operations, published
 from spiketrack.energy.network import read_network_cost
-from spiketrack.energy.prices import PACKAGED, PriceTable, load_prices, packaged_tables
+from spiketrack.energy.prices import PriceTable, load_prices, packaged_tables, price_names
 from spiketrack.energy.tables import CSV_COLUMNS, amount, joules
 from spiketrack.errors import ConfigError, SpikeTrackError
 from spiketrack.inference import SEARCH, TEMPLATE
@@ -401,7 +401,7 @@ def test_command_takes_a_table_of_the_users_own(tmp_path: Path) -> None:
 
 
 def test_help_names_every_packaged_table() -> None:
-    assert PRICES_HELP.startswith(", ".join(PACKAGED))
+    assert PRICES_HELP.startswith(", ".join(price_names()))
 
 
 def test_command_refuses_before_it_works(tmp_path: Path) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
-from spiketrack.energy.prices import DEFAULT, PACKAGED, load_prices, packaged_tables
+from spiketrack.energy.prices import DEFAULT, load_prices, packaged_tables, price_names
 from spiketrack.errors import ConfigError
 
 GOOD = {
@@ -42,14 +43,47 @@ def test_packaged_tables_have_the_published_numbers() -> None:
     }
     found = {t.name: {op: price.pj for op, price in t.prices.items()} for t in packaged_tables()}
     assert found == expected
-    assert set(PACKAGED) == set(expected)
-    assert DEFAULT in PACKAGED
+    assert set(price_names()) == set(expected)
+    assert price_names()[0] == packaged_tables()[0].name == DEFAULT
+    assert [table.execution for table in packaged_tables()] == ["spike"] * 4 + ["dense"] * 2
 
 
-def test_every_packaged_file_is_listed_and_none_prices_loihi_2() -> None:
-    folder = Path(__file__).parents[2] / "spiketrack" / "energy" / "price_tables"
-    assert {path.stem for path in folder.iterdir()} == set(PACKAGED)
-    assert not any("loihi2" in name or "loihi 2" in name for name in PACKAGED)
+def test_no_packaged_table_prices_loihi_2() -> None:
+    assert not any("loihi2" in name or "loihi 2" in name for name in price_names())
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the packaged folder that stands in its place."""
+    packaged = Path(__file__).parents[2] / "spiketrack" / "energy" / "price_tables"
+    copy = shutil.copytree(packaged, tmp_path / "price_tables")
+    monkeypatch.setattr("spiketrack.packaged.resources.files", lambda package: tmp_path)
+    return copy
+
+
+def test_a_file_in_the_folder_is_a_packaged_table(folder: Path) -> None:
+    assert "mine" not in price_names()
+    write(folder / "mine.yaml", GOOD)
+    write(folder / "notes.json", {})
+    assert price_names() == [
+        "horowitz45",
+        "cpu",
+        "gpu",
+        "horowitz45-int",
+        "loihi1",
+        "mine",
+        "spinnaker2",
+    ]
+    assert load_prices("mine").pj("ac") == 2.0
+    assert "mine" in [table.name for table in packaged_tables()]
+    with pytest.raises(ConfigError, match=r"there are horowitz45, cpu, gpu, .*, mine, spinnaker2"):
+        load_prices("other")
+
+
+def test_a_packaged_table_has_the_name_of_its_file(folder: Path) -> None:
+    write(folder / "theirs.yaml", GOOD)
+    with pytest.raises(ConfigError, match="theirs: its file names it mine; both must agree"):
+        load_prices("theirs")
 
 
 def test_packaged_prices_name_their_sources() -> None:

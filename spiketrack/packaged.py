@@ -1,0 +1,33 @@
+"""Tables that come with the package: a YAML file in their folder is an entry, nothing else is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import resources
+from importlib.abc import Traversable
+from pathlib import PurePath
+
+
+@dataclass(frozen=True)
+class Packaged:
+    """The YAML files of one folder of a package, by their names without the suffix."""
+
+    package: str
+    folder: str
+
+    def names(self, first: str = "") -> list[str]:
+        """All entries in alphabetical order, ``first`` before the others."""
+        files = [PurePath(file.name) for file in self._root().iterdir()]
+        found = [file.stem for file in files if file.suffix == ".yaml"]
+        return sorted(found, key=lambda name: (name != first, name))
+
+    def read(self, name: str) -> bytes:
+        """The file of an entry."""
+        return (self._root() / f"{name}.yaml").read_bytes()
+
+    def _root(self) -> Traversable:
+        return resources.files(self.package) / self.folder
+
+
+PRICE_TABLES = Packaged("spiketrack.energy", "price_tables")
+BOARDS = Packaged("spiketrack.deploy.chip", "boards")

@@ -99,6 +99,9 @@ def _boxes(document: Mapping[str, Any]) -> Iterable[str]:
     for method, found in methods.items():
         for sequence in found["sequences"]:
             yield f"boxes/{method}/{sequence}.txt"
+            yield f"times/{method}/{sequence}.txt"
+            yield f"got10k/{method}/{sequence}/{sequence}_001.txt"
+            yield f"got10k/{method}/{sequence}/{sequence}_time.txt"
 
 
 EXPORT = Kind(

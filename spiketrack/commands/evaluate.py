@@ -2,54 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+import functools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 
-from spiketrack.commands import tables
 from spiketrack.commands.backend import BACKEND_HELP, Opened, open_backend
+from spiketrack.commands.evaluation_table import show
 from spiketrack.commands.progress import console, frame_bar
 from spiketrack.commands.targets import will_fill, will_write
 from spiketrack.energy.joules import price_operations
 from spiketrack.energy.prices import DEFAULT as DEFAULT_PRICES
 from spiketrack.energy.prices import load_prices
-from spiketrack.errors import MissingDependency
-from spiketrack.files import atomic_folder, write_json
+from spiketrack.errors import ClipError, MissingDependency, SpikeTrackError
+from spiketrack.files import atomic_folder
 from spiketrack.ownership import EVALUATION
+from spiketrack.targets import is_stream
 from spiketrack.tracking.baselines import parse_baselines
-from spiketrack.tracking.evaluation import (
-    Method,
-    NetworkMethod,
-    Price,
-    SequenceResult,
-    evaluate_sequence,
-    report,
-)
+from spiketrack.tracking.evaluation import Method, NetworkMethod, Price, evaluate_sequence
+from spiketrack.tracking.ledger import Ledger, unfinished
 from spiketrack.tracking.sequences import Sequence as Footage
-from spiketrack.tracking.sequences import find_sequences
-from spiketrack.video.boxes import Box, write_otb
-
-Columns = Mapping[str, tuple[str, str]]  # figure → heading, format
-
-COLUMNS: Columns = {
-    "success_auc": ("AUC", ".3f"),
-    "precision_20": ("P20", ".3f"),
-    "normalised_precision": ("Pnorm", ".3f"),
-    "ao": ("AO", ".3f"),
-    "sr50": ("SR.5", ".3f"),
-    "sr75": ("SR.75", ".3f"),
-    "fps": ("fps", ".1f"),
-}
-ENERGY: Columns = {"energy_mj": ("mJ", ".4f"), "template_mj": ("+T mJ", ".4f")}
-CAPTION = (
-    "n: tracked frames. AUC: success. P20: precision at 20 px. Pnorm: normalised.\n"
-    "mJ: search of a frame. +T: template encodings, spread over the frames."
-)
+from spiketrack.tracking.sequences import Survey, survey
 
 
 def evaluate(
@@ -57,7 +32,7 @@ def evaluate(
         str, typer.Argument(help="Checkpoint, export folder, or bundled weights: nano, nano-t3.")
     ],
     sequences: Annotated[
-        Path, typer.Argument(help="A sequence, or a folder of them (OTB, GOT-10k, LaSOT layout).")
+        Path, typer.Argument(help="A sequence, or a folder of them (OTB, GOT-10k, LaSOT, VOT …).")
     ],
     backend: Annotated[str | None, typer.Option(help=BACKEND_HELP)] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda, for float.")] = "cpu",
@@ -72,39 +47,111 @@ def evaluate(
     ] = DEFAULT_PRICES,
     json: Annotated[Path | None, typer.Option(help="Write all figures and curves.")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for plots (HTML, PNG), boxes and figures.")
+        Path | None,
+        typer.Option(
+            help="Folder for plots (HTML, PNG), boxes, times and figures, each written as it is "
+            "won; one that did not reach every sequence is gone on with."
+        ),
     ] = None,
     force: Annotated[bool, typer.Option(help="Replace an existing folder.")] = False,
 ) -> None:
-    """Score a network: success, precision, normalised precision, AO, SR, energy a frame."""
+    """Score a network: success, precision, normalised precision, AO, SR, energy a frame.
+
+    Exits with 1 where a sequence failed; the others are scored all the same.
+    """
     inputs = (checkpoint, sequences, prices)
     will_write(inputs, json=json)
-    will_fill(out, EVALUATION, force, inputs)
-    footage = [sequence.cut(frames) for sequence in find_sequences(sequences)]
+    earlier = unfinished(out) if out is not None and not force else None
+    if earlier is None:
+        will_fill(out, EVALUATION, force, inputs)
+    found = survey(sequences)
+    footage = [sequence.cut(frames) for sequence in found.sequences]
     others = parse_baselines(baseline)
     price = price_operations(load_prices(prices))
-    with atomic_folder(out, EVALUATION, force, inputs) if out else nullcontext() as folder:
-        opened = open_backend(checkpoint, backend, device, operations=True)
-        with opened.simulator:
-            results = run(NetworkMethod(opened.simulator, opened.settings), footage, price)
-        against = {other.name: run(other, footage) for other in others}
-        document = report(opened.name, results, settings(opened, frames, prices), against)
-        if folder is not None:
-            write_folder(folder, document, {opened.name: results, **against})
-    show(document)
-    if json is not None:
-        write_json(json, document)
+    opened = open_backend(checkpoint, backend, device, operations=True)
+    methods = (opened.name, *(other.name for other in others))
+    about = {**settings(opened, frames, prices), "footage": str(sequences.absolute())}
+    whole = json is not None and json != Path("-") and not is_stream(json)
+    ledger = Ledger(methods, planned(found), about, [json] if json and whole else [])
     if out is not None:
-        console.print(f"plots, boxes and figures: {out}", markup=False, highlight=False)
+        go_on(ledger, out, earlier)
+        anew = functools.partial(atomic_folder, kind=EVALUATION, force=force, inputs=inputs)
+        ledger.into(out, anew if earlier is None else None)
+    refuse(ledger, found)
+    with opened.simulator:
+        run(ledger, NetworkMethod(opened.simulator, opened.settings), footage, opened.name, price)
+    for other in others:
+        run(ledger, other, footage, other.name)
+    finish(ledger, out, json)
+
+
+def planned(found: Survey) -> list[str]:
+    """Names of all sequences, those that are refused last."""
+    return [s.name for s in found.sequences] + [r.name for r in found.refused]
+
+
+def go_on(ledger: Ledger, out: Path, earlier: Any) -> None:
+    """Take over what an earlier call left in ``out``."""
+    if earlier is None:
+        return
+    try:
+        ledger.go_on(earlier)
+    except SpikeTrackError as error:
+        raise SpikeTrackError(f"{out}: {error}") from error
+    kept = {name for found in ledger.found.values() for name in found.outcomes}
+    say(f"{out}: going on; {len(kept)} of {len(ledger.planned)} sequences are there")
+
+
+def refuse(ledger: Ledger, found: Survey) -> None:
+    """Keep why sequences cannot be read; say what was left out."""
+    for name in ledger.found:
+        for refused in found.refused:
+            ledger.found[name].outcomes.pop(refused.name, None)
+            ledger.fail(name, refused.name, refused.reason)
+    ledger.notes += found.notes
+    for note in found.notes:
+        say(f"note: {note}")
 
 
 def run(
-    method: Method, footage: Sequence[Footage], price: Price | None = None
-) -> list[SequenceResult]:
-    """Evaluate all sequences under one progress bar."""
-    total = sum(len(sequence.images) for sequence in footage)
-    with frame_bar(method.name, total) as step:
-        return [evaluate_sequence(method, sequence, price, step) for sequence in footage]
+    ledger: Ledger,
+    method: Method,
+    footage: Sequence[Footage],
+    name: str,
+    price: Price | None = None,
+) -> None:
+    """Evaluate what is missing under one progress bar; a sequence that fails is said at once."""
+    missing = ledger.missing(name)
+    chosen = [sequence for sequence in footage if sequence.name in missing]
+    with frame_bar(method.name, sum(len(sequence.images) for sequence in chosen)) as step:
+        for sequence in chosen:
+            try:
+                result = evaluate_sequence(method, sequence, price, step)
+            except ClipError as error:
+                ledger.fail(name, sequence.name, str(error))
+                say(f"failed: {error}")
+                continue
+            for note in result.notes:
+                if note not in ledger.notes:
+                    say(f"note: {note}")
+            ledger.add(name, result)
+
+
+def finish(ledger: Ledger, out: Path | None, json: Path | None) -> None:
+    """Files first, then the table, then what failed and the exit code."""
+    ledger.write()
+    document = ledger.document()
+    if out is not None:
+        write_plots(out, document.to_json())
+    if json is not None and not ledger.copies:
+        document.write(json)
+    show(document)
+    if out is not None:
+        say(f"plots, boxes, times and figures: {out}")
+    for reason in ledger.failed.values():
+        say(f"failed: {reason}")
+    if ledger.failed:
+        raise typer.Exit(1)
 
 
 def settings(opened: Opened, frames: int | None, prices: str) -> dict[str, Any]:
@@ -118,51 +165,19 @@ def settings(opened: Opened, frames: int | None, prices: str) -> dict[str, Any]:
     }
 
 
-def show(document: Mapping[str, Any]) -> None:
-    """Print a row for each sequence, the mean, and a mean row for each baseline."""
-    columns = {**COLUMNS, **(ENERGY if document["mean"]["energy_mj"] is not None else {})}
-    title = f"{document['method']}, {document['backend']} backend"
-    table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("sequence", no_wrap=True)
-    for heading in ("n", *(heading for heading, _ in columns.values())):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for name, figures in document["sequences"].items():
-        table.add_row(name, str(figures["frames"]), *_cells(figures, columns))
-    table.add_section()
-    table.add_row("mean", "", *_cells(document["mean"], columns), style="bold")
-    for name, found in document["baselines"].items():
-        table.add_row(f"{name} (mean)", "", *_cells(found["mean"], columns))
-    tables.console.print(table)
-    console.print(CAPTION, markup=False, highlight=False)
-    if document["mean"]["energy_mj"] is None:
-        console.print(
-            f"energy: backend {document['backend']} counts no operations; "
-            "--backend integer adds energy a frame",
-            markup=False,
-            highlight=False,
-        )
+def say(line: str) -> None:
+    """A line beside the tables."""
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _cells(figures: Mapping[str, Any], columns: Columns) -> list[str]:
-    shown = ((figures[key], form) for key, (_, form) in columns.items())
-    return ["" if value is None else format(value, form) for value, form in shown]
-
-
-def write_folder(
-    folder: Path, document: Mapping[str, Any], results: Mapping[str, Sequence[SequenceResult]]
-) -> None:
-    """``evaluation.json``, ``plots.html``, ``plots.png`` if possible, ``boxes/METHOD/NAME.txt``."""
+def write_plots(folder: Path, document: dict[str, Any]) -> None:
+    """``plots.html``, and ``plots.png`` if possible."""
+    if document["mean"] is None or document["mean"]["success_auc"] is None:
+        return
     from spiketrack.tracking.plots import write_html, write_png  # plotly loads slowly
 
-    write_json(folder / "evaluation.json", document)
     write_html(document, folder / "plots.html")
     try:
         write_png(document, folder / "plots.png")
     except MissingDependency as reason:
-        console.print(str(reason), markup=False, highlight=False)
-    for method, found in results.items():
-        home = folder / "boxes" / method
-        home.mkdir(parents=True)
-        for result in found:
-            boxes = [Box(*row) for row in result.boxes.tolist()]
-            write_otb(home / f"{result.sequence.name}.txt", boxes)
+        say(str(reason))

@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from spiketrack.documents.base import Count, Digest, Document, Number, Part, Share, Sparse
+from spiketrack.documents.base import Count, Digest, Document, Number, Part, Share
 from spiketrack.documents.network import SizesPart, TrackerPart
 
 Rate = Annotated[float, Field(ge=0)]
@@ -49,45 +49,57 @@ class TrackDocument(Document):
 
 
 class ScoresPart(Part):
-    """Figures, 0..1, curves at the document's thresholds; millijoules a frame where counted."""
+    """Figures, 0..1, curves at the document's thresholds, all null where nothing was scored.
 
-    success_auc: Share
-    precision_20: Share
-    normalised_precision: Share
-    ao: Share
-    sr50: Share
-    sr75: Share
-    success_curve: tuple[Share, ...]
-    precision_curve: tuple[Share, ...]
-    normalised_curve: tuple[Share, ...]
+    ``normalised_precision_20``: at the threshold 0.20; ``normalised_precision_auc``: mean over
+    0..0.5. Millijoules a frame where operations were counted.
+    """
+
+    success_auc: Share | None
+    precision_20: Share | None
+    normalised_precision_20: Share | None
+    normalised_precision_auc: Share | None
+    ao: Share | None
+    sr50: Share | None
+    sr75: Share | None
+    success_curve: tuple[Share, ...] | None
+    precision_curve: tuple[Share, ...] | None
+    normalised_curve: tuple[Share, ...] | None
     fps: Rate
     energy_mj: Rate | None
     template_mj: Rate | None
 
 
 class SequencePart(ScoresPart):
-    """Figures of one sequence; ``scored``: frames with a visible target."""
+    """Figures of one sequence.
+
+    ``frames``: tracked ones, all but the first; ``scored``: frames with a visible target, and
+    ``scored_later``: those of them after the first; ``notes``: what was odd about it.
+    """
 
     layout: str
     frames: Count
     scored: Count
+    scored_later: Count
     seconds: Rate
+    notes: tuple[str, ...]
 
 
 class PooledPart(Part):
-    """Over all frames together, as GOT-10k reports."""
+    """Over all frames together, as GOT-10k reports; null where nothing was scored."""
 
-    ao: Share
-    sr50: Share
-    sr75: Share
+    ao: Share | None
+    sr50: Share | None
+    sr75: Share | None
 
 
 class FiguresPart(Part):
-    """One method on all sequences."""
+    """One method: what it reached, and NAME → reason of the sequences that failed."""
 
-    mean: ScoresPart
+    mean: ScoresPart | None
     pooled: PooledPart
     sequences: dict[str, SequencePart]
+    failed: dict[str, str]
 
 
 class Thresholds(Part):
@@ -98,26 +110,46 @@ class Thresholds(Part):
     normalised: tuple[float, ...]
 
 
-class EvaluationDocument(Document, Sparse):
-    """A network on benchmark sequences, beside OpenCV's trackers."""
+class EvaluationDocument(Document):
+    """A network on benchmark sequences, beside OpenCV's trackers; written as they are won.
+
+    ``planned``: names of all sequences; ``notes``: what was left out; ``footage``: the folder.
+    """
 
     REMEDY: ClassVar[str] = "write it with spiketrack evaluate --json"
 
     schema_id: Literal["spiketrack.evaluation"] = Field(
         default="spiketrack.evaluation", alias="schema"
     )
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     method: str
     backend: str | None = None
     network: SizesPart | None = None
     tracker: TrackerPart | None = None
     frames_limit: Count | None = None
     prices: str | None = None
-    mean: ScoresPart
+    footage: str | None = None
+    planned: tuple[str, ...]
+    notes: tuple[str, ...]
+    mean: ScoresPart | None
     pooled: PooledPart
     sequences: dict[str, SequencePart]
+    failed: dict[str, str]
     thresholds: Thresholds
     baselines: dict[str, FiguresPart]
     opencv: str
     network_digest: Digest | None = None
     checkpoint_sha256: Digest | None = None
+
+    @property
+    def methods(self) -> dict[str, FiguresPart]:
+        """The network's figures and the baselines'."""
+        own = FiguresPart(
+            mean=self.mean, pooled=self.pooled, sequences=self.sequences, failed=self.failed
+        )
+        return {self.method: own, **self.baselines}
+
+    @property
+    def complete(self) -> bool:
+        """Whether every method scored every sequence."""
+        return all(set(part.sequences) == set(self.planned) for part in self.methods.values())

@@ -1,16 +1,8 @@
-"""Run a tracker over benchmark sequences and score it.
+"""Run trackers over benchmark sequences and score them, one sequence at a time.
 
-The JSON written by ``report`` has ``schema`` = "spiketrack.evaluation" and ``version`` = 1:
-
-    method       name of what was evaluated; with the command line's settings beside it
-    mean         success_auc, precision_20, normalised_precision, ao, sr50, sr75: means over the
-                 sequences; success_curve, precision_curve, normalised_curve at ``thresholds``;
-                 fps; energy_mj of a frame's search and template_mj, the template encodings
-                 spread over the frames (null where the backend counts no operations)
-    pooled       ao, sr50, sr75 over all frames together, as GOT-10k's toolkit reports them
-    sequences    NAME → the same keys as ``mean``, and layout, frames (tracked), scored, seconds
-    thresholds   success (IoU), precision (pixels), normalised
-    baselines    NAME → mean, pooled, sequences of an OpenCV tracker on the same frames
+The document of it, schema ``spiketrack.evaluation``, is ``documents.tracking.EvaluationDocument``:
+means over the sequences (``mean``), over all frames together as GOT-10k's toolkit reports them
+(``pooled``), figures and curves of each sequence, and what failed with its reason.
 """
 
 from __future__ import annotations
@@ -26,6 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketrack.config import TrackerConfig
+from spiketrack.documents.tracking import (
+    EvaluationDocument,
+    FiguresPart,
+    PooledPart,
+    ScoresPart,
+    SequencePart,
+    Thresholds,
+)
 from spiketrack.errors import ClipError
 from spiketrack.inference import Inference, Simulator
 from spiketrack.tracking.metrics import (
@@ -41,13 +41,19 @@ from spiketrack.tracking.tracker import Tracker, follow
 from spiketrack.video.boxes import Box
 from spiketrack.video.footage import Frame
 
-SCHEMA = "spiketrack.evaluation"
-VERSION = 1
 MJ = 1e-9  # millijoules in a picojoule
+POOLED = ("ao", "sr50", "sr75")
+SCORES = tuple(one.name for one in dataclasses.fields(Scores))
 
 Operations = Mapping[str, NDArray[np.int64]]
 Price = Callable[[Operations], float]
 Step = Callable[[], None]
+Outcomes = dict[str, SequencePart]
+THRESHOLDS = Thresholds(
+    success=tuple(IOU_THRESHOLDS.round(2).tolist()),
+    precision=tuple(PIXEL_THRESHOLDS.tolist()),
+    normalised=tuple(NORMALISED_THRESHOLDS.round(2).tolist()),
+)
 
 
 class Method(Protocol):
@@ -102,19 +108,27 @@ class Energy:
 
 @dataclass(frozen=True)
 class SequenceResult:
-    """One sequence: boxes found (N, 4), frame size, figures, seconds, energy a frame."""
+    """One sequence: boxes found (N, 4), frame size, figures (None where the labels hold the first
+    frame alone), seconds of each frame, energy a frame, what was odd.
+    """
 
     sequence: Sequence
     boxes: NDArray[np.float64]
     size: tuple[int, int]
-    scores: Scores
-    seconds: float
+    scores: Scores | None
+    times: tuple[float, ...]
     energy: Energy | None
+    notes: tuple[str, ...] = ()
 
     @property
     def frames(self) -> int:
         """Frames after the first."""
         return len(self.boxes) - 1
+
+    @property
+    def seconds(self) -> float:
+        """Of all frames, reading included."""
+        return sum(self.times)
 
     @property
     def fps(self) -> float:
@@ -130,25 +144,30 @@ def evaluate_sequence(
     ``price`` turns operation counts into picojoules. ``ClipError`` names the sequence.
     """
     found: list[Box] = []
+    times: list[float] = []
+    notes: list[str] = []
     size = (0, 0)
-    start = time.perf_counter()
 
     def frames() -> Iterator[Frame]:
         nonlocal size
-        for frame in sequence.frames():
+        for frame in sequence.frames(notes):
             size = (frame.shape[1], frame.shape[0])
             yield frame
 
     try:
+        start = time.perf_counter()
         for box in method.follow(frames(), sequence.start):
             found.append(box)
+            times.append(time.perf_counter() - start)
             step()
-        seconds = time.perf_counter() - start
+            start = time.perf_counter()
         boxes = np.array([box.as_tuple() for box in found])
-        scores = score(boxes, sequence.boxes, sequence.visible, size)
-    except ClipError as error:
-        raise ClipError(f"{sequence.name}: {error}") from error
-    return SequenceResult(sequence, boxes, size, scores, seconds, energy(method, price))
+        truth, visible = sequence.boxes, sequence.visible
+        scores = score(boxes, truth, visible, size) if sequence.labelled else None
+    except (ClipError, cv2.error) as error:
+        raise ClipError(f"{sequence.name}: {' '.join(str(error).split())}") from error
+    said = (*sequence.notes, *notes)
+    return SequenceResult(sequence, boxes, size, scores, tuple(times), energy(method, price), said)
 
 
 def energy(method: Method, price: Price | None) -> Energy | None:
@@ -160,64 +179,83 @@ def energy(method: Method, price: Price | None) -> Energy | None:
     return Energy(search, template)
 
 
-def report(
-    method: str,
-    results: list[SequenceResult],
-    settings: Mapping[str, Any] | None = None,
-    baselines: Mapping[str, list[SequenceResult]] | None = None,
-) -> dict[str, Any]:
-    """The JSON document that this module's docstring describes."""
-    return {
-        "schema": SCHEMA,
-        "version": VERSION,
-        "method": method,
-        **(settings or {}),
-        **_figures(results),
-        "thresholds": {
-            "success": IOU_THRESHOLDS.round(2).tolist(),
-            "precision": PIXEL_THRESHOLDS.tolist(),
-            "normalised": NORMALISED_THRESHOLDS.round(2).tolist(),
-        },
-        "baselines": {name: _figures(found) for name, found in (baselines or {}).items()},
-        "opencv": cv2.__version__,
-    }
+def outcome(result: SequenceResult) -> SequencePart:
+    """A sequence's part of the document."""
+    found, spent = result.scores, result.energy
+    figures = dict.fromkeys(SCORES) if found is None else dataclasses.asdict(found)
+    visible = result.sequence.visible & result.sequence.labelled
+    return SequencePart(
+        **figures,
+        layout=result.sequence.layout,
+        frames=result.frames,
+        scored=int(visible.sum()),
+        scored_later=int(visible[1:].sum()),
+        seconds=result.seconds,
+        fps=result.fps,
+        energy_mj=None if spent is None else spent.search,
+        template_mj=None if spent is None else spent.template,
+        notes=result.notes,
+    )
 
 
-def _figures(results: list[SequenceResult]) -> dict[str, Any]:
-    mean = dataclasses.asdict(mean_scores([r.scores for r in results]))
-    mean["fps"] = sum(r.frames for r in results) / sum(r.seconds for r in results)
-    return {
-        "mean": mean | _energies([r.energy for r in results]),
-        "pooled": pooled(results),
-        "sequences": {r.sequence.name: _one(r) for r in results},
-    }
+def figures(found: Outcomes, failed: Mapping[str, str]) -> FiguresPart:
+    """What one method reached on all its sequences."""
+    return FiguresPart(
+        mean=_mean(found), pooled=_pooled(found), sequences=found, failed=dict(failed)
+    )
 
 
-def _one(result: SequenceResult) -> dict[str, Any]:
-    return {
-        **dataclasses.asdict(result.scores),
-        "layout": result.sequence.layout,
-        "frames": result.frames,
-        "scored": int(result.sequence.visible.sum()),
-        "seconds": result.seconds,
-        "fps": result.fps,
-        **_energies([result.energy]),
-    }
+def _mean(found: Outcomes) -> ScoresPart | None:
+    parts = list(found.values())
+    if not parts:
+        return None
+    scored = [p for p in parts if p.success_auc is not None]
+    means: dict[str, Any] = dict.fromkeys(SCORES)
+    if scored:
+        whole = [Scores(**{name: getattr(p, name) for name in SCORES}) for p in scored]
+        means = dataclasses.asdict(mean_scores(whole))
+    fps = sum(p.frames for p in parts) / sum(p.seconds for p in parts)
+    search, template = (
+        _mean_energy([getattr(p, name) for p in parts]) for name in ("energy_mj", "template_mj")
+    )
+    return ScoresPart(**means, fps=fps, energy_mj=search, template_mj=template)
 
 
-def _energies(found: list[Energy | None]) -> dict[str, float | None]:
-    known = [one for one in found if one is not None]
-    if len(known) < len(found):
-        return {"energy_mj": None, "template_mj": None}
-    search, template = np.mean([(one.search, one.template) for one in known], axis=0)
-    return {"energy_mj": float(search), "template_mj": float(template)}
+def _mean_energy(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if len(known) == len(values) else None
 
 
-def pooled(results: list[SequenceResult]) -> dict[str, float]:
+def _pooled(found: Outcomes) -> PooledPart:
     """AO and SR over the visible later frames of all sequences together, as GOT-10k reports."""
-    weights = [int(r.sequence.visible[1:].sum()) for r in results]
-    names = ("ao", "sr50", "sr75")
-    return {
-        name: float(np.average([getattr(r.scores, name) for r in results], weights=weights))
-        for name in names
-    }
+    parts = [part for part in found.values() if part.success_auc is not None]
+    weights = [part.scored_later for part in parts]
+    if not parts:
+        return PooledPart(**dict.fromkeys(POOLED))
+    return PooledPart(
+        **{n: float(np.average([getattr(p, n) for p in parts], weights=weights)) for n in POOLED}
+    )
+
+
+def document(
+    method: str,
+    methods: Mapping[str, FiguresPart],
+    planned: Iterable[str],
+    settings: Mapping[str, Any] | None = None,
+    notes: Iterable[str] = (),
+) -> EvaluationDocument:
+    """The whole of it; ``methods`` holds ``method`` itself and the baselines."""
+    own = methods[method]
+    return EvaluationDocument(
+        method=method,
+        **(settings or {}),
+        planned=tuple(planned),
+        notes=tuple(notes),
+        mean=own.mean,
+        pooled=own.pooled,
+        sequences=own.sequences,
+        failed=own.failed,
+        thresholds=THRESHOLDS,
+        baselines={name: part for name, part in methods.items() if name != method},
+        opencv=cv2.__version__,
+    )

@@ -22,6 +22,7 @@ IOU_THRESHOLDS: Floats = np.linspace(0, 1, 21)  # OTB: 0, 0.05 … 1
 PIXEL_THRESHOLDS: Floats = np.arange(51.0)  # OTB: 0 … 50 pixels
 NORMALISED_THRESHOLDS: Floats = np.linspace(0, 0.5, 51)  # LaSOT, TrackingNet: 0, 0.01 … 0.5
 PRECISION_PIXELS = 20
+NORMALISED_AT = 20  # the index of 0.20, where OSTrack's and SpikeTrack's tools read the curve
 
 
 @dataclass(frozen=True)
@@ -30,14 +31,16 @@ class Scores:
 
     ``success_auc``: mean of ``success_curve``, share of frames with IoU > threshold;
     ``precision_20``: share of frames whose centre is at most 20 pixels off;
-    ``normalised_precision``: mean over 0..0.5 of the share of frames whose centre error, divided
-    by the target's width and height, is at most the threshold; ``ao``, ``sr50``, ``sr75``: mean
-    IoU, share of IoU > 0.5 and > 0.75, without the first frame.
+    ``normalised_precision_20``: share of frames whose centre error, divided by the target's width
+    and height, is at most 0.20, which is what tables on LaSOT and TrackingNet give;
+    ``normalised_precision_auc``: mean of that share over the thresholds 0..0.5; ``ao``, ``sr50``,
+    ``sr75``: mean IoU, share of IoU > 0.5 and > 0.75, without the first frame.
     """
 
     success_auc: float
     precision_20: float
-    normalised_precision: float
+    normalised_precision_20: float
+    normalised_precision_auc: float
     ao: float
     sr50: float
     sr75: float
@@ -107,7 +110,8 @@ def score(
     return Scores(
         success_auc=float(success.mean()),
         precision_20=float(precision[PRECISION_PIXELS]),
-        normalised_precision=float(normalised.mean()),
+        normalised_precision_20=float(normalised[NORMALISED_AT]),
+        normalised_precision_auc=float(normalised.mean()),
         ao=float(ious.mean()),
         sr50=float((ious > 0.5).mean()),
         sr75=float((ious > 0.75).mean()),

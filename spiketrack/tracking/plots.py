@@ -36,10 +36,10 @@ PANELS = (
     Panel("precision_curve", "precision_20", PIXEL_THRESHOLDS, "pixels", "Precision (at 20 px)"),
     Panel(
         "normalised_curve",
-        "normalised_precision",
+        "normalised_precision_20",
         NORMALISED_THRESHOLDS,
         "share of the target's size",
-        "Normalised precision (AUC)",
+        "Normalised precision (at 0.20)",
     ),
 )
 COLOURS = ("#0b6e99", "#d9730d", "#448361", "#9065b0", "#c14c8a", "#787774")

@@ -51,13 +51,13 @@ def clip(tmp_path: Path) -> Path:
     return write_video(tmp_path / "patch.avi", FRAMES)
 
 
-def invoke(*arguments: object) -> str:
+def invoke(*arguments: object, code: int = 0) -> str:
     """Run a command of a program with both; its errors pass through."""
     app = typer.Typer()
     app.command()(track)
     app.command()(evaluate)
     result = CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == code, result.output
     return result.output
 
 
@@ -352,6 +352,43 @@ def test_an_export_folder(tmp_path: Path, checkpoint: str, clip: Path) -> None:
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
     with pytest.raises(SpikeTrackError, match="is an export folder; give a checkpoint"):
         invoke("track", tmp_path / "tiny", *arguments, "--backend", "float")
+
+
+def test_one_bad_sequence_leaves_the_others(
+    tmp_path: Path, checkpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An unreadable frame, no visible target, labels that do not fit: named, kept, gone on with."""
+    monkeypatch.setattr(evaluation_plots, "write_png", lambda document, path: None)
+    for name in "ABCD":
+        write_otb(tmp_path / "otb" / name, FRAMES, BOXES)
+    frame = tmp_path / "otb" / "B" / "img" / "0003.png"
+    whole = frame.read_bytes()
+    frame.write_bytes(b"")
+    labels = tmp_path / "otb" / "C" / "groundtruth_rect.txt"
+    labels.write_text(labels.read_text().partition("\n")[0] + "\n1,1,0,0" * 7 + "\n")
+    (tmp_path / "otb" / "D" / "groundtruth_rect.txt").write_text("1,2,3,4\n" * 3)
+    out, figures = tmp_path / "run", tmp_path / "run.json"
+    arguments = ("evaluate", checkpoint, tmp_path / "otb", "--out", out, "--json", figures)
+    output = invoke(*arguments, code=1)
+    written = json.loads(figures.read_text())
+    assert written == json.loads((out / "evaluation.json").read_text())
+    assert (list(written["sequences"]), written["planned"]) == (["A"], ["A", "B", "C", "D"])
+    assert "mean (1 of 4)" in output
+    assert "0003.png: unreadable frame" in written["failed"]["B"]
+    assert "C: no frame after the first has a visible target" in written["failed"]["C"]
+    assert "D/groundtruth_rect.txt: 3 boxes for 8 frames" in written["failed"]["D"]
+    for reason in written["failed"].values():
+        assert f"failed: {reason}" in output
+    seconds = written["sequences"]["A"]["seconds"]
+    frame.write_bytes(whole)
+    output = invoke(*arguments, code=1)
+    assert "going on; 1 of 4 sequences are there" in output
+    again = json.loads(figures.read_text())
+    assert list(again["sequences"]) == ["A", "B"]
+    assert again["sequences"]["A"]["seconds"] == seconds
+    assert list(again["failed"]) == ["C", "D"]
+    with pytest.raises(SpikeTrackError, match="unfinished evaluation with another frames_limit"):
+        invoke(*arguments, "--frames", 2)
 
 
 def test_evaluate_command(tmp_path: Path, checkpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:

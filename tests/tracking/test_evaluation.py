@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import re
@@ -16,16 +17,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.synthetic_clips import moving_patch, write_images, write_otb
 
-from spiketrack.commands.evaluate import show
+from spiketrack.commands.evaluation_table import show
 from spiketrack.config import NetworkConfig, TrackerConfig
-from spiketrack.errors import ClipError, ConfigError, MissingDependency
+from spiketrack.documents.tracking import EvaluationDocument
+from spiketrack.errors import ClipError, ConfigError, MissingDependency, SpikeTrackError
+from spiketrack.files import atomic_folder
 from spiketrack.inference import Crop, Inference, Maps, SimulatorBase, Trace
+from spiketrack.ownership import EVALUATION
 from spiketrack.tracking import metrics, otb
 from spiketrack.tracking import plots as evaluation_plots
 from spiketrack.tracking.baselines import Baseline, parse_baselines
-from spiketrack.tracking.evaluation import NetworkMethod, evaluate_sequence, report
-from spiketrack.tracking.sequences import find_sequences
-from spiketrack.video.boxes import Box, iou
+from spiketrack.tracking.evaluation import NetworkMethod, evaluate_sequence
+from spiketrack.tracking.ledger import Ledger, unfinished
+from spiketrack.tracking.sequences import Sequence, find_sequences
+from spiketrack.video.boxes import Box, iou, read_rectangles
 from spiketrack.video.footage import Frame
 
 FRAMES, BOXES = moving_patch(8)
@@ -89,6 +94,24 @@ def test_normalised_precision_worked_example() -> None:
     curve = metrics.error_curve(np.array([0.2 - 1e-9]), metrics.NORMALISED_THRESHOLDS)
     assert curve.mean() == pytest.approx(31 / 51)
     assert metrics.normalised_errors(array((3, 16, 10, 40)), truth) == pytest.approx([0.5])
+
+
+def test_normalised_precision_has_two_figures() -> None:
+    """Errors of 0.1, 0.2 (rounded down), 0.21 and 0.6 widths: half within 0.20; worked mean."""
+    truth = array(*[(0, 0, 100, 40)] * 4)
+    found = array((10, 0, 100, 40), (20 - 1e-9, 0, 100, 40), (21, 0, 100, 40), (60, 0, 100, 40))
+    scores = metrics.score(found, truth, everywhere(4), (500, 500))
+    assert scores.normalised_precision_20 == 0.5
+    assert scores.normalised_precision_auc == pytest.approx((41 + 31 + 30 + 0) / 4 / 51, abs=6e-3)
+    assert scores.normalised_curve[20] == scores.normalised_precision_20
+
+
+@pytest.mark.parametrize(("iou", "sr50", "sr75"), [(0.72, 1, 0), (0.76, 1, 1), (0.49, 0, 0)])
+def test_success_rates_start_above_their_thresholds(iou: float, sr50: int, sr75: int) -> None:
+    truth = array((0, 0, 100, 100), (0, 0, 100, 100))
+    found = array((0, 0, 100, 100), (0, 0, 100, 100 * iou))
+    scores = metrics.score(found, truth, everywhere(2), (500, 500))
+    assert (scores.ao, scores.sr50, scores.sr75) == (pytest.approx(iou), sr50, sr75)
 
 
 def test_ao_and_sr_leave_the_first_frame_out() -> None:
@@ -253,30 +276,94 @@ def test_perfect_boxes(tmp_path: Path) -> None:
     (only,) = find_sequences(write_otb(tmp_path / "Patch", FRAMES, BOXES))
     steps: list[None] = []
     result = evaluate_sequence(Recited(BOXES), only, step=lambda: steps.append(None))
+    assert result.scores is not None
     assert result.scores.success_auc == pytest.approx(20 / 21)
-    assert result.scores.ao == result.scores.sr75 == result.scores.normalised_precision == 1
+    assert result.scores.ao == result.scores.sr75 == result.scores.normalised_precision_20 == 1
     assert (result.frames, result.size, len(steps)) == (7, (96, 72), 8)
     assert result.energy is None
 
 
-def test_report_is_json_with_documented_keys(tmp_path: Path) -> None:
+def evaluated(
+    found: list[Sequence], boxes: dict[str, list[Box]], settings: dict[str, Any] | None = None
+) -> EvaluationDocument:
+    """Prepared boxes of several methods, the first being the network's."""
+    ledger = Ledger(boxes, [s.name for s in found], settings or {})
+    for method, recited in boxes.items():
+        for sequence in found:
+            ledger.add(method, evaluate_sequence(Recited(recited), sequence))
+    return ledger.document()
+
+
+def test_document_of_two_methods(tmp_path: Path) -> None:
     write_otb(tmp_path / "A", FRAMES, BOXES)
     write_otb(tmp_path / "B", FRAMES[:4], BOXES[:4])
     found = find_sequences(tmp_path)
-    good = [evaluate_sequence(Recited(BOXES), s) for s in found]
-    lost = [evaluate_sequence(Recited([BOXES[0]] * 8), s) for s in found]
-    document = json.loads(json.dumps(report("net", lost, {"backend": "float"}, {"mil": good})))
-    assert (document["schema"], document["version"]) == ("spiketrack.evaluation", 1)
-    assert set(document["sequences"]) == {"A", "B"}
-    a, b = (document["sequences"][name] for name in "AB")
-    assert document["mean"]["success_auc"] == pytest.approx(
-        (a["success_auc"] + b["success_auc"]) / 2
-    )
-    assert document["pooled"]["ao"] == pytest.approx((7 * a["ao"] + 3 * b["ao"]) / 10)
-    assert document["baselines"]["mil"]["mean"]["ao"] == 1
-    assert document["mean"]["energy_mj"] is None
-    assert len(document["thresholds"]["success"]) == len(a["success_curve"]) == 21
-    assert (a["frames"], a["scored"], a["layout"]) == (7, 8, "OTB")
+    document = evaluated(found, {"net": [BOXES[0]] * 8, "mil": BOXES}, {"backend": "float"})
+    document.write(tmp_path / "e.json")
+    assert EvaluationDocument.read(tmp_path / "e.json") == document
+    plain = json.loads((tmp_path / "e.json").read_text())
+    assert (plain["schema"], plain["version"]) == ("spiketrack.evaluation", 2)
+    a, b = (plain["sequences"][name] for name in "AB")
+    assert plain["mean"]["success_auc"] == pytest.approx((a["success_auc"] + b["success_auc"]) / 2)
+    assert plain["pooled"]["ao"] == pytest.approx((7 * a["ao"] + 3 * b["ao"]) / 10)
+    assert plain["baselines"]["mil"]["mean"]["ao"] == 1
+    assert plain["mean"]["energy_mj"] is None
+    assert len(plain["thresholds"]["success"]) == len(a["success_curve"]) == 21
+    assert (a["frames"], a["scored"], a["scored_later"], a["layout"]) == (7, 8, 7, "OTB")
+    assert document.complete
+
+
+def test_what_is_won_is_written_and_gone_on_with(tmp_path: Path) -> None:
+    for name in ("A", "B"):
+        write_otb(tmp_path / "otb" / name, FRAMES, BOXES)
+    first, second = find_sequences(tmp_path / "otb")
+    out, about = tmp_path / "out", {"backend": "float", "frames_limit": 7}
+    anew = functools.partial(atomic_folder, kind=EVALUATION)
+    begun = Ledger(["net"], ["A", "B"], about)
+    begun.into(out, anew)
+    assert not out.exists()
+    begun.add("net", evaluate_sequence(Recited(BOXES), first))
+    assert sorted(p.relative_to(out).as_posix() for p in out.rglob("*.*")) == [
+        "boxes/net/A.txt", "evaluation.json", "times/net/A.txt",
+    ]  # fmt: skip
+    assert read_rectangles(out / "boxes" / "net" / "A.txt") == BOXES
+    assert len((out / "times" / "net" / "A.txt").read_text().split()) == 8
+    assert EVALUATION.obstacle(out) == ""
+    begun.fail("net", "B", "B: unreadable")
+    begun.write()
+    earlier = unfinished(out)
+    assert earlier is not None
+    assert earlier.failed == {"B": "B: unreadable"}
+    later = Ledger(["net"], ["A", "B"], about)
+    later.go_on(earlier)
+    later.into(out, None)
+    assert later.missing("net") == {"B"}
+    later.add("net", evaluate_sequence(Recited(BOXES), second))
+    assert unfinished(out) is None
+    written = EvaluationDocument.read(out / "evaluation.json")
+    assert (list(written.sequences), written.failed) == (["A", "B"], {})
+    assert written.sequences["A"] == earlier.sequences["A"]
+    other = Ledger(["net"], ["A", "B"], {**about, "frames_limit": 3})
+    with pytest.raises(SpikeTrackError, match="an unfinished evaluation with another frames_limit"):
+        other.go_on(earlier)
+
+
+def test_first_box_alone_is_tracked_and_handed_in(tmp_path: Path) -> None:
+    """GOT-10k's server takes NAME/NAME_001.txt and NAME_time.txt."""
+    folder = write_images(tmp_path / "got" / "GOT-10k_Test_000001", FRAMES)
+    write_rows(folder / "groundtruth.txt", BOXES[:1])
+    (only,) = find_sequences(tmp_path / "got")
+    ledger = Ledger(["net"], [only.name], {})
+    ledger.into(tmp_path / "out", functools.partial(atomic_folder, kind=EVALUATION))
+    ledger.add("net", evaluate_sequence(Recited(BOXES), only))
+    home = tmp_path / "out" / "got10k" / "net" / only.name
+    assert len((home / f"{only.name}_time.txt").read_text().splitlines()) == 8
+    rows = (home / f"{only.name}_001.txt").read_text().splitlines()
+    assert (len(rows), rows[0]) == (8, "11.0000,21.0000,20.0000,16.0000")
+    part = ledger.document().sequences[only.name]
+    assert (part.frames, part.scored, part.success_auc, part.ao) == (7, 0, None, None)
+    assert ledger.document().mean is not None
+    assert EVALUATION.obstacle(tmp_path / "out") == ""
 
 
 def test_errors_name_the_sequence(tmp_path: Path) -> None:
@@ -312,11 +399,14 @@ def test_energy_a_frame(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert method.tally.template["layer"].tolist() == [10, 0]
     assert result.energy is not None
     assert (result.energy.search, result.energy.template) == pytest.approx((3, 10 / 7))
-    figures = report("net", [result], {"backend": "integer"})
+    ledger = Ledger(["net"], ["Patch"], {"backend": "integer"})
+    ledger.add("net", result)
+    figures = ledger.document()
     show(figures)
     assert re.search(r"\+T mJ.*Patch .* 3\.0000\s+1\.4286", capsys.readouterr().out, re.DOTALL)
-    assert figures["mean"]["energy_mj"] == figures["sequences"]["Patch"]["energy_mj"]
-    assert figures["mean"]["template_mj"] == pytest.approx(10 / 7)
+    assert figures.mean is not None
+    assert figures.mean.energy_mj == figures.sequences["Patch"].energy_mj
+    assert figures.mean.template_mj == pytest.approx(10 / 7)
     assert evaluate_sequence(method, only).energy is None
 
 
@@ -326,6 +416,7 @@ def test_energy_a_frame(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
 def test_mil_follows_a_patch(tmp_path: Path) -> None:
     (only,) = find_sequences(write_otb(tmp_path / "Patch", FRAMES, BOXES))
     result = evaluate_sequence(Baseline("mil"), only)
+    assert result.scores is not None
     assert result.scores.precision_20 == 1
     assert result.boxes[0].tolist() == [10, 20, 20, 16]
 
@@ -356,9 +447,8 @@ def test_baseline_names() -> None:
 
 
 def document(tmp_path: Path) -> dict[str, Any]:
-    (only,) = find_sequences(write_otb(tmp_path / "Patch", FRAMES, BOXES))
-    good = [evaluate_sequence(Recited(BOXES), only)]
-    return report("net", [evaluate_sequence(Recited([BOXES[0]] * 8), only)], {}, {"mil": good})
+    found = find_sequences(write_otb(tmp_path / "Patch", FRAMES, BOXES))
+    return evaluated(found, {"net": [BOXES[0]] * 8, "mil": BOXES}).to_json()
 
 
 def test_plots(tmp_path: Path) -> None:

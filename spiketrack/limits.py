@@ -12,4 +12,5 @@ MEMORY_BITS = 16  # kv is at most 16 P^2: 14 bits unsigned at P = 24; two 8-bit 
 MAX_COUNT = 4  # D = 4 virtual sub-steps, or a graded payload 0..4
 HEADS = 8  # fixed by the published architecture
 MAX_STEPS = 3  # a population has three decays
+MAX_DELAY = 62  # time steps that a synapse can delay a message; Loihi, lava-dl
 PIXEL_MAX = 255  # of a crop; the image layer reads pixels as graded spikes of 8 bits

@@ -22,11 +22,35 @@ import math
 from dataclasses import dataclass
 
 from spiketrack.deploy.chip.reach import Block
-from spiketrack.deploy.chip.requirements import NEEDS, WIRING, Need, Synapses
-from spiketrack.integer.graph import Graph, Node
+from spiketrack.deploy.chip.requirements import (
+    NEEDS,
+    RELAYS,
+    VOTES,
+    WHOLE,
+    WIRING,
+    Need,
+    Synapses,
+)
+from spiketrack.integer.graph import COUNT, MEMBRANE, Graph, Node
 from spiketrack.limits import POTENTIAL_BITS
 
 RELAY, READOUT = "relay", "readout"  # beside the kinds that needs name
+COUNT_BITS = 3  # 0..4
+
+
+@dataclass(frozen=True)
+class Sends:
+    """Time steps at which a layer sends: first + stride · t + i for t < times, i < parts.
+
+    ``part``: what it sends in step i; see ``requirements.py``. With binary spikes of whole maps
+    there are four parts, part i a spike of each neuron whose count exceeds i.
+    """
+
+    first: int = 0
+    times: int = 1
+    parts: int = 1
+    part: str = WHOLE
+    binary: bool = False
 
 
 @dataclass(frozen=True)
@@ -37,6 +61,13 @@ class Layer:
     network step takes; ``state_bits`` of a neuron; ``channel_bits`` (biases, exponents) of a
     channel; ``fixed_bits`` (thresholds, tables) once a core; ``waits`` for the last step of its
     sources; ``host``: the host reads it.
+
+    ``nodes``: the node of the graph that the neurons stand for, then those folded into it; empty
+    for relays that only keep time. ``rule``: their program; ``signal``: what they send, counts or
+    24-bit membranes; ``table``: the gate whose weights they send. ``first`` and ``stride``: they
+    fire in the time steps first + stride · t of a frame, t < ``steps``; ``resets``: the last of
+    them clears their state; ``sends``: see ``Sends``; ``opens``: the step in which the first of
+    the counts that a gate keeps arrives.
     """
 
     name: str
@@ -51,6 +82,25 @@ class Layer:
     fixed_bits: int = 0
     waits: bool = False
     host: bool = False
+    nodes: tuple[str, ...] = ()
+    rule: str = RELAYS
+    signal: str = MEMBRANE
+    table: str = ""
+    first: int = 0
+    stride: int = 1
+    resets: bool = True
+    sends: Sends = Sends()
+    opens: int = 0
+
+    @property
+    def product(self) -> bool:
+        """Whether its neurons add up products of what arrives at their two ports."""
+        return self.ports == 2 and self.rule != VOTES
+
+    @property
+    def last(self) -> int:
+        """Time step, from the frame's first, in which the last of its network steps is done."""
+        return self.first + self.stride * (self.steps - 1)
 
     @property
     def neurons(self) -> int:
@@ -97,6 +147,9 @@ def _layer(graph: Graph, node: Node) -> Layer:
         fixed_bits=need.fixed_bits + _tables(graph, node),
         waits=need.waits,
         host=host,
+        nodes=need.nodes,
+        rule=need.rule,
+        signal=COUNT if graph.signal(node.name) == COUNT else MEMBRANE,
     )
 
 
@@ -132,4 +185,6 @@ def _gather(graph: Graph, node: Node) -> Need:
         kind=own.kind,
         waits=own.waits,
         shape=own.shape,
+        rule=own.rule,
+        nodes=(node.name, *(name for part in parts[1:] for name in part.nodes)),
     )

@@ -49,6 +49,14 @@ POPULATION, PRODUCT = "population", "product"
 EXPONENT_BITS = 8  # power of two of a channel's weights
 TABLE_BITS = 16  # an entry of the gate's exponential, at most 2^15
 
+# how a source sends what one connection needs: all neurons at once, one position or one key index
+# (channel modulo d) a time step, or the gate's weights, one network step a time step
+WHOLE, POSITIONS, KEYS, TABLE = "whole", "positions", "keys", "table"
+
+# what neurons do with what they accumulated: count thresholds, send it on, weigh steps by the
+# table of the exponential and send the weights, vote with such weights
+COUNTS, RELAYS, WEIGHS, VOTES = "counts", "relays", "weighs", "votes"
+
 
 @dataclass(frozen=True)
 class Synapses:
@@ -59,6 +67,11 @@ class Synapses:
     kernels; ``fixed_bits``: stored once a core; ``synapse_bits``: of one unrolled synapse;
     ``steps``: how often the source sends in a frame; ``thin``: one in so many of the neurons in
     reach has a synapse (matrix entries of one column, where axes tell the head alone).
+
+    ``node``: the node of the graph whose weights the synapses hold, empty for one-to-one synapses
+    of weight 1; ``port``: the accumulator that they end in; ``part``: what the source sends in one
+    time step; ``delay``: steps that a message waits beyond the one that it takes; ``tile``: which
+    copy of a tiled product the layer is.
     """
 
     source: str
@@ -68,6 +81,11 @@ class Synapses:
     steps: int
     fixed_bits: int = 0
     thin: int = 1
+    node: str = ""
+    port: int = 0
+    part: str = WHOLE
+    delay: int = 0
+    tile: int = 0
 
 
 @dataclass(frozen=True)
@@ -75,7 +93,8 @@ class Need:
     """What one node asks of the layer that hosts it; nodes folded into a layer add up.
 
     ``kind``: of the layer, empty for a relay; ``shape``: (C, H, W) in which its neurons stand,
-    None for the node's own; ``at_source``: a source and bits that are stored once a core there.
+    None for the node's own; ``at_source``: a source and bits that are stored once a core there;
+    ``rule``: the program of the neurons; ``nodes``: this node, then those folded into it.
     """
 
     synapses: tuple[Synapses, ...] = ()
@@ -88,6 +107,8 @@ class Need:
     waits: bool = False
     shape: Block | None = None
     at_source: tuple[str, int] = ("", 0)
+    rule: str = RELAYS
+    nodes: tuple[str, ...] = ()
 
 
 NEEDS: Registry[Callable[..., Need]] = Registry(
@@ -124,7 +145,9 @@ def _conv(node: Conv, graph: Graph) -> Need:
         window(width, 2, kernel_columns, node.stride, node.padding),
     )
     weights = sets * per_group * kernel_rows * kernel_columns * WEIGHT_BITS
-    link = Synapses(source.name, axes, weights, WEIGHT_BITS * sets, source.shape[0])
+    link = Synapses(
+        source.name, axes, weights, WEIGHT_BITS * sets, source.shape[0], node=node.name
+    )
     return Need((link,), channel_bits=sets * (POTENTIAL_BITS + EXPONENT_BITS))
 
 
@@ -141,7 +164,7 @@ def _neuron(node: Neuron, graph: Graph) -> Need:
     """Thresholds, reset and leaks are the same for the population."""
     fixed = (MAX_COUNT + 1) * POTENTIAL_BITS + len(node.decay) * DECAY_BITS
     source = graph[node.inputs[0]]
-    return Need((_one_to_one(node, source),), fixed_bits=fixed, kind=POPULATION)
+    return Need((_one_to_one(node, source),), fixed_bits=fixed, kind=POPULATION, rule=COUNTS)
 
 
 @NEEDS.register(Pool)
@@ -150,7 +173,10 @@ def _pool(node: Pool, graph: Graph) -> Need:
     channels, height, width = _chw(source)
     k = node.kernel
     axes = (same(channels, 0), window(height, 1, k, k, 0), window(width, 2, k, k, 0))
-    return Need((Synapses(source.name, axes, 0, WEIGHT_BITS, source.shape[0], WEIGHT_BITS),))
+    link = Synapses(
+        source.name, axes, 0, WEIGHT_BITS, source.shape[0], WEIGHT_BITS, node=node.name
+    )
+    return Need((link,))
 
 
 @NEEDS.register(Upsample)
@@ -164,7 +190,8 @@ def _upsample(node: Upsample, graph: Graph) -> Need:
         bilinear(width, 2, node.factor),
     )
     fixed = node.factor**2 * 4 * WEIGHT_BITS
-    return Need((Synapses(source.name, axes, 0, WEIGHT_BITS, source.shape[0], fixed),))
+    link = Synapses(source.name, axes, 0, WEIGHT_BITS, source.shape[0], fixed, node=node.name)
+    return Need((link,))
 
 
 @NEEDS.register(Read)
@@ -176,11 +203,13 @@ def _read(node: Read, graph: Graph) -> Need:
     axes = (grouped(channels, 0, 4 * d, d), same(height, 1), same(width, 2))
     if matrix.traits.given:
         bits = matrix.shape[0] * MEMORY_BITS
-        return Need((Synapses(query.name, axes, d * bits, bits, query.shape[0]),))
+        link = Synapses(query.name, axes, d * bits, bits, query.shape[0], node=node.name)
+        return Need((link,))
     rows = (grouped(channels, 0, 4 * d, d), whole(1), whole(4 * d))
+    one = (0, WEIGHT_BITS, query.shape[0], WEIGHT_BITS)
     links = (
-        Synapses(query.name, axes, 0, WEIGHT_BITS, query.shape[0], WEIGHT_BITS),
-        Synapses(matrix.name, rows, 0, WEIGHT_BITS, matrix.shape[0], WEIGHT_BITS, thin=4 * d),
+        Synapses(query.name, axes, *one, node=node.name, part=KEYS),
+        Synapses(matrix.name, rows, *one, thin=4 * d, node=node.name, port=1, part=KEYS),
     )
     return Need(links, ports=2, busy=d, kind=PRODUCT)
 
@@ -192,14 +221,14 @@ def _key_value(node: KeyValue, graph: Graph) -> Need:
     channels, height, width = _chw(key)
     d = channels // HEADS
     place = (whole(height), whole(width))
+    one = (0, WEIGHT_BITS, key.shape[0], WEIGHT_BITS)
+    across = grouped(4 * channels, 0, d, 4 * d)
     links = (
-        Synapses(key.name, (same(channels, 0), *place), 0, WEIGHT_BITS, key.shape[0], WEIGHT_BITS),
+        Synapses(key.name, (same(channels, 0), *place), *one, node=node.name, part=POSITIONS),
         Synapses(
-            value.name,
-            (grouped(4 * channels, 0, d, 4 * d), *place),
-            0, WEIGHT_BITS, value.shape[0], WEIGHT_BITS, thin=4 * d,
+            value.name, (across, *place), *one, thin=4 * d, node=node.name, port=1, part=POSITIONS
         ),
-    )  # fmt: skip
+    )
     rows = (channels, 1, 4 * d)  # d rows a head
     return Need(links, ports=2, busy=node.positions, kind=PRODUCT, shape=rows)
 
@@ -215,11 +244,16 @@ def _gate(node: Gate, graph: Graph) -> Need:
     rows = (whole(1), same(channels, 0), whole(1))
     links = (
         dataclasses.replace(_one_to_one(node, counts), steps=steps),
-        Synapses(logits.name, rows, 0, WEIGHT_BITS, steps, WEIGHT_BITS),
-    )
+        Synapses(
+            logits.name, rows, 0, WEIGHT_BITS, steps, WEIGHT_BITS,
+            node=node.name, port=1, part=TABLE,
+        ),
+    )  # fmt: skip
     held = steps * math.ceil(math.log2(MAX_COUNT + 1))
     table = (logits.name, node.table.size * TABLE_BITS)
-    return Need(links, 2, steps, held, kind=POPULATION, waits=True, at_source=table)
+    return Need(
+        links, 2, steps, held, kind=POPULATION, waits=True, at_source=table, rule=VOTES
+    )
 
 
 @WIRING.register(PositionsAsChannels)

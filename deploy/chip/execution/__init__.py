@@ -1,0 +1,1 @@
+"""The chip's program, executed in its own time: one step after the other, messages between."""

@@ -1,0 +1,174 @@
+"""Event-skipping execution of a program: time steps in order, only those in which something acts.
+
+Within a step every unit first integrates what has arrived, then acts; what it sends in step s
+arrives in s + 1 + delay. So the order of units within a step does not matter, and a step in which
+no message arrives and no phase is due changes nothing and is skipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from spiketrack.deploy.chip.execution.activity import Activity, Work, table
+from spiketrack.deploy.chip.execution.calendar import Calendar
+from spiketrack.deploy.chip.execution.messages import PIXEL_PAYLOAD, Message
+from spiketrack.deploy.chip.execution.units import Unit, build_unit
+from spiketrack.deploy.chip.layers import COUNTS, VOTES
+from spiketrack.deploy.chip.program import ChipProgram
+from spiketrack.errors import GraphError
+from spiketrack.integer.graph import IMAGE, Graph
+
+Rows = list[tuple[int, int, Work]]
+
+
+@dataclass
+class Frame:
+    """What one frame of a run gave.
+
+    ``outputs``: name of an Output → integers (T, …) that the host read; ``counts``: population →
+    counts (T, C, H, W); ``steps``: layer → the time steps of the run in which it fired for it.
+    """
+
+    outputs: dict[str, Tensor] = field(default_factory=dict)
+    counts: dict[str, NDArray[np.int8]] = field(default_factory=dict)
+    steps: dict[str, tuple[int, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """Frames in the order in which they entered, and what it cost."""
+
+    frames: tuple[Frame, ...]
+    activity: Activity
+
+
+class Chip:
+    """One branch on the chip. The state of its neurons stays from run to run.
+
+    ``run(images)`` takes integers (T, 3, S, S) for each frame; a frame enters every ``period``
+    steps. ``write(memory)`` rewrites the weights that are a memory. ``counts``: keep those of
+    every population.
+    """
+
+    def __init__(self, graph: Graph, program: ChipProgram, counts: bool = False) -> None:
+        self.graph, self.program = graph, program
+        self.units = [build_unit(graph, layer) for layer in program.layers]
+        self.image = next(node for node in graph.inputs if node.signal == IMAGE)
+        self.names = (*(unit.layer.name for unit in self.units), self.image.name)
+        self.routes = _routes(self.units)
+        self.populations = tuple(
+            unit.layer.name for unit in self.units if counts and unit.layer.rule in (COUNTS, VOTES)
+        )
+        self.hosts = {node.name: self._host(node.inputs[0]) for node in graph.outputs}
+
+    def write(self, memory: Mapping[str, Tensor]) -> None:
+        """Rewrite the weights of every connection that reads a memory."""
+        for unit in self.units:
+            unit.write(memory)
+
+    @torch.no_grad()
+    def run(self, images: Sequence[Tensor]) -> Run:
+        """Frames enter one after the other; returns when nothing is left to do."""
+        calendar = Calendar()
+        pixels = self._injected(images, calendar)
+        for number, unit in enumerate(self.units):
+            unit.start(len(images), self.program.period)
+            for step in (*unit.phases.fires, *unit.phases.sends):
+                calendar.call(step, number)
+        probes = Probes({*self.populations, *self.hosts.values()}, len(images))
+        rows: Rows = []
+        while (found := calendar.next()) is not None:
+            now, acting, mail = found
+            for number, connection, message in mail:
+                self.units[number].receive(now, connection, message)
+                acting.add(number)
+            for number in sorted(acting):
+                rows.append((now, number, self._act(now, number, pixels, probes, calendar)))
+        frames = tuple(self._frame(probes, frame) for frame in range(len(images)))
+        return Run(frames, Activity(self.names, table(rows)))
+
+    def _act(
+        self,
+        now: int,
+        number: int,
+        pixels: Mapping[int, Tensor],
+        probes: Probes,
+        calendar: Calendar,
+    ) -> Work:
+        if number == len(self.units):
+            image = pixels[now]
+            self._send(now, self.image.name, Message(image), calendar)
+            return Work(messages=image.numel(), bits=image.numel() * PIXEL_PAYLOAD)
+        unit = self.units[number]
+        work, fired, message = unit.step(now)
+        if fired is not None:
+            probes.see(unit.layer.name, now, fired.frame, fired.value)
+        if message is not None:
+            self._send(now, unit.layer.name, message, calendar)
+        return work
+
+    def _send(self, now: int, name: str, message: Message, calendar: Calendar) -> None:
+        for number, connection, delay in self.routes.get(name, ()):
+            calendar.post(now + 1 + delay, number, connection, message)
+
+    def _injected(self, images: Sequence[Tensor], calendar: Calendar) -> dict[int, Tensor]:
+        """The host sends network step t of a frame in step stride · t."""
+        found: dict[int, Tensor] = {}
+        stride = max((unit.layer.stride for unit in self.units), default=1)
+        for frame, image in enumerate(images):
+            if tuple(image.shape) != self.image.shape:
+                raise GraphError(
+                    f"{self.image.name}: shape {tuple(image.shape)}, needed {self.image.shape}"
+                )
+            for t, pixels in enumerate(image.float().split(1)):
+                found[frame * self.program.period + t * stride] = pixels
+        for step in found:
+            calendar.call(step, len(self.units))
+        return found
+
+    def _host(self, name: str) -> str:
+        if name not in self.names:
+            raise GraphError(f"{name}: the host reads it, but it has no neurons")
+        return name
+
+    def _frame(self, probes: Probes, number: int) -> Frame:
+        outputs = {
+            output: torch.cat(probes.values[number][name]).reshape(self.graph[name].shape)
+            for output, name in self.hosts.items()
+        }
+        counts = {
+            name: torch.cat(probes.values[number][name]).numpy().view(np.int8)
+            for name in self.populations
+        }
+        steps = {name: tuple(steps) for name, steps in probes.steps[number].items()}
+        return Frame(outputs, counts, steps)
+
+
+class Probes:
+    """What is looked at from outside: values of some layers, times of all, frame by frame."""
+
+    def __init__(self, watched: set[str], frames: int) -> None:
+        self.watched = watched
+        self.values: list[dict[str, list[Tensor]]] = [{} for _ in range(frames)]
+        self.steps: list[dict[str, list[int]]] = [{} for _ in range(frames)]
+
+    def see(self, name: str, now: int, frame: int, value: Tensor) -> None:
+        """A layer fired."""
+        self.steps[frame].setdefault(name, []).append(now)
+        if name in self.watched:
+            self.values[frame].setdefault(name, []).append(value)
+
+
+def _routes(units: Sequence[Unit]) -> dict[str, list[tuple[int, int, int]]]:
+    """Source → (unit, its connection, delay) of all that read it."""
+    found: dict[str, list[tuple[int, int, int]]] = {}
+    for number, unit in enumerate(units):
+        for connection, link in enumerate(unit.layer.synapses):
+            found.setdefault(link.source, []).append((number, connection, link.delay))
+    return found

@@ -1,0 +1,56 @@
+"""What travels between layers: the values that a layer sends in one time step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from spiketrack.deploy.chip.layers import Layer
+from spiketrack.deploy.chip.requirements import KEYS, POSITIONS, TABLE, Synapses
+from spiketrack.limits import HEADS
+
+COUNT_PAYLOAD, PIXEL_PAYLOAD, MEMBRANE_PAYLOAD, SPIKE_PAYLOAD = 3, 8, 24, 1  # bits
+
+
+@dataclass(frozen=True, eq=False)
+class Message:
+    """Values of the neurons that send in one time step, a row for each tile of a product.
+
+    Whole maps are (1, C, H, W): counts or binary spikes in uint8, membranes in float32. A position
+    is (tiles, C), a key index (8, …), the gate's weights of one network step (C,).
+    """
+
+    values: Tensor
+
+
+def part_of(value: Tensor, layer: Layer, index: int) -> Message:
+    """What a layer that holds ``value`` sends as part ``index`` of its sending.
+
+    ``value`` is (1, C, H, W); what weighs holds (T, C).
+    """
+    sends = layer.sends
+    if sends.binary:
+        return Message((value > index).to(torch.uint8))
+    if sends.part == POSITIONS:
+        flat = value.permute(0, 2, 3, 1).flatten(0, 2)
+        return Message(flat[index :: sends.parts])
+    if sends.part == KEYS:
+        _, channels, height, width = value.shape
+        return Message(value.reshape(HEADS, channels // HEADS, height, width)[:, index])
+    if sends.part == TABLE:
+        return Message(value[index])
+    return Message(value)
+
+
+def for_tile(message: Message, link: Synapses) -> Tensor:
+    """The values that end in one copy of a product: position tile · parts + index of the map."""
+    return message.values[link.tile] if link.part == POSITIONS else message.values
+
+
+def payload_bits(layer: Layer) -> int:
+    """Bits that one message of a layer carries."""
+    if layer.sends.binary:
+        return SPIKE_PAYLOAD
+    return COUNT_PAYLOAD if layer.signal == "count" else MEMBRANE_PAYLOAD

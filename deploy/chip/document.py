@@ -71,17 +71,21 @@ def _other(placement: Placement, board: Board) -> Document:
 
 
 def _branch(branch: Branch, board: Board) -> Document:
-    times = branch.schedule
+    times = branch.program
     total = sum(branch.traffic.values(), Traffic())
     readers = readers_of(branch.layers)
     return {
         "name": branch.name,
+        "mode": times.choices.mode,
+        "spikes": times.choices.spikes,
+        "tiles": times.choices.tiles,
         "cores": len(branch.used_cores),
         "neurons": sum(layer.neurons for layer in branch.layers),
         "neurons_by_kind": _by_kind(list(branch.layers)),
         "latency_steps": times.latency,
         "longest_chain": list(times.chain),
         "interval_steps": times.interval,
+        "period_steps": times.period,
         "slowest_layer": times.slowest,
         "frames_in_flight": times.frames_in_flight,
         "counted": branch.counted,
@@ -114,7 +118,7 @@ def _layer(branch: Branch, layer: Layer, readers: Readers, board: Board) -> Docu
         "fan_out_cores": fan_out_cores(layer, branch.tilings, readers),
         "input_axons": int(loads.input_axons.max()),
         "output_axons": int(loads.output_axons.max()),
-        "done_steps": list(branch.schedule.done[name]),
+        "done_steps": list(branch.program.done[name]),
         "traffic": dataclasses.asdict(branch.traffic[name]),
     }
 

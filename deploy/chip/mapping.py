@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from spiketrack.deploy.chip.board import Board, CapacityError
-from spiketrack.deploy.chip.layers import Layer, build_layers
+from spiketrack.deploy.chip.layers import Layer
 from spiketrack.deploy.chip.loads import readers_of
 from spiketrack.deploy.chip.packing import Packer, order, pack
 from spiketrack.deploy.chip.partition import partition
 from spiketrack.deploy.chip.placement import Branch, Placement, least_cores
-from spiketrack.deploy.chip.schedule import schedule
+from spiketrack.deploy.chip.program import ChipProgram, Choices, build_program
 from spiketrack.deploy.chip.traffic import traffic
 from spiketrack.integer.graph import Graph
 
@@ -22,27 +22,37 @@ __all__ = ["CapacityError", "Events", "map_network"]
 
 
 def map_network(
-    graphs: Mapping[str, Graph], board: Board, events: Events | None = None
+    graphs: Mapping[str, Graph],
+    board: Board,
+    events: Events | None = None,
+    choices: Choices = Choices(),  # noqa: B008  (frozen)
 ) -> Placement:
-    """Layers of neurons → blocks → cores → traffic, for all branches on one board.
+    """Layers of neurons in their times → blocks → cores → traffic, all branches on one board.
 
     ``events``: branch → population → messages it sends in one inference, averaged over a run; a
     branch without them is charged for every neuron in every step. A network larger than the
     board is placed all the same (``Placement.fits``, ``Placement.obstacle``); a layer that no
     core can hold is a ``CapacityError``.
     """
+    programs = {name: build_program(graph, choices) for name, graph in graphs.items()}
+    return place(programs, board, events)
+
+
+def place(
+    programs: Mapping[str, ChipProgram], board: Board, events: Events | None = None
+) -> Placement:
+    """``map_network`` from programs."""
     packer = Packer(board)
     branches = []
-    found = {name: build_layers(graph) for name, graph in graphs.items()}
-    _check_size([layer for layers in found.values() for layer in layers], board)
-    for name, layers in found.items():
+    _check_size([layer for program in programs.values() for layer in program.layers], board)
+    for name, program in programs.items():
+        layers = program.layers
         tilings, loads = partition(layers, board)
         cores = pack(packer, order(layers, tilings, loads, board), loads)
         counted = (events or {}).get(name)
         sent = traffic(layers, tilings, readers_of(layers), cores, board, counted)
-        times = schedule(layers)
         branches.append(
-            Branch(name, layers, tilings, loads, cores, times, sent, counted is not None)
+            Branch(name, layers, tilings, loads, cores, program, sent, counted is not None)
         )
     return Placement(board, tuple(branches), packer.table)
 

@@ -20,14 +20,14 @@ from spiketrack.deploy.chip.loads import (
     synapse_bits,
     unrolled_bits,
 )
+from spiketrack.deploy.chip.program import ChipProgram
 from spiketrack.deploy.chip.reach import Index, Tiling
-from spiketrack.deploy.chip.schedule import Schedule
 from spiketrack.deploy.chip.traffic import Traffic
 
 
 @dataclass(frozen=True, eq=False)
 class Branch:
-    """One graph on the board: for each layer its tiling, loads, core of each block, traffic.
+    """One program on the board: for each layer its tiling, loads, core of each block, traffic.
 
     ``counted``: whether the traffic comes from a run's events (else every neuron sends always).
     """
@@ -37,7 +37,7 @@ class Branch:
     tilings: Mapping[str, Tiling]
     loads: Mapping[str, Loads]
     cores: Mapping[str, Index]
-    schedule: Schedule
+    program: ChipProgram
     traffic: Mapping[str, Traffic]
     counted: bool
 

@@ -145,9 +145,7 @@ def _conv(node: Conv, graph: Graph) -> Need:
         window(width, 2, kernel_columns, node.stride, node.padding),
     )
     weights = sets * per_group * kernel_rows * kernel_columns * WEIGHT_BITS
-    link = Synapses(
-        source.name, axes, weights, WEIGHT_BITS * sets, source.shape[0], node=node.name
-    )
+    link = Synapses(source.name, axes, weights, WEIGHT_BITS * sets, source.shape[0], node=node.name)
     return Need((link,), channel_bits=sets * (POTENTIAL_BITS + EXPONENT_BITS))
 
 
@@ -173,9 +171,7 @@ def _pool(node: Pool, graph: Graph) -> Need:
     channels, height, width = _chw(source)
     k = node.kernel
     axes = (same(channels, 0), window(height, 1, k, k, 0), window(width, 2, k, k, 0))
-    link = Synapses(
-        source.name, axes, 0, WEIGHT_BITS, source.shape[0], WEIGHT_BITS, node=node.name
-    )
+    link = Synapses(source.name, axes, 0, WEIGHT_BITS, source.shape[0], WEIGHT_BITS, node=node.name)
     return Need((link,))
 
 

@@ -61,9 +61,7 @@ class Schedule:
         return -(-self.latency // max(self.interval, 1))
 
 
-def schedule(
-    layers: Sequence[Layer], binary: bool = False, fall_through: bool = False
-) -> Schedule:
+def schedule(layers: Sequence[Layer], binary: bool = False, fall_through: bool = False) -> Schedule:
     """As soon as possible, layer by layer in topological order.
 
     ``fall_through``: the next frame waits until this one is done.

@@ -77,7 +77,7 @@ def traffic(
 def _rate(layer: Layer, events: Mapping[str, float] | None) -> float:
     """Messages that one neuron sends in one inference."""
     if events is None or layer.kind != POPULATION or layer.name not in events:
-        return float(layer.steps)
+        return float(layer.steps * (layer.sends.parts if layer.sends.binary else 1))
     return events[layer.name] / layer.neurons
 
 

@@ -198,7 +198,9 @@ def constants(graph: Graph, names: tuple[str, ...], step: int) -> Tensor | None:
 def _constant(node: Node, step: int) -> Tensor | None:
     if isinstance(node, Conv):
         bias = node.bias[step if len(node.bias) > 1 else 0]
-        return torch.from_numpy(bias.astype(np.float32))[None, :, None, None] if bias.any() else None
+        return (
+            torch.from_numpy(bias.astype(np.float32))[None, :, None, None] if bias.any() else None
+        )
     values = getattr(node, "constant", None)
     if values is None:
         return None

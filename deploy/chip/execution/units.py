@@ -20,11 +20,11 @@ from spiketrack.deploy.chip.execution.synapses import MemoryRead, Operator, cons
 from spiketrack.deploy.chip.layers import COUNTS, RELAYS, VOTES, WEIGHS, Layer
 from spiketrack.deploy.chip.requirements import KEYS, POSITIONS
 from spiketrack.errors import GraphError
+from spiketrack.integer.counting import FIELDS
 from spiketrack.integer.formulas import FORMULAS, synapses_per_entry
 from spiketrack.integer.graph import COUNT, Gate, Graph, Neuron, Read, Upsample
 from spiketrack.integer.neurons import count
 from spiketrack.limits import DECAY_BITS, HEADS, MAX_COUNT
-from spiketrack.integer.counting import FIELDS
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,337 @@
+"""The network in the chip's own time: exact counts, times, operations, balanced paths."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support.naive import evaluate
+from support.naive_chip import NaiveChip
+from support.random_graphs import graphs, random_graph, random_inputs, tiny_graph
+
+from spiketrack.deploy.chip.balance import balance, early, late
+from spiketrack.deploy.chip.execution.activity import COLUMNS
+from spiketrack.deploy.chip.execution.engine import Chip, Run
+from spiketrack.deploy.chip.layers import RELAY, Layer, build_layers
+from spiketrack.deploy.chip.loads import readers_of
+from spiketrack.deploy.chip.program import (
+    BINARY,
+    FALL_THROUGH,
+    GRADED,
+    MODES,
+    PIPELINED,
+    SPIKES,
+    ChipProgram,
+    Choices,
+    build_program,
+)
+from spiketrack.deploy.chip.reach import identity
+from spiketrack.deploy.chip.requirements import Synapses
+from spiketrack.deploy.chip.schedule import schedule
+from spiketrack.errors import GraphError, UnsupportedError
+from spiketrack.integer.counting import FIELDS, OperationCounter
+from spiketrack.integer.graph import IMAGE, MEMORY, Graph
+from spiketrack.integer.kernels import Program
+from spiketrack.limits import MAX_DELAY
+
+SLOW = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+choices = st.builds(Choices, st.sampled_from(MODES), st.sampled_from(SPIKES))
+
+Inputs = list[dict[str, Any]]
+
+
+def drawn(graph: Graph, frames: int, seed: int) -> Inputs:
+    """Independent frames that read one memory."""
+    found: Inputs = [random_inputs(graph, seed + n) for n in range(frames)]
+    memory = {n.name: found[0][n.name] for n in graph.inputs if n.signal == MEMORY}
+    return [frame | memory for frame in found]
+
+
+def started(graph: Graph, program: ChipProgram, inputs: Inputs) -> tuple[Chip, list[torch.Tensor]]:
+    chip = Chip(graph, program, counts=True)
+    memories = [n.name for n in graph.inputs if n.signal == MEMORY]
+    chip.write({name: torch.from_numpy(inputs[0][name]) for name in memories})
+    (image,) = (n.name for n in graph.inputs if n.signal == IMAGE)
+    return chip, [torch.from_numpy(frame[image]) for frame in inputs]
+
+
+def run_chip(graph: Graph, program: ChipProgram, inputs: Inputs) -> Run:
+    chip, images = started(graph, program, inputs)
+    return chip.run(images)
+
+
+def differing(graph: Graph, run: Run, inputs: Inputs) -> list[tuple[int, str]]:
+    """(frame, population or output) whose integers are not those of the naive evaluator."""
+    wrong = []
+    for number, (frame, given_) in enumerate(zip(run.frames, inputs, strict=True)):
+        expected = evaluate(graph, given_)
+        for node in graph.populations:
+            if not np.array_equal(frame.counts[node.name].reshape(node.shape), expected[node.name]):
+                wrong.append((number, node.name))
+        for node in graph.outputs:
+            if not np.array_equal(frame.outputs[node.name].numpy(), expected[node.name]):
+                wrong.append((number, node.name))
+    return wrong
+
+
+# exact
+
+
+@SLOW
+@given(graphs(), choices, st.integers(1, 3), st.integers(0, 99))
+def test_every_count_is_that_of_the_integer_network(
+    graph: Graph, chosen: Choices, frames: int, seed: int
+) -> None:
+    inputs = drawn(graph, frames, seed)
+    program = build_program(graph, chosen)
+    assert differing(graph, run_chip(graph, program, inputs), inputs) == []
+
+
+@settings(SLOW, max_examples=10)
+@given(graphs(3), choices, st.integers(1, 2), st.integers(0, 99))
+def test_every_message_is_that_of_a_naive_chip(
+    graph: Graph, chosen: Choices, frames: int, seed: int
+) -> None:
+    """Counts, time step by time step, against a simulator that skips nothing."""
+    inputs = drawn(graph, frames, seed)
+    program = build_program(graph, chosen)
+    run = run_chip(graph, program, inputs)
+    (image,) = (n.name for n in graph.inputs if n.signal == IMAGE)
+    naive = NaiveChip(graph, program, inputs[0])
+    naive.run([frame[image] for frame in inputs])
+    for node in graph.populations:
+        found = np.concatenate([frame.counts[node.name] for frame in run.frames])
+        assert np.array_equal(found, np.concatenate(naive.fired[node.name]))
+    table = run.activity.table
+    names = run.activity.names
+    messages = COLUMNS.index("messages")
+    sent = {(row[0], names[row[1]]): row[messages] for row in table if names[row[1]] != image}
+    assert {key: n for key, n in sent.items() if n} == {k: n for k, n in naive.sent.items() if n}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("branch", ["search", "template"])
+def test_frames_in_flight_are_as_alone(branch: str, mode: str) -> None:
+    graph = tiny_graph(3, branch)
+    program = build_program(graph, Choices(mode))
+    for frames in {1, 2, min(program.frames_in_flight, 6)}:
+        inputs = drawn(graph, frames, frames)
+        assert differing(graph, run_chip(graph, program, inputs), inputs) == []
+
+
+def test_the_state_of_one_run_does_not_reach_the_next() -> None:
+    graph = random_graph(4, ("retrieval", "attention", "gated"))
+    inputs = drawn(graph, 2, 0)
+    chip, images = started(graph, build_program(graph), inputs)
+    runs = [chip.run([image]) for image in images]
+    for number, run in enumerate(runs):
+        assert differing(graph, run, inputs[number : number + 1]) == []
+
+
+# times
+
+
+@SLOW
+@given(graphs(), choices, st.integers(0, 99))
+def test_layers_fire_when_the_program_says(graph: Graph, chosen: Choices, seed: int) -> None:
+    program = build_program(graph, chosen)
+    run = run_chip(graph, program, drawn(graph, 3, seed))
+    for number, frame in enumerate(run.frames):
+        start = number * program.period
+        assert frame.steps == {n: tuple(start + s for s in t) for n, t in program.done.items()}
+    assert run.activity.table[:, 0].max() >= 2 * program.period + program.latency
+
+
+@SLOW
+@given(graphs())
+def test_balancing_changes_no_latency(graph: Graph) -> None:
+    plain = schedule(build_layers(graph))
+    program = build_program(graph)
+    if len(program.layers) == len(plain.layers):
+        assert (program.latency, program.interval) == (plain.latency, plain.interval)
+    fall = build_program(graph, Choices(FALL_THROUGH))
+    assert (fall.latency, fall.period) == (program.latency, program.latency)
+
+
+@SLOW
+@given(graphs(), choices)
+def test_paths_are_balanced(graph: Graph, chosen: Choices) -> None:
+    program = build_program(graph, chosen)
+    layers = program.by_name
+    for layer in program.layers:
+        for link in layer.synapses:
+            source = layers.get(link.source)
+            assert late(source, link, layer) <= 0
+            assert early(source, link, layer, program.period) <= link.delay <= MAX_DELAY
+            assert source is None or source.sends.first >= source.first
+
+
+def skipping(busy: int) -> list[Layer]:
+    """Two slow layers in a row beside a connection past both."""
+    axes = identity((8, 4, 4))
+
+    def layer(name: str, busy: int, *sources: str) -> Layer:
+        links = tuple(Synapses(source, axes, 0, 8, 1) for source in sources)
+        return Layer(name, RELAY, (8, 4, 4), 1, links, busy=busy)
+
+    slow = [layer("slow0", busy, "first"), layer("slow1", busy, "slow0")]
+    return [layer("first", 1, "image"), *slow, layer("join", 1, "first", "slow1")]
+
+
+@pytest.mark.parametrize(
+    ("busy", "relays", "delays"),
+    [
+        (1, 0, [2, 0]),  # nothing waits for nothing: both steps are a delay
+        (2, 0, [3, 0]),
+        (3, 0, [4, 0]),  # four delays take less of a core than two relays
+        (20, 1, [1, 0]),  # 21 steps too early: a relay holds 20 of them
+    ],
+)
+def test_skips_wait_in_what_is_cheapest(busy: int, relays: int, delays: list[int]) -> None:
+    times = schedule(skipping(busy))
+    assert (times.latency, times.interval) == (2 * busy + 2, busy)
+    layers = balance(times.layers, times.period)
+    holds = [layer for layer in layers if "+hold" in layer.name]
+    assert len(holds) == relays
+    assert [link.delay for link in layers[-1].synapses] == delays
+    assert layers[-1].state_bits == 24 * (1 + max(delays))
+    assert (
+        balance(schedule(skipping(busy), fall_through=True).layers, 2 * busy + 2)[-1]
+        == (schedule(skipping(busy), fall_through=True).layers[-1])
+    )
+
+
+def test_steps_of_a_frame_do_not_fall_into_each_other() -> None:
+    """The query relay speaks three times, three steps before the segments are ready to listen."""
+    graph = tiny_graph(3, "search")
+    program = build_program(graph)
+    segment = program.by_name["encoder.mrm.0.retriever.seg_pw_spike"]
+    assert {link.source.rsplit(".", 1)[1]: link.delay for link in segment.synapses} == {
+        "seg_dw_spike": 0,
+        "q_conv": 3,
+    }
+    assert segment.state_bits == 24 * (1 + 3)
+    assert all(layer.nodes for layer in build_program(graph, Choices(FALL_THROUGH)).layers)
+
+
+def test_what_is_sent_two_ways_is_sent_by_two_layers() -> None:
+    """The stream goes on in one step and feeds three steps of a gated population."""
+    graph = random_graph(9, ("gated",))
+    copies = [layer for layer in build_program(graph).layers if "+copy" in layer.name]
+    assert [layer.sends.times for layer in copies] == [3]
+
+
+def test_what_cannot_wait_is_refused() -> None:
+    """Four spikes do not fit between frames that are two time steps apart."""
+    counting = [dataclasses.replace(layer, signal="count") for layer in skipping(1)]
+    times = schedule(counting, binary=True)
+    assert times.interval == 4
+    message = r"^slow0: messages of first cannot be held for 2 time steps with 2 between frames"
+    with pytest.raises(GraphError, match=message):
+        balance(times.layers, 2)
+
+
+# operations
+
+
+def test_operations_are_those_of_energy() -> None:
+    """Graded: AC graded; binary: AC spike, but for products of two signals, which stay graded."""
+    graph = tiny_graph(3, "search")
+    inputs = drawn(graph, 1, 5)
+    values = {name: torch.from_numpy(value) for name, value in inputs[0].items()}
+    rows = OperationCounter(graph).take(Program(graph).run(values))
+    names = [node.name for node in OperationCounter(graph).nodes]
+    columns = {f: dict(zip(names, rows[:, FIELDS.index(f)], strict=True)) for f in FIELDS}
+    for spikes, column in ((GRADED, "ac_graded"), (BINARY, "ac_spike")):
+        program = build_program(graph, Choices(PIPELINED, spikes))
+        run = run_chip(graph, program, inputs)
+        found = run.activity.by_layer("operations")
+        for layer in program.layers:
+            kept = column if not layer.product else "ac_graded"
+            assert found[layer.name] == sum(columns[kept].get(node, 0) for node in layer.nodes)
+        assert (
+            sum(run.activity.by_layer("multiplications").values())
+            == rows[:, FIELDS.index("mac")].sum()
+        )
+
+
+def test_binary_spikes_add_up_to_counts() -> None:
+    graph = tiny_graph(1, "template")
+    inputs = drawn(graph, 1, 5)
+    runs = {s: run_chip(graph, build_program(graph, Choices(PIPELINED, s)), inputs) for s in SPIKES}
+    graded, binary = (runs[s].activity.by_layer("messages") for s in (GRADED, BINARY))
+    program = build_program(graph, Choices(PIPELINED, BINARY))
+    for layer in program.layers:
+        if layer.sends.binary:
+            counts = runs[BINARY].frames[0].counts[layer.name]
+            assert binary[layer.name] == counts.sum()
+            assert graded[layer.name] == np.count_nonzero(counts)
+    bits = {s: runs[s].activity.by_layer("bits") for s in SPIKES}
+    name = "encoder.ConvBlock1_1.0.Conv.spike1"
+    assert bits[GRADED][name] == 3 * graded[name]
+    assert bits[BINARY][name] == binary[name]
+
+
+# choices
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"mode": "fast"}, "--mode fast: choose one of fall-through, pipelined"),
+        ({"spikes": "ternary"}, "--spikes ternary: choose one of graded, binary"),
+    ],
+)
+def test_unknown_choices_are_named(values: dict[str, str], message: str) -> None:
+    with pytest.raises(UnsupportedError, match=message):
+        Choices(**values)  # type: ignore[arg-type]
+
+
+# what must be noticed
+
+
+def changed(program: ChipProgram, name: str, **values: Any) -> ChipProgram:
+    layers = [
+        dataclasses.replace(layer, **values) if layer.name == name else layer
+        for layer in program.layers
+    ]
+    return dataclasses.replace(program, layers=tuple(layers))
+
+
+def damaged(program: ChipProgram, layer: Layer) -> dict[str, ChipProgram]:
+    """The same program with one mistake in one layer."""
+    links = list(layer.synapses)
+    links[-1] = dataclasses.replace(links[-1], delay=links[-1].delay + 1)
+    sends = dataclasses.replace(layer.sends, first=layer.sends.first + 1)
+    return {
+        "delay": changed(program, layer.name, synapses=tuple(links)),
+        "reset": changed(program, layer.name, resets=False),
+        "phase": changed(program, layer.name, first=layer.first - 1),
+        "sending": changed(program, layer.name, sends=sends),
+    }
+
+
+def tight(program: ChipProgram, layer: Layer) -> bool:
+    """Whether its last messages come in the very step in which it and its readers need them."""
+    readers = readers_of(program.layers).get(layer.name, [])
+    ends = [(program.by_name.get(link.source), link, layer) for link in layer.synapses]
+    ends += [(layer, link, reader) for reader, link in readers]
+    return all(late(*end) == 0 for end in ends)
+
+
+@pytest.mark.parametrize("mistake", ["delay", "reset", "phase", "sending"])
+def test_mistakes_show(mistake: str) -> None:
+    """In a pipeline of two frames, wherever there is no time to spare."""
+    graph = random_graph(2, ("depthwise", "attention", "plain"))
+    program = build_program(graph)
+    inputs = drawn(graph, 2, 1)
+    chosen = [x for x in program.layers if x.rule == "counts" and tight(program, x)]
+    assert len(chosen) > 5
+    for layer in chosen:
+        wrong = damaged(program, layer)[mistake]
+        assert differing(graph, run_chip(graph, wrong, inputs), inputs), layer.name

@@ -11,8 +11,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from spiketrack.deploy.chip.layers import COUNT_BITS, VOTES, Layer, Sends
-from spiketrack.deploy.chip.requirements import WHOLE, Synapses
+from spiketrack.deploy.chip.layers import COUNT_BITS, Layer, Sends
+from spiketrack.deploy.chip.requirements import VOTES, WHOLE, Synapses
 from spiketrack.deploy.chip.routes import relay
 from spiketrack.deploy.chip.schedule import arrivals, gap
 from spiketrack.errors import GraphError
@@ -34,7 +34,8 @@ def balance(layers: Sequence[Layer], period: int) -> tuple[Layer, ...]:
             relays, last = _balanced(source, link, layer, period)
             found += relays
             links.append(last)
-            opens += [arrivals((relays or [source])[-1], last, layer.stride)[0] + last.delay]
+            sender = relays[-1] if relays else source
+            opens.append(arrivals(sender, last, layer.stride)[0] + last.delay)
         changed = dataclasses.replace(layer, synapses=tuple(links))
         if layer.rule == VOTES:
             changed = dataclasses.replace(changed, opens=opens[0])

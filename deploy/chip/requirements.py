@@ -247,9 +247,7 @@ def _gate(node: Gate, graph: Graph) -> Need:
     )  # fmt: skip
     held = steps * math.ceil(math.log2(MAX_COUNT + 1))
     table = (logits.name, node.table.size * TABLE_BITS)
-    return Need(
-        links, 2, steps, held, kind=POPULATION, waits=True, at_source=table, rule=VOTES
-    )
+    return Need(links, 2, steps, held, kind=POPULATION, waits=True, at_source=table, rule=VOTES)
 
 
 @WIRING.register(PositionsAsChannels)

@@ -10,10 +10,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from spiketrack.deploy.chip.layers import RELAY, WEIGHS, Layer
+from spiketrack.deploy.chip.layers import RELAY, Layer
 from spiketrack.deploy.chip.loads import readers_of
 from spiketrack.deploy.chip.reach import identity
-from spiketrack.deploy.chip.requirements import TABLE, WHOLE, Synapses
+from spiketrack.deploy.chip.requirements import TABLE, WEIGHS, WHOLE, Synapses
 from spiketrack.limits import WEIGHT_BITS
 
 Style = tuple[str, int, str]  # what is sent, how often a frame, for which product

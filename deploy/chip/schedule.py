@@ -3,7 +3,7 @@
 A message sent in one time step is integrated in the next. Counted from the step in which the host
 sends the first image of a frame, a layer fires its network step t in
 
-    first + stride · t,    first = max over its sources of (first sent + steps of sending) + busy - 1
+    first + stride · t,    first = max over sources of (first sent + steps of sending) + busy - 1
 
 ``busy`` is 1, except for products, which take one position (or key, or template) a time step: both
 of their sources send those one by one in the same steps. ``stride`` is one number for a branch,
@@ -159,7 +159,7 @@ def _join(timed: dict[str, Layer], layer: Layer, start: int) -> None:
             timed[link.source] = dataclasses.replace(source, sends=sends)
 
 
-def _later(timed: Mapping[str, Layer], period: int) -> dict[str, Layer]:
+def _later(timed: dict[str, Layer], period: int) -> dict[str, Layer]:
     """Fire later where what is to be sent would be overwritten by the next firing's."""
     found = dict(timed)
     for name in reversed(timed):

@@ -43,11 +43,10 @@ class NaiveChip:
         (image,) = (n.name for n in self.graph.inputs if n.signal == "image")
         mail: Mail = defaultdict(list)
         for now in range(period * (len(images) - 1) + self.program.latency + 300):
-            frame, phase = divmod(now, period)
-            for t in range(len(images[0])):
-                for f in (frame, frame - 1):
-                    if 0 <= f < len(images) and now - f * period == t * stride:
-                        self.deliver(mail, now, image, images[f][t][None])
+            for f, crops in enumerate(images):
+                for t, crop in enumerate(crops):
+                    if now == f * period + t * stride:
+                        self.deliver(mail, now, image, crop[None])
             for name, link, values in mail.pop(now, []):
                 self.integrate(self.layers[name], link, values, now, len(images))
             for layer in self.program.layers:
@@ -92,8 +91,8 @@ class NaiveChip:
         node = self.graph[link.node]
         source = self.graph[node.inputs[0]]
         if isinstance(source, PositionsAsChannels):
-            one = dataclasses.replace(source, shape=(1, *source.shape[1:]))
-            values = RULES[PositionsAsChannels](one, values)
+            wiring = dataclasses.replace(source, shape=(1, *source.shape[1:]))
+            values = RULES[PositionsAsChannels](wiring, values)
         one = dataclasses.replace(node, shape=(1, *node.shape[1:]))
         if isinstance(one, Conv):
             s = t if len(one.weight) > 1 else 0
@@ -188,7 +187,7 @@ class NaiveChip:
             if sends.binary:
                 value = (value >= part + 1).astype(np.int64)
             elif sends.part == "positions":
-                _, c, h, w = value.shape
+                h, w = value.shape[2:]
                 tiles = h * w // sends.parts
                 places = [divmod(tile * sends.parts + part, w) for tile in range(tiles)]
                 value = np.stack([value[0, :, y, x] for y, x in places])

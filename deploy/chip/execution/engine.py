@@ -19,8 +19,8 @@ from spiketrack.deploy.chip.execution.activity import Activity, Work, table
 from spiketrack.deploy.chip.execution.calendar import Calendar
 from spiketrack.deploy.chip.execution.messages import PIXEL_PAYLOAD, Message
 from spiketrack.deploy.chip.execution.units import Unit, build_unit
-from spiketrack.deploy.chip.layers import COUNTS, VOTES
 from spiketrack.deploy.chip.program import ChipProgram
+from spiketrack.deploy.chip.requirements import COUNTS, VOTES
 from spiketrack.errors import GraphError
 from spiketrack.integer.graph import IMAGE, Graph
 
@@ -126,7 +126,7 @@ class Chip:
                 raise GraphError(
                     f"{self.image.name}: shape {tuple(image.shape)}, needed {self.image.shape}"
                 )
-            for t, pixels in enumerate(image.float().split(1)):
+            for t, pixels in enumerate(torch.split(image.float(), 1)):
                 found[frame * self.program.period + t * stride] = pixels
         for step in found:
             calendar.call(step, len(self.units))

@@ -18,8 +18,8 @@ from torch.nn import functional
 from spiketrack.deploy.chip.requirements import Synapses
 from spiketrack.errors import GraphError
 from spiketrack.integer.convolutions import convolution, memory_read
-from spiketrack.integer.fan_out import fan_out_map
-from spiketrack.integer.formulas import synapses_per_entry
+from spiketrack.integer.costs.fan_out import fan_out_map
+from spiketrack.integer.costs.formulas import synapses_per_entry
 from spiketrack.integer.graph import (
     COUNT,
     IMAGE,
@@ -30,6 +30,7 @@ from spiketrack.integer.graph import (
     Pool,
     PositionsAsChannels,
     Read,
+    Sum,
     Upsample,
 )
 from spiketrack.integer.registry import Registry
@@ -46,7 +47,10 @@ class Operator(Protocol):
         """Synaptic operations that the message causes."""
 
 
-OPERATORS: Registry[Callable[..., Operator]] = Registry("synapses")
+OPERATORS: Registry[Callable[..., Operator]] = Registry(
+    "synapses", applies=lambda traits: traits.dendritic
+)
+OPERATORS.unsupported(Sum, reason="its terms end in one-to-one synapses of their own")
 
 
 def operator(graph: Graph, link: Synapses) -> Operator:
@@ -149,7 +153,8 @@ class Upsampling:
         """Σ a · b · x."""
         size = list(self.size)
         fine = functional.interpolate(values.float(), size, mode="bilinear", align_corners=False)
-        return fine * self.gain
+        gained: Tensor = fine * self.gain
+        return gained
 
     def operations(self, values: Tensor) -> int:
         """None; counted where the sums are taken."""

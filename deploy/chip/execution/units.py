@@ -17,11 +17,11 @@ from torch import Tensor
 from spiketrack.deploy.chip.execution.activity import Work
 from spiketrack.deploy.chip.execution.messages import Message, for_tile, part_of, payload_bits
 from spiketrack.deploy.chip.execution.synapses import MemoryRead, Operator, constants, operator
-from spiketrack.deploy.chip.layers import COUNTS, RELAYS, VOTES, WEIGHS, Layer
-from spiketrack.deploy.chip.requirements import KEYS, POSITIONS
+from spiketrack.deploy.chip.layers import Layer
+from spiketrack.deploy.chip.requirements import COUNTS, KEYS, POSITIONS, RELAYS, VOTES, WEIGHS
 from spiketrack.errors import GraphError
+from spiketrack.integer.costs.formulas import FORMULAS, synapses_per_entry
 from spiketrack.integer.counting import FIELDS
-from spiketrack.integer.formulas import FORMULAS, synapses_per_entry
 from spiketrack.integer.graph import COUNT, Gate, Graph, Neuron, Read, Upsample
 from spiketrack.integer.neurons import count
 from spiketrack.limits import DECAY_BITS, HEADS, MAX_COUNT

@@ -11,8 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-
-ROOT = Path(__file__).resolve().parent.parent
+from support.paths import GOLDEN, SHARED
 
 
 @pytest.fixture(autouse=True)
@@ -33,10 +32,9 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder with golden results and sequences; the test is skipped where it is absent."""
-    folder = Path(os.environ.get("SPIKETRACK_SHARED", ROOT.parent / "shared"))
-    if not (folder / "golden").is_dir():
-        pytest.skip(reason=f"no shared data at {folder}; set SPIKETRACK_SHARED")
-    return folder
+    if not GOLDEN.is_dir():
+        pytest.skip(reason=f"no shared data at {SHARED}; set SPIKETRACK_SHARED")
+    return SHARED
 
 
 @pytest.fixture(scope="session")

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import copy
-import json
 import math
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
+from support.golden import golden_run
+from support.paths import GOLDEN
 from support.random_graphs import tiny_model
 from torch import Tensor
 
@@ -26,63 +23,32 @@ from spiketrack.reference.blocks import key_value, read_out
 from spiketrack.reference.model import SpikeTrack
 from spiketrack.reference.neuron import Neuron, Steps, spike
 
-Results = dict[str, NDArray[Any]]
+SLOW = pytest.mark.slow
 
 # golden results
 
 
-@pytest.fixture(scope="module")
-def golden_run(
-    shared_data: Path, synthetic: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str], Results]:
-    folder = tmp_path_factory.mktemp("golden")
-
-    def run(variant: str) -> Results:
-        out = folder / f"{variant}.npz"
-        if not out.exists():
-            script = str(Path(__file__).parents[1] / "support" / "golden.py")
-            crops = str(shared_data / "golden" / f"{variant}.npz")
-            subprocess.run([sys.executable, script, synthetic(variant), crops, out], check=True)
-        return dict(np.load(out))
-
-    return run
+OFFICIAL = sorted(path.name.removesuffix(".float64.npz") for path in GOLDEN.glob("*.float64.npz"))
 
 
-GOLDEN = ["spiketrack_s256_t1", "spiketrack_s256_t3"]
+def test_golden_results_of_both_sizes_are_there(shared_data: Path) -> None:
+    assert {"spiketrack_s256_t1", "spiketrack_s256_t3", "spiketrack_b256_t3"} <= set(OFFICIAL)
 
 
-@pytest.mark.parametrize("variant", GOLDEN)
-def test_golden_maps_and_memories(
-    variant: str, shared_data: Path, golden_run: Callable[[str], Results]
+@pytest.mark.parametrize(
+    "variant", [pytest.param(v, marks=SLOW if "_b" in v else ()) for v in OFFICIAL]
+)
+def test_float64_equals_the_official_implementation(
+    variant: str, shared_data: Path, synthetic: Callable[..., Path]
 ) -> None:
-    golden = np.load(shared_data / "golden" / f"{variant}.npz")
-    found = golden_run(variant)
-    for index in range(6):
-        error = np.abs(found[f"memory/{index}"] - golden[f"memory/cross_block_{index}"])
-        assert error.max() <= 1e-5, index
-    for name in ("score_map", "size_map", "offset_map"):
-        assert np.abs(found[f"out/{name}"] - golden[f"out/{name}"]).max() <= 1e-5, name
-
-
-@pytest.mark.parametrize("branch", ["template", "search"])
-@pytest.mark.parametrize("variant", GOLDEN)
-def test_golden_rates_of_every_population(
-    variant: str,
-    branch: str,
-    shared_data: Path,
-    golden_run: Callable[[str], Results],
-) -> None:
-    rates = json.loads((shared_data / "golden" / f"{variant}.json").read_text())[f"{branch}_rates"]
-    prefix = "encoder." if branch == "template" else ""
-    found = golden_run(variant)
-    populations = {key for key in found if key.startswith(f"{branch}/")}
-    assert populations == {f"{branch}/{prefix}{name}" for name in rates}
-    for name, calls in rates.items():
-        counted = found[f"{branch}/{prefix}{name}"]
-        assert len(counted) == len(calls), name
-        for (total, active, size), (mean, share) in zip(counted, calls, strict=True):
-            assert abs(total / size - mean) < 0.5 / size, name  # the mean of the same counts
-            assert abs(active / size - share) < 0.5 / size, name
+    """Memories, maps and the counts of every call of every population, to the last bit."""
+    with np.load(shared_data / "golden" / f"{variant}.npz") as file:
+        crops = file["crops"]
+    with np.load(shared_data / "golden" / f"{variant}.float64.npz") as file:
+        official = dict(file)
+    ours = golden_run(synthetic(variant), crops)
+    assert set(ours) == set(official)
+    assert not [key for key in official if not np.array_equal(official[key], ours[key])]
 
 
 # the neuron

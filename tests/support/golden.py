@@ -1,63 +1,56 @@
-"""Runs one checkpoint on the golden crops under the golden conditions; started as a process.
+"""A checkpoint on the golden crops in float64, where no order of sums moves a count.
 
-    python golden.py CHECKPOINT GOLDEN.npz OUT.npz
-
-The conditions are torch on two threads and oneDNN's AVX2 kernels: the order of float32 sums
-follows both, and with AVX-512 kernels one count of 15 million falls on the other side of a
-threshold on some processors. Both must be chosen before torch's first operation; a process of its
-own also leaves the test process free to fork. OUT holds the memories, the maps, and for each
-branch and population [sum of counts, non-zero counts, size] of every call.
+The result has the keys of the golden files: ``memory/*``, ``out/*`` and, a row a call of every
+counting module, [sum of counts, non-zero counts, size] in ``template/*`` and ``search/*``.
 """
 
 from __future__ import annotations
 
-import os
-import sys
+from pathlib import Path
 from typing import Any
-
-os.environ["ONEDNN_MAX_CPU_ISA"] = "AVX2"
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from spiketrack import load_checkpoint
-from spiketrack.preprocessing import normalise
+from spiketrack.limits import MAX_COUNT
+from spiketrack.preprocessing import MEAN, STD
 from spiketrack.reference.model import SpikeTrack
 from spiketrack.reference.neuron import Neuron
 
-Record = dict[str, list[list[int]]]
+Results = dict[str, NDArray[Any]]
+Rows = dict[str, list[list[int]]]
 
 
-def record(model: SpikeTrack) -> Record:
-    """Fills with [sum of counts, non-zero, size] of every call of every population."""
-    found: Record = {}
+def _record(model: SpikeTrack) -> Rows:
+    """Fills with a row for every call of every population."""
+    rows: Rows = {}
     for name, module in model.named_modules():
         if isinstance(module, Neuron):
 
             def hook(_: Any, __: Any, output: Tensor, name: str = name) -> None:
-                counts = (output * 4).double()
+                counts = output * MAX_COUNT
                 numbers = [int(counts.sum()), int((counts > 0).sum()), counts.numel()]
-                found.setdefault(name, []).append(numbers)
+                rows.setdefault(name, []).append(numbers)
 
             module.register_forward_hook(hook)
-    return found
+    return rows
 
 
-def main(checkpoint: str, golden: str, out: str) -> None:
-    torch.set_num_threads(2)
-    model = load_checkpoint(checkpoint)
-    crops = [torch.from_numpy(normalise(crop)) for crop in np.load(golden)["crops"]]
-    found = record(model)
-    memory = model.encode_template(torch.stack(crops[: model.config.templates]))
-    results = {f"memory/{index}": value.numpy() for index, value in enumerate(memory)}
-    results |= {f"template/{name}": np.array(rows) for name, rows in found.items()}
-    found.clear()
-    maps = model(crops[3][None], memory)
+@torch.no_grad()
+def golden_run(checkpoint: Path, crops: NDArray[np.uint8]) -> Results:
+    """Templates are the first T crops, the search image is crop 3; all is normalised in float64."""
+    model = load_checkpoint(checkpoint).double()
+    images = torch.from_numpy(((crops / 255 - MEAN) / STD).transpose(0, 3, 1, 2).copy())
+    rows = _record(model)
+    memory = model.encode_template(images[: model.config.templates])
+    results = {f"memory/cross_block_{i}": value.numpy() for i, value in enumerate(memory)}
+    results |= {
+        f"template/{name.removeprefix('encoder.')}": np.array(calls) for name, calls in rows.items()
+    }
+    rows.clear()
+    maps = model(images[3][None], memory)
     results |= {f"out/{name}": value.numpy() for name, value in maps.items()}
-    results |= {f"search/{name}": np.array(rows) for name, rows in found.items()}
-    np.savez(out, **results)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+    return results | {f"search/{name}": np.array(calls) for name, calls in rows.items()}

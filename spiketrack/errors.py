@@ -38,6 +38,10 @@ class ConfigError(SpikeTrackError):
     """A configuration, price or board file with a wrong key or value."""
 
 
+class TrainingError(SpikeTrackError):
+    """A training that cannot go on: a loss or weights that are not finite, or a lost worker."""
+
+
 class LavaError(SpikeTrackError):
     """A Lava run that failed or did not answer; names the process."""
 

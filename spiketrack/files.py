@@ -20,6 +20,7 @@ from spiketrack.leftovers import beside, held, in_use, temporary_names
 from spiketrack.ownership import Kind
 from spiketrack.targets import Source, check_folder, folder_obstacle, is_stdout, is_stream, real
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # a write, whose error names no file
 _TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EISDIR)
 
 
@@ -139,7 +140,7 @@ def _named_for(temporary: Path, path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        name = str(error.filename or "")
+        name = str(error.filename or (hidden if error.errno in _FULL else ""))
         if hidden not in name:
             raise
         raise OSError(error.errno, error.strerror, name.replace(hidden, shown)) from error

@@ -1,12 +1,15 @@
-"""Sections of a program that Ctrl-C and SIGTERM may not cut in two."""
+"""Sections of a program that no signal may cut in two, and children that end with their parent."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+_PR_SET_PDEATHSIG = 1
 
 
 @contextmanager
@@ -35,3 +38,16 @@ def interrupts_wait() -> Iterator[None]:
             signal.signal(number, handler)
     if pending:
         signal.raise_signal(signal.Signals(pending[0]))
+
+
+def follow(parent: int) -> None:
+    """In a child process: leave Ctrl-C to the parent, and end with it however it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a terminal that closes tells all at once
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "prctl"):
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)

@@ -14,6 +14,7 @@ from rich.progress import Progress as Bar
 from spiketrack.training.folders import data_root, load_collection
 from spiketrack.training.loop import Progress
 from spiketrack.training.loop import train as run_training
+from spiketrack.training.place import check_place
 from spiketrack.training.schema import TrainingConfig, load_config, parse_config
 
 console = Console(stderr=True)
@@ -46,10 +47,14 @@ def train(
         float | None, typer.Option(help="End the cosine after this time at the latest.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Instead of the configuration's.")] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Begin anew where --out holds a training.")
+    ] = False,
 ) -> None:
     """Train a network and write weights.safetensors and weights.pth.tar."""
     chosen = _with_options(load_config(config), init, max_minutes, seed, quantised)
     folder = out or Path("runs") / chosen.name
+    check_place(folder, resume, force, chosen.init)
     with console.status("Reading the pictures"):
         collection = load_collection(data_root(data), chosen.data)
     for note in collection.notes:
@@ -58,7 +63,8 @@ def train(
         f"{chosen.name}: {len(collection.clips)} videos, {len(collection.stills)} images, "
         f"{len(collection.validation)} videos kept out"
     )
-    last = _follow(run_training(chosen, collection, folder, resume, console.print), chosen)
+    steps = run_training(chosen, collection, folder, resume, console.print, force)
+    last = _follow(steps, chosen)
     if last is not None:
         console.print(f"{last.step} steps, {_validation(last)}; weights in {folder}")
 

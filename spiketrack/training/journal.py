@@ -3,45 +3,65 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spiketrack.files import atomic_path
+from spiketrack.training.place import CURVES, LOG
 
 if TYPE_CHECKING:
     from spiketrack.training.state import Run
 
-LOG = "log.jsonl"
-CURVES = "curves.html"
-
 
 class Journal:
-    """Appends events to ``log.jsonl``; a context manager."""
+    """Appends events to ``log.jsonl``, after those up to step ``done``; a context manager."""
 
-    def __init__(self, folder: Path, fresh: bool) -> None:
+    def __init__(self, folder: Path, done: int) -> None:
         self.folder = folder
-        self.file = (folder / LOG).open("w" if fresh else "a", encoding="utf-8")
+        path = folder / LOG
+        kept = [row for row in rows(path) if row["step"] <= done] if done else []
+        with atomic_path(path) as temporary:
+            temporary.write_text("".join(json.dumps(row) + "\n" for row in kept), "utf-8")
+        self.file = path.open("a", encoding="utf-8")
 
     def __enter__(self) -> Journal:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.file.close()
+        with suppress(OSError):  # all is flushed, unless that failed and was said
+            self.file.close()
 
     def write(self, event: str, run: Run, figures: Mapping[str, float]) -> None:
         """One line: the event, step, minutes of training so far and the figures."""
-        values = {key: round(value, 6) for key, value in figures.items()}
+        values = {k: round(v, 6) if math.isfinite(v) else None for k, v in figures.items()}
         row = {"event": event, "step": run.step, "minutes": round(run.minutes, 3), **values}
-        self.file.write(json.dumps(row) + "\n")
-        self.file.flush()
+        try:
+            self.file.write(json.dumps(row, allow_nan=False) + "\n")
+            self.file.flush()
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.folder / LOG)) from error
 
     def plot(self) -> None:
         """Draw loss, validation and speed over the steps into ``curves.html``."""
-        rows = [json.loads(line) for line in (self.folder / LOG).read_text("utf-8").splitlines()]
-        html = curves(rows).to_html(include_plotlyjs="directory" if _script(self.folder) else "cdn")
+        found = list(rows(self.folder / LOG))
+        html = curves(found).to_html(
+            include_plotlyjs="directory" if _script(self.folder) else "cdn"
+        )
         with atomic_path(self.folder / CURVES) as temporary:
             temporary.write_text(html, encoding="utf-8")
+
+
+def rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The events of a log; a line that a kill cut off, or that is none, is left out."""
+    if path.is_file():
+        for line in path.read_text("utf-8", errors="replace").splitlines():
+            with suppress(ValueError):
+                row = json.loads(line, parse_constant=lambda name: None)
+                if isinstance(row, dict) and "event" in row and isinstance(row.get("step"), int):
+                    yield row
 
 
 def _script(folder: Path) -> bool:
@@ -55,7 +75,7 @@ def _script(folder: Path) -> bool:
     return target.exists()
 
 
-def curves(rows: list[dict[str, Any]]) -> Any:
+def curves(events: list[dict[str, Any]]) -> Any:
     """A plotly figure of three panels."""
     from plotly.subplots import make_subplots
 
@@ -67,7 +87,7 @@ def curves(rows: list[dict[str, Any]]) -> Any:
     titles = ["Loss", "Validation (averaged weights)", "Pairs a second"]
     figure = make_subplots(rows=3, cols=1, shared_xaxes=True, subplot_titles=titles)
     for place, (event, names) in enumerate(panels, 1):
-        chosen = [row for row in rows if row["event"] == event]
+        chosen = [row for row in events if row["event"] == event]
         for name in names:
             points = [(row["step"], row[name]) for row in chosen if name in row]
             x, y = [p[0] for p in points], [p[1] for p in points]

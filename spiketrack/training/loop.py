@@ -20,6 +20,7 @@ from spiketrack.training.initial import adopt, initialise, leave_grid
 from spiketrack.training.journal import Journal
 from spiketrack.training.losses import decode, overlap
 from spiketrack.training.pairs import Sampler
+from spiketrack.training.place import BEST, PUBLISHED, WEIGHTS, check_place, training_place
 from spiketrack.training.replica import Batch, Crew, collate
 from spiketrack.training.schema import TrainingConfig
 from spiketrack.training.snapping import on_grid
@@ -28,7 +29,6 @@ from spiketrack.verification.equality import differences
 
 FLOOR = 0.01  # of the learning rate, where the cosine ends
 Tell = Callable[[str], None]
-WEIGHTS, PUBLISHED = "weights.safetensors", "weights.pth.tar"
 
 
 @dataclass(frozen=True)
@@ -49,18 +49,25 @@ def train(
     folder: Path,
     resume: bool = False,
     tell: Tell = print,
+    force: bool = False,
 ) -> Iterator[Progress]:
     """Train as configured and leave state, weights, log and curves in ``folder``.
 
-    ``tell`` hears how much of ``config.init`` was taken.
+    ``tell`` hears how much of ``config.init`` was taken. A folder that holds a training is an
+    error unless ``resume`` goes on with it or ``force`` begins anew. ``TrainingError`` at the
+    first loss or weights that are not finite; the state saved last is the last good one.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    check_place(folder, resume, force, config.init)
     run = state.begin(config, build(config, tell))
     if resume:
         state.restore(run, folder)
     sampler = Sampler(config, collection)
     batches = validation_batches(sampler)
-    with one_thread(), Journal(folder, fresh=not resume) as journal:
+    with (
+        training_place(folder, resume, force, config.init),
+        one_thread(),
+        Journal(folder, run.step) as journal,
+    ):
         with Crew(run.model, sampler, config) as crew:
             yield from _steps(run, crew, batches, journal, folder)
         _finish(run, batches, journal, folder, tell)
@@ -109,7 +116,7 @@ def _steps(
     speed = 0.0
     while run.progress() < 1:
         started = time.monotonic()
-        figures = _step(run, crew)
+        figures = _step(run, crew, folder)
         seconds = time.monotonic() - started
         run.minutes += seconds / 60
         now = section.batch / seconds
@@ -131,12 +138,15 @@ def _left(run: Run) -> float:
     return run.minutes * 60 * (1 - share) / share
 
 
-def _step(run: Run, crew: Crew) -> dict[str, float]:
+def _step(run: Run, crew: Crew, folder: Path) -> dict[str, float]:
     rate = learning_rate(run)
     for group in run.optimiser.param_groups:
         group["lr"] = rate
     figures = crew.gradients(run.step)
     norm = torch.nn.utils.clip_grad_norm_(crew.parameters, run.config.optimiser.clip)
+    for what, value in (("the loss", figures["loss"]), ("the gradient's norm", float(norm))):
+        if not math.isfinite(value):  # the weights are as they were before this step
+            raise state.diverged(run, folder, run.step + 1, f"{what} is {value}")
     run.optimiser.step()
     run.step += 1
     _follow(run)
@@ -200,7 +210,7 @@ def _check(
         state.export_weights(run, model, folder / name, result)
     if result.get("iou", 0.0) > run.best:
         run.best = result["iou"]
-        state.export_weights(run, model, folder / f"best-{WEIGHTS}", result)
+        state.export_weights(run, model, folder / BEST, result)
     return result
 
 

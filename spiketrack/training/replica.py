@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import multiprocessing
+import os
 from collections.abc import Mapping, Sequence
 from multiprocessing.synchronize import Barrier
 
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from spiketrack.errors import SpikeTrackError
+from spiketrack.interrupts import follow
 from spiketrack.preprocessing import MEAN, STD
 from spiketrack.reference.model import SpikeTrack
 from spiketrack.reference.retrieval import Retriever
@@ -127,6 +129,7 @@ class Crew:
         self.own = Replica(model, sampler, config, 0, self.variances)
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         self.context = multiprocessing.get_context("fork")
+        self.parent = os.getpid()
         count = config.optimiser.workers
         self.gate: Barrier = self.context.Barrier(count, timeout=PATIENCE)
         self.step = self.context.Value("q", 0)
@@ -182,6 +185,7 @@ class Crew:
             ) from error
 
     def _serve(self, rank: int) -> None:
+        follow(self.parent)
         torch.set_num_threads(1)
         replica = copy.copy(self.own)
         replica.rank = rank

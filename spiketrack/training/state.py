@@ -13,13 +13,13 @@ from typing import Any
 
 import torch
 
-from spiketrack.errors import ConfigError
+from spiketrack.errors import ConfigError, TrainingError
 from spiketrack.files import atomic_path
 from spiketrack.reference.checkpoint import save_checkpoint
 from spiketrack.reference.model import SpikeTrack
+from spiketrack.training.place import STATE
 from spiketrack.training.schema import TrainingConfig, parse_config
 
-STATE = "state.pt"
 # may change between a run and its continuation without making it another run
 FREE = {"steps", "max_minutes", "validate_every", "save_every", "log_every"}
 
@@ -59,7 +59,10 @@ def begin(config: TrainingConfig, model: SpikeTrack) -> Run:
 
 
 def save(run: Run, folder: Path) -> None:
-    """Write the state, atomically."""
+    """Write the state, atomically; ``TrainingError`` instead of weights that are not finite."""
+    path = folder / STATE
+    if any(not torch.isfinite(p).all() for p in (*run.model.parameters(), *run.model.buffers())):
+        raise diverged(run, folder, run.step, "weights are not finite")
     state = {
         "config": run.config.model_dump(mode="json"),
         "net": run.model.state_dict(),
@@ -70,8 +73,19 @@ def save(run: Run, folder: Path) -> None:
         "minutes": run.minutes,
         "best": run.best,
     }
-    with atomic_path(folder / STATE) as temporary:
-        torch.save(state, temporary)
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        torch.save(state, file)  # to a path it would say RuntimeError where the disk is full
+
+
+def diverged(run: Run, folder: Path, step: int, what: str) -> TrainingError:
+    """The error of a run that must not go on, and what is left of it."""
+    path = folder / STATE
+    kept = f"{path} holds the last good state" if path.is_file() else "no state was saved yet"
+    rate = run.optimiser.param_groups[0]["lr"]
+    return TrainingError(
+        f"step {step}: {what} at a learning rate of {rate:.3g}; {kept}; "
+        "lower optimiser.learning_rate or lengthen optimiser.warmup"
+    )
 
 
 def restore(run: Run, folder: Path) -> None:

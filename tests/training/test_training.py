@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,11 +18,14 @@ from typer.testing import CliRunner
 
 from spiketrack.commands.train import train as train_command
 from spiketrack.config import TrackerConfig
-from spiketrack.errors import ConfigError
+from spiketrack.errors import ConfigError, SpikeTrackError, TrainingError
+from spiketrack.leftovers import beside
 from spiketrack.reference.checkpoint import read_checkpoint, save_checkpoint
 from spiketrack.training import losses
 from spiketrack.training.initial import BRANCH_SCALE, adopt, branch_ends, initialise
+from spiketrack.training.journal import Journal
 from spiketrack.training.loop import build, learning_rate, train
+from spiketrack.training.replica import Crew
 from spiketrack.training.schema import OptimiserSection, TrainingConfig
 from spiketrack.training.state import begin
 
@@ -183,6 +188,136 @@ def test_resuming_another_run_is_refused(tmp_path: Path) -> None:
         full_run(config, tmp_path / "data", tmp_path / "out", resume=True)
     with pytest.raises(ConfigError, match=r"state\.pt: no state to resume from"):
         full_run(config, tmp_path / "data", tmp_path / "empty", resume=True)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_training_is_overwritten_with_force_alone(tmp_path: Path) -> None:
+    config, data, out = tiny_config(), tmp_path / "data", tmp_path / "out"
+    collection = tiny_collection(data, config)
+    full_run(config, data, out)
+    (out / "notes.txt").write_text("precious")
+    before = files(out)
+    other = tiny_config(seed=9)
+    with pytest.raises(ConfigError, match=r"holds a training .*--resume .*, --force begins anew"):
+        next(train(other, collection, out))
+    with pytest.raises(ConfigError, match="give one of them"):
+        next(train(other, collection, out, True, force=True))
+    assert files(out) == before
+    (out / "best-weights.safetensors").write_text("of the former training")
+    steps = train(other, collection, out, force=True)
+    assert [p.step for p in islice(steps, 2)] == [1, 2]
+    with pytest.raises(ConfigError, match="another program trains here"):
+        next(train(other, collection, out, force=True))
+    steps.close()  # type: ignore[attr-defined]
+    assert sorted(files(out)) == ["log.jsonl", "notes.txt", "plotly.min.js"]
+    assert [row["step"] for row in read_log(out)] == [1, 2]
+
+
+def test_weights_to_begin_with_are_not_overwritten(tmp_path: Path) -> None:
+    config, data, out = tiny_config(), tmp_path / "data", tmp_path / "out"
+    full_run(config, data, out)
+    init = str(out / "weights.safetensors")
+    changed = config.model_copy(update={"init": init})
+    with pytest.raises(SpikeTrackError, match=r"weights\.safetensors: is an input"):
+        next(train(changed, tiny_collection(data, config), out, force=True))
+    assert (out / "state.pt").is_file()
+
+
+def strict(text: str) -> Any:
+    raise AssertionError(f"{text} is no JSON")
+
+
+def read_log(folder: Path) -> list[dict[str, Any]]:
+    lines = (folder / "log.jsonl").read_text().splitlines()
+    return [json.loads(line, parse_constant=strict) for line in lines]
+
+
+@pytest.mark.parametrize("what", ["loss", "gradient", "weights"])
+def test_a_run_that_diverges_stops_and_keeps_its_last_good_state(
+    what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the fourth step; the state was saved after the third."""
+    gradients = Crew.gradients
+
+    def bad(crew: Crew, step: int) -> dict[str, float]:
+        figures = gradients(crew, step)
+        if step == 3 and what == "loss":
+            figures["loss"] = math.nan
+        if step == 3 and what == "gradient":
+            crew.parameters[0].grad.fill_(math.inf)  # type: ignore[union-attr]
+        if step == 3 and what == "weights":
+            crew.parameters[0].data.fill_(math.nan)
+        return figures
+
+    monkeypatch.setattr(Crew, "gradients", bad)
+    config = tiny_config(optimiser={"save_every": 1, "validate_every": 100})
+    message = {
+        "loss": r"^step 4: the loss is nan at a learning rate of 0\.000505; .*holds",
+        "gradient": r"^step 4: the gradient's norm is (nan|inf) at a learning rate of 0\.000505; ",
+        "weights": r"^step 4: weights are not finite at a learning rate of 0\.000505; .*holds",
+    }
+    out = tmp_path / "out"
+    with pytest.raises(TrainingError, match=message[what]):
+        full_run(config, tmp_path / "data", out)
+    state = torch.load(out / "state.pt", weights_only=True)
+    assert state["step"] == 3
+    assert all(torch.isfinite(value).all() for value in state["net"].values())
+    read_log(out)
+    monkeypatch.undo()
+    full_run(config, tmp_path / "data", out, resume=True)
+    assert [row["step"] for row in read_log(out) if row["event"] == "step"] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_learning_rate_that_is_too_high(tmp_path: Path) -> None:
+    optimiser = {"learning_rate": 1e8, "steps": 40, "save_every": 1, "validate_every": 50}
+    out = tmp_path / "out"
+    with pytest.raises(TrainingError, match=r"^step \d+: .* rate of [\d.]+e\+0[78]; "):
+        full_run(tiny_config(optimiser=optimiser), tmp_path / "data", out)
+    state = torch.load(out / "state.pt", weights_only=True)
+    assert all(torch.isfinite(value).all() for value in state["net"].values())
+    assert read_log(out)
+
+
+def test_a_log_goes_on_after_a_kill(tmp_path: Path) -> None:
+    """Without the line that was cut, what came after the state, and figures that are no JSON."""
+    rows = [{"event": "step", "step": n, "loss": 1.0} for n in (1, 2, 3)]
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    text += '{"event": "validation", "step": 2, "iou": NaN}\n[1]\n{"event": "st'
+    (tmp_path / "log.jsonl").write_text(text)
+    config = tiny_config()
+    run = begin(config, build(config))
+    with Journal(tmp_path, 2) as journal:
+        journal.write("step", run, {"loss": math.inf, "l1": 0.5})
+    found = read_log(tmp_path)
+    assert [row["step"] for row in found] == [1, 2, 2, 0]
+    assert (found[2]["iou"], found[3]["loss"], found[3]["l1"]) == (None, None, 0.5)
+
+
+@pytest.mark.parametrize("name", ["state.pt", "log.jsonl", "weights.pth.tar"])
+def test_a_full_disk_names_the_file(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The temporary file becomes a device that is always full."""
+    (tmp_path / "out").mkdir()
+    hidden = f".{Path(name).stem}.spiketrack-0123abcd{Path(name).suffix}"
+    monkeypatch.setattr(
+        "spiketrack.files.beside",
+        lambda target: target.with_name(hidden) if target.name == name else beside(target),
+    )
+    steps = Path.open
+
+    def full(path: Path, mode: str = "r", *rest: Any, **options: Any) -> Any:
+        device = path.name == hidden and mode in ("wb", "w")
+        device = device or (path.name == name == "log.jsonl" and mode == "a")
+        return steps(Path("/dev/full") if device else path, mode, *rest, **options)
+
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(OSError, match="No space left on device") as found:
+        full_run(tiny_config(), tmp_path / "data", tmp_path / "out")
+    assert found.value.filename == str(tmp_path / "out" / name)
 
 
 def test_command_trains_from_a_file(tmp_path: Path) -> None:

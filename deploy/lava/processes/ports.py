@@ -11,7 +11,6 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
-import signal
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,9 +29,9 @@ from spiketrack.deploy.lava.names import (
     PyLoihiProcessModel,
 )
 from spiketrack.errors import LavaError
+from spiketrack.interrupts import follow
 
 LAVA_INT32 = 4  # how Lava's C types name it
-_PR_SET_PDEATHSIG = 1
 # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD: without them glibc gives every large tensor back to the
 # kernel and takes it anew, page by page, in the next frame
 _KEEP_FREED = ((-3, 2**30), (-1, 2**31 - 1))
@@ -42,17 +41,12 @@ _MADV_HUGEPAGE, _HUGE_PAGE, _HEAP = 14, 2**21, 2**26  # address space, not memor
 def bind(parent: int) -> None:
     """In a child process: leave Ctrl-C to the parent, end with it, and keep freed memory."""
     gc.freeze()  # what the parent made is not looked through again, nor copied for that
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    follow(parent)
     libc = ctypes.CDLL(None)
     if hasattr(libc, "mallopt") and hasattr(libc, "madvise"):  # glibc on Linux
         for option, value in _KEEP_FREED:
             libc.mallopt(option, value)
         _huge_pages(libc)
-    if hasattr(libc, "prctl"):
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
 
 
 def _huge_pages(libc: ctypes.CDLL) -> None:

@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from spiketrack.deploy.chip.board import Board, load_board
     from spiketrack.deploy.chip.mapping import map_network
     from spiketrack.deploy.chip.placement import Placement
-    from spiketrack.deploy.lava.grouping import Grouping, Part, group
-    from spiketrack.deploy.lava.inline import InlineNetwork
     from spiketrack.deploy.lava.network import LavaNetwork
-    from spiketrack.deploy.lava.processes.blocks import Recording
-    from spiketrack.deploy.lava.results import StepResult
     from spiketrack.deploy.lava.smoke import smoke_run
+    from spiketrack.deploy.process_graph.grouping import Grouping, Part, group
+    from spiketrack.deploy.process_graph.inline import InlineNetwork
+    from spiketrack.deploy.process_graph.processes import Recording
+    from spiketrack.deploy.process_graph.results import StepResult
 
 __all__ = [
     "Board",
@@ -35,14 +35,14 @@ __all__ = [
 
 _HOMES = {
     "Board": "spiketrack.deploy.chip.board",
-    "Grouping": "spiketrack.deploy.lava.grouping",
-    "InlineNetwork": "spiketrack.deploy.lava.inline",
+    "Grouping": "spiketrack.deploy.process_graph.grouping",
+    "InlineNetwork": "spiketrack.deploy.process_graph.inline",
     "LavaNetwork": "spiketrack.deploy.lava.network",
-    "Part": "spiketrack.deploy.lava.grouping",
+    "Part": "spiketrack.deploy.process_graph.grouping",
     "Placement": "spiketrack.deploy.chip.placement",
-    "Recording": "spiketrack.deploy.lava.processes.blocks",
-    "StepResult": "spiketrack.deploy.lava.results",
-    "group": "spiketrack.deploy.lava.grouping",
+    "Recording": "spiketrack.deploy.process_graph.processes",
+    "StepResult": "spiketrack.deploy.process_graph.results",
+    "group": "spiketrack.deploy.process_graph.grouping",
     "load_board": "spiketrack.deploy.chip.board",
     "map_network": "spiketrack.deploy.chip.mapping",
     "smoke_run": "spiketrack.deploy.lava.smoke",

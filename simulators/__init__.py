@@ -8,8 +8,9 @@ if TYPE_CHECKING:
     from spiketrack.inference import Inference, Maps, Simulator, Trace
     from spiketrack.simulators.factory import BACKENDS, INTEGER_BACKENDS, Options, open_simulator
     from spiketrack.simulators.float_reference import FloatSimulator
+    from spiketrack.simulators.inline import InlineSimulator
     from spiketrack.simulators.integer import IntegerSimulator
-    from spiketrack.simulators.lava import InlineSimulator, LavaSimulator
+    from spiketrack.simulators.lava import LavaSimulator
     from spiketrack.simulators.norse_backend import NorseSimulator
     from spiketrack.simulators.onnx_backend import OnnxFloatSimulator, OnnxSimulator
 
@@ -36,7 +37,7 @@ _HOMES = {
     "INTEGER_BACKENDS": "spiketrack.simulators.factory",
     "FloatSimulator": "spiketrack.simulators.float_reference",
     "Inference": "spiketrack.inference",
-    "InlineSimulator": "spiketrack.simulators.lava",
+    "InlineSimulator": "spiketrack.simulators.inline",
     "IntegerSimulator": "spiketrack.simulators.integer",
     "LavaSimulator": "spiketrack.simulators.lava",
     "Maps": "spiketrack.inference",

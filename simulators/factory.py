@@ -70,7 +70,7 @@ def _open_integer(backend: str, network: ExportedNetwork, options: Options) -> S
             network.graphs, network.config, *record, options.threads, options.timeout
         )
     if backend == "inline":
-        from spiketrack.simulators.lava import InlineSimulator
+        from spiketrack.simulators.inline import InlineSimulator
 
         return InlineSimulator(network.graphs, network.config, *record)
     if backend == "onnx":

@@ -16,7 +16,7 @@ from spiketrack.errors import GraphError
 from spiketrack.export.outlets.standard_nir_parts import Glue, Part, partition
 from spiketrack.export.outlets.standard_nir_writer import Memories, PartWriter, unit_fraction
 from spiketrack.inference import Counts, Crop, Inference, SimulatorBase, Trace
-from spiketrack.integer.count_range import counted
+from spiketrack.integer.count_range import in_range
 from spiketrack.integer.graph import Graph
 from spiketrack.integer.kernels import KERNELS, as_signal
 from spiketrack.integer.readout import quantise_image, to_maps
@@ -119,7 +119,7 @@ class NorseSimulator(SimulatorBase):
         image = quantise_image(crops, branch.graph).astype(np.float32)
         found, counts = branch.run({"image": torch.from_numpy(image)} | memory)
         return found, Trace(
-            {n: _counts(counted(n, v)) for n, v in counts.items()} if self.record else {}
+            {n: _counts(in_range(n, v)) for n, v in counts.items()} if self.record else {}
         )
 
 

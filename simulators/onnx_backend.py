@@ -13,7 +13,7 @@ from spiketrack.errors import GraphError, MissingDependency
 from spiketrack.export.outlets.onnx_float import float_model
 from spiketrack.export.outlets.onnx_integer import integer_model
 from spiketrack.inference import Counts, Crop, Inference, Maps, SimulatorBase, Trace
-from spiketrack.integer.count_range import counted
+from spiketrack.integer.count_range import in_range
 from spiketrack.integer.graph import Graph
 from spiketrack.integer.readout import quantise_image, to_maps
 from spiketrack.limits import MAX_COUNT
@@ -88,7 +88,7 @@ class OnnxBase(SimulatorBase):
     def _run(self, branch: str, crops: Crop, memory: Arrays) -> tuple[Arrays, Trace]:
         image = self.image(crops, self.graphs[branch])
         found = self.sessions[branch].run({"image": image} | memory)
-        counts = {n: counted(n, self.counts(found.pop(n))) for n in self.recorded[branch]}
+        counts = {n: in_range(n, self.counts(found.pop(n))) for n in self.recorded[branch]}
         return found, Trace(counts)
 
     def image(self, crops: Crop, graph: Graph) -> NDArray[Any]:

@@ -11,37 +11,39 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spiketrack.deploy.lava.grouping import Grouping, Part, group, message_shape
 from spiketrack.deploy.lava.lifetime import MEMORY_HINT, kill, pauses, start, stops
-from spiketrack.deploy.lava.names import AbstractProcess, Loihi2SimCfg, OutPort, RunContinuous
-from spiketrack.deploy.lava.processes.blocks import (
-    BUSY,
-    COLUMNS,
-    FINISHED,
-    PROCESSES,
-    SENDING,
-    STARTED,
-    Block,
-    Recording,
-    counted_nodes,
-    memories,
-    model_for,
-)
+from spiketrack.deploy.lava.names import Loihi2SimCfg, OutPort, RunContinuous
+from spiketrack.deploy.lava.processes.blocks import PROCESSES, BlockModel
 from spiketrack.deploy.lava.processes.host import (
-    KEPT,
-    REWRITTEN,
     Collector,
+    CollectorModel,
     ImageInput,
     ImageInputModel,
     MemoryWriter,
-    collector_model,
-    memory_writer_model,
+    MemoryWriterModel,
 )
+from spiketrack.deploy.lava.processes.planned import PlannedProcess, model_for
 from spiketrack.deploy.lava.processes.ports import Receiver, receiver
-from spiketrack.deploy.lava.results import Assembly, Buffers, StepResult
+from spiketrack.deploy.process_graph.execution import BUSY, COLUMNS, FINISHED, SENDING, STARTED
+from spiketrack.deploy.process_graph.grouping import Grouping, group
+from spiketrack.deploy.process_graph.processes import (
+    COLLECTOR,
+    COUNTS,
+    IMAGE_INPUT,
+    IMAGES,
+    KEPT,
+    MEMORIES,
+    MEMORY_WRITER,
+    OPERATIONS,
+    OUTPUTS,
+    REWRITTEN,
+    Process,
+    Recording,
+    process_graph,
+)
+from spiketrack.deploy.process_graph.results import Assembly, Buffers, StepResult
 from spiketrack.errors import GraphError, LavaError
-from spiketrack.integer.counting import FIELDS
-from spiketrack.integer.graph import IMAGE, MEMORY, Graph
+from spiketrack.integer.graph import Graph
 from spiketrack.interrupts import interrupts_wait
 
 CHANNEL_SLOTS = 1  # a step consumes every message, so one slot a channel is enough
@@ -50,6 +52,13 @@ STOP_TIMEOUT = 20.0
 STEP_TIMEOUT = 120.0
 LOOK_EVERY = 0.25
 AT_ONCE = 8  # parts whose counts are taken together
+
+# kind of process → Lava process and model; every other kind is a block
+HOST: Mapping[str, tuple[type[PlannedProcess], type[Any]]] = {
+    IMAGE_INPUT: (ImageInput, ImageInputModel),
+    MEMORY_WRITER: (MemoryWriter, MemoryWriterModel),
+    COLLECTOR: (Collector, CollectorModel),
+}
 
 
 class LavaNetwork:
@@ -70,13 +79,14 @@ class LavaNetwork:
     ) -> None:
         self.graph = graph
         self.grouping = grouping or group(graph)
+        self.plan = process_graph(graph, self.grouping, recording)
         self.assembly = Assembly(graph, self.grouping.parts)
         self.recording = recording
         self.threads = threads
         self.timeout = timeout
         self.runtime: Any = None
         self.receivers: dict[OutPort, Receiver] = {}
-        self.models: dict[AbstractProcess, type] = {}
+        self.models: dict[PlannedProcess, type[Any]] = {}
         # anonymous shared memory: the children inherit it, nothing to unlink
         self.memory = mmap.mmap(-1, 8 * COLUMNS * max(len(self.grouping.parts), 1))
         table = np.frombuffer(self.memory, np.float64)
@@ -87,73 +97,40 @@ class LavaNetwork:
     # building
 
     def _build(self) -> None:
-        shared = {"parent": os.getpid()}
-        self.blocks = {
-            part.name: self._block(part, index, shared)
-            for index, part in enumerate(self.grouping.parts)
-        }
-        image = next(n for n in self.graph.inputs if n.signal == IMAGE)
-        self.image = ImageInput(shape=image.shape, **shared)
-        self.models[self.image] = ImageInputModel
-        self.memory_names = tuple(n.name for n in self.graph.inputs if n.signal == MEMORY)
-        self.writer: MemoryWriter | None = None
-        if self.memory_names:
-            shapes = [self.graph[name].shape for name in self.memory_names]
-            self.writer = MemoryWriter(shapes=shapes, **shared)
-            self.models[self.writer] = memory_writer_model(self.writer)
-        self._connect(image.name)
-        self._collect(shared)
+        self.processes = {plan.name: self._process(plan) for plan in self.plan.processes}
+        for sender, receiver_ in self.plan.connections:
+            source = getattr(self.processes[sender.process], sender.port)
+            source.connect(getattr(self.processes[receiver_.process], receiver_.port))
+        self.blocks = {plan.name: self.processes[plan.name] for plan in self.plan.blocks}
+        self.image = self.processes[IMAGES]
+        self.writer = self.processes.get(MEMORIES)
+        self.outputs = self.processes[OUTPUTS]
+        self.operations = self.processes.get(OPERATIONS)
+        self.counts = [b.counts for b in self.blocks.values() if hasattr(b, COUNTS)]
+        self.buffers = Buffers(sum(port.size for port in self.counts))
 
-    def _block(self, part: Part, index: int, shared: Mapping[str, Any]) -> Block:
-        process = PROCESSES[part.kind](
-            part=part,
+    def _process(self, plan: Process) -> PlannedProcess:
+        if plan.kind in HOST:
+            kind, model = HOST[plan.kind]
+            process = kind(plan=plan, parent=os.getpid())
+        else:
+            process, model = self._block(plan), BlockModel
+        self.models[process] = model_for(process, model)
+        return process
+
+    def _block(self, plan: Process) -> PlannedProcess:
+        names = [part.name for part in self.grouping.parts]
+        index = names.index(plan.name)
+        return PROCESSES[plan.kind](
+            plan=plan,
+            parent=os.getpid(),
+            part=self.grouping.parts[index],
             graph=self.graph,
             recording=self.recording,
             progress=self.progress,
             index=index,
             threads=self.threads,
-            **shared,
         )
-        self.models[process] = model_for(process)
-        return process
-
-    def _connect(self, image: str) -> None:
-        source: dict[str, Any] = {image: self.image.out}
-        for part in self.grouping.parts:
-            for index, name in enumerate(part.sends):
-                source[name] = getattr(self.blocks[part.name], f"out_{index}")
-        for index, name in enumerate(self.memory_names):
-            source[name] = getattr(self.writer, f"out_{index}")
-        for part in self.grouping.parts:
-            block = self.blocks[part.name]
-            for index, name in enumerate(part.receives):
-                source[name].connect(getattr(block, f"in_{index}"))
-            if self.writer is not None and memories(part, self.graph):
-                self.writer.rewritten.connect(block.rewritten)
-        self.source = source
-
-    def _collect(self, shared: Mapping[str, Any]) -> None:
-        outputs = self.graph.outputs
-        ports = [self.source[node.inputs[0]] for node in outputs]
-        layout = [message_shape(self.graph, node.name) for node in outputs]
-        self.outputs = self._collector(ports, layout, np.int32, shared)
-        parts = self.grouping.parts
-        self.counts = [b.counts for b in self.blocks.values() if hasattr(b, "counts")]
-        self.buffers = Buffers(sum(port.size for port in self.counts))
-        self.operations: Collector | None = None
-        if self.recording.operations:
-            ports = [self.blocks[part.name].operations for part in parts]
-            shapes = [(len(counted_nodes(part, self.graph)), len(FIELDS)) for part in parts]
-            self.operations = self._collector(ports, shapes, np.int64, shared)
-
-    def _collector(
-        self, ports: list[Any], shapes: list[Any], dtype: type, shared: Mapping[str, Any]
-    ) -> Collector:
-        collector = Collector(shapes=shapes, dtype=dtype, **shared)
-        for index, port in enumerate(ports):
-            port.connect(getattr(collector, f"in_{index}"))
-        self.models[collector] = collector_model(collector)
-        return collector
 
     # running
 
@@ -203,11 +180,14 @@ class LavaNetwork:
             self._send_memory(self.writer, memory)
         self.image.host.external_pipe_csp_send_port.send(image.astype(np.int16))
 
-    def _send_memory(self, writer: MemoryWriter, memory: Mapping[str, NDArray[Any]] | None) -> None:
+    def _send_memory(
+        self, writer: PlannedProcess, memory: Mapping[str, NDArray[Any]] | None
+    ) -> None:
         command = KEPT if memory is None else REWRITTEN
         writer.command.external_pipe_csp_send_port.send(np.array([command], np.int8))
         if memory is not None:
-            values = [np.asarray(memory[name], np.int32).ravel() for name in self.memory_names]
+            names = [node.name for node in self.graph.memories]
+            values = [np.asarray(memory[name], np.int32).ravel() for name in names]
             writer.host.external_pipe_csp_send_port.send(np.concatenate(values))
 
     def _receive_counts(self, deadline: float) -> list[NDArray[Any]]:

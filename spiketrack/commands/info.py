@@ -69,7 +69,7 @@ def _describe(source: str) -> dict[str, Any]:
 
 def _placed(network: ExportedNetwork) -> dict[str, Any]:
     """The manifest, and the Lava process of every layer (none for inputs and outputs)."""
-    from spiketrack.deploy.lava.grouping import group
+    from spiketrack.deploy.process_graph.grouping import group
 
     layers = {}
     plain = network.manifest.to_json()

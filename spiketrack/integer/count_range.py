@@ -14,7 +14,7 @@ from spiketrack.limits import MAX_COUNT
 Values = TypeVar("Values", Tensor, NDArray[Any])
 
 
-def counted(name: str, values: Values) -> Values:
+def in_range(name: str, values: Values) -> Values:
     """``values`` of a population, whole numbers of any type; ``GraphError`` names the population.
 
     One pass for unsigned types, two for others.

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from spiketrack.errors import GraphError
 from spiketrack.integer.convolutions import channels_last, convolution, memory_read
-from spiketrack.integer.count_range import counted
+from spiketrack.integer.count_range import in_range
 from spiketrack.integer.graph import (
     COUNT,
     MEMORY,
@@ -86,7 +86,7 @@ class Program:
             inputs = [live[name] for name in node.inputs]
             output = kernel(inputs)
             if node.name in self.counting:
-                counted(node.name, output)
+                in_range(node.name, output)
             if observe is not None:
                 observe(node, inputs, output)
             if forced is not None and node.name in forced:
@@ -119,7 +119,7 @@ class Program:
 def as_signal(graph: Graph, name: str, value: Tensor) -> Tensor:
     """Integers of a node as kernels take them: counts uint8, others float32, maps channels last."""
     signal = graph.signal(name)
-    value = counted(name, value).to(torch.uint8) if signal == COUNT else value.to(torch.float32)
+    value = in_range(name, value).to(torch.uint8) if signal == COUNT else value.to(torch.float32)
     return value.contiguous() if signal == MEMORY else channels_last(value)
 
 

@@ -24,7 +24,7 @@ from typing_extensions import Self
 from spiketrack.errors import SpikeTrackError
 from spiketrack.files import PatientFile, atomic_folder, write_json
 from spiketrack.inference import SEARCH, TEMPLATE, Trace
-from spiketrack.integer.count_range import counted
+from spiketrack.integer.count_range import in_range
 from spiketrack.integer.counting import layers
 from spiketrack.integer.graph import Graph
 from spiketrack.interrupts import interrupts_wait
@@ -157,7 +157,7 @@ class Counts(Mapping[str, NDArray[np.int8]]):
         if population not in self.group:
             raise KeyError(population)
         found: NDArray[np.int8] = self.group[population][()]
-        return counted(f"{self.file.filename}: {population}", found)
+        return in_range(f"{self.file.filename}: {population}", found)
 
     def __iter__(self) -> Any:
         return iter(self.group)

@@ -22,11 +22,13 @@ from support.exports import tiny_exported
 from support.random_graphs import random_graph, random_inputs, tiny_graph, tiny_model
 
 from spiketrack.config import TrackerConfig
-from spiketrack.deploy.lava.grouping import group, message_dtype
 from spiketrack.deploy.lava.network import LavaNetwork
 from spiketrack.deploy.lava.processes import blocks, host
-from spiketrack.deploy.lava.processes.blocks import PROCESSES, BlockModel, Recording
-from spiketrack.deploy.lava.results import Buffers
+from spiketrack.deploy.lava.processes.blocks import PROCESSES, BlockModel
+from spiketrack.deploy.process_graph.execution import STARTED
+from spiketrack.deploy.process_graph.grouping import group, message_dtype
+from spiketrack.deploy.process_graph.processes import Recording
+from spiketrack.deploy.process_graph.results import Buffers
 from spiketrack.errors import GraphError, LavaError
 from spiketrack.export.nir.folder import ExportedNetwork
 from spiketrack.inference import Inference, Simulator
@@ -36,8 +38,9 @@ from spiketrack.pipeline import export_checkpoint
 from spiketrack.preprocessing import normalise
 from spiketrack.reference.checkpoint import save_checkpoint
 from spiketrack.simulators.factory import Options
+from spiketrack.simulators.inline import InlineSimulator
 from spiketrack.simulators.integer import IntegerSimulator
-from spiketrack.simulators.lava import InlineSimulator, LavaSimulator
+from spiketrack.simulators.lava import LavaSimulator
 from spiketrack.verification.verify import Verification, verify
 from spiketrack.video.clip import BUNDLED_BOX, bundled_clip, open_clip
 
@@ -355,7 +358,7 @@ class Trouble:
         self.kind, self.send = kind, BlockModel.send
 
     def __call__(self, model: BlockModel, *message: Any) -> None:
-        if model.part.name == VICTIM and model.progress[blocks.STARTED] == 2:
+        if model.part.name == VICTIM and model.execution.progress[STARTED] == 2:
             if self.kind == "hang":
                 time.sleep(600)
             if self.kind == "die":

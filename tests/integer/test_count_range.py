@@ -11,14 +11,14 @@ from support.random_graphs import random_graph, random_inputs
 
 from spiketrack.errors import GraphError
 from spiketrack.integer import kernels
-from spiketrack.integer.count_range import counted
+from spiketrack.integer.count_range import in_range
 from spiketrack.integer.kernels import Program, as_signal
 
 
 @pytest.mark.parametrize("kind", [torch.uint8, torch.int8, torch.int32, torch.float32])
 def test_0_to_4_pass(kind: torch.dtype) -> None:
     values = torch.arange(5).to(kind)
-    assert counted("layer", values) is values
+    assert in_range("layer", values) is values
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_0_to_4_pass(kind: torch.dtype) -> None:
 )
 def test_what_lies_outside_is_named(values: torch.Tensor, worst: str) -> None:
     with pytest.raises(GraphError, match=re.escape(f"block.spike: a count of {worst};")):
-        counted("block.spike", values)
+        in_range("block.spike", values)
 
 
 @pytest.mark.parametrize("fused", [False, True])

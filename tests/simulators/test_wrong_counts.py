@@ -15,8 +15,9 @@ from spiketrack.errors import SpikeTrackError
 from spiketrack.integer.graph import Neuron
 from spiketrack.integer.kernels import KERNELS
 from spiketrack.runs.folder import open_counts
+from spiketrack.simulators.inline import InlineSimulator
 from spiketrack.simulators.integer import IntegerSimulator
-from spiketrack.simulators.lava import InlineSimulator, LavaSimulator
+from spiketrack.simulators.lava import LavaSimulator
 from spiketrack.simulators.onnx_backend import OnnxSimulator, Session
 
 # networkx, which Lava's compiler imports, looks for pandas

@@ -5,37 +5,21 @@ On Loihi 2 these are the host's input and output channels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
-from spiketrack.deploy.lava.names import (
-    AbstractProcess,
-    InPort,
-    LavaPyType,
-    OutPort,
-    PyInPort,
-    PyOutPort,
-)
+from spiketrack.deploy.lava.processes.planned import PlannedProcess
 from spiketrack.deploy.lava.processes.ports import DirectModel
-
-KEPT, REWRITTEN = 0, 1
-HOST_SLOTS = 2
+from spiketrack.deploy.process_graph.processes import REWRITTEN, Process
 
 
-class ImageInput(AbstractProcess):
+class ImageInput(PlannedProcess):
     """Sends one normalised integer crop into the network at each time step (host input)."""
 
-    def __init__(self, *, shape: tuple[int, ...], **params: Any) -> None:
-        super().__init__(shape=shape, **params)
-        self.host = InPort(shape=shape)
-        self.host.flag_external_pipe(buffer_size=HOST_SLOTS)
-        self.out = OutPort(shape=shape)
 
-
-class MemoryWriter(AbstractProcess):
+class MemoryWriter(PlannedProcess):
     """Rewrites the synaptic weights of all memory reads when the host has sent new ones.
 
     At each time step the host's ``command`` is KEPT or REWRITTEN and goes out as ``rewritten``;
@@ -44,35 +28,14 @@ class MemoryWriter(AbstractProcess):
     of the reading synapses.
     """
 
-    def __init__(self, *, shapes: Sequence[tuple[int, ...]], **params: Any) -> None:
-        super().__init__(shapes=tuple(shapes), **params)
-        self.host = InPort(shape=(sum(int(np.prod(s)) for s in shapes),))
-        self.host.flag_external_pipe(buffer_size=HOST_SLOTS)
-        self.command = InPort(shape=(1,))
-        self.command.flag_external_pipe(buffer_size=HOST_SLOTS)
-        self.rewritten = OutPort(shape=(1,))
-        for index, shape in enumerate(shapes):
-            setattr(self, f"out_{index}", OutPort(shape=shape))
 
-
-class Collector(AbstractProcess):
+class Collector(PlannedProcess):
     """Gathers small messages of many processes and hands them to the host as one vector."""
-
-    def __init__(
-        self, *, shapes: Sequence[tuple[int, ...]], dtype: DTypeLike, **params: Any
-    ) -> None:
-        super().__init__(count=len(shapes), dtype=np.dtype(dtype), **params)
-        for index, shape in enumerate(shapes):
-            setattr(self, f"in_{index}", InPort(shape=shape))
-        self.host = OutPort(shape=(sum(int(np.prod(s)) for s in shapes),))
-        self.host.flag_external_pipe(buffer_size=HOST_SLOTS)
 
 
 class ImageInputModel(DirectModel):
     """Waits for the host's crop and passes it on."""
 
-    host: Any = LavaPyType(PyInPort.VEC_DENSE, np.int16)
-    out: Any = LavaPyType(PyOutPort.VEC_DENSE, np.int16)
     implements_process = ImageInput
 
     def run_spk(self) -> None:
@@ -95,11 +58,11 @@ class MemoryWriterModel(DirectModel):
         self.give_back()
 
     def _rewrite(self, values: NDArray[np.int32]) -> None:
+        plan: Process = self.params["plan"]
         start = 0
-        for index, shape in enumerate(self.params["shapes"]):
-            size = int(np.prod(shape))
-            part = values[start : start + size].reshape(shape)
-            self.send(f"out_{index}", part)
+        for port in plan.outputs[1:]:  # behind the command
+            size = int(np.prod(port.shape))
+            self.send(port.name, values[start : start + size].reshape(port.shape))
             start += size
 
 
@@ -114,27 +77,7 @@ class CollectorModel(DirectModel):
 
     def run_spk(self) -> None:
         """Gather one step."""
-        messages = [self.receive(f"in_{i}") for i in reversed(range(self.params["count"]))]
+        plan: Process = self.params["plan"]
+        messages: list[NDArray[Any]] = [self.receive(p.name) for p in reversed(plan.inputs)]
         self.send("host", np.concatenate([m.ravel() for m in reversed(messages)]))
         self.give_back()
-
-
-def memory_writer_model(process: MemoryWriter) -> type[MemoryWriterModel]:
-    """A model class with this process's ports."""
-    ports: dict[str, Any] = {
-        "host": LavaPyType(PyInPort.VEC_DENSE, np.int32),
-        "command": LavaPyType(PyInPort.VEC_DENSE, np.int8),
-        "rewritten": LavaPyType(PyOutPort.VEC_DENSE, np.int8),
-    }
-    for index in range(len(process.proc_params["shapes"])):
-        ports[f"out_{index}"] = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
-    return type("MemoryWriterModel", (MemoryWriterModel,), ports)
-
-
-def collector_model(process: Collector) -> type[CollectorModel]:
-    """A model class with this process's ports."""
-    kind = process.proc_params["dtype"].type
-    ports: dict[str, Any] = {"host": LavaPyType(PyOutPort.VEC_DENSE, kind)}
-    for index in range(process.proc_params["count"]):
-        ports[f"in_{index}"] = LavaPyType(PyInPort.VEC_DENSE, kind)
-    return type("CollectorModel", (CollectorModel,), ports)

@@ -177,12 +177,10 @@ class DirectModel(PyLoihiProcessModel):
 
     def __init__(self, proc_params: Any) -> None:
         super().__init__(proc_params=proc_params)
-        self.forked = os.getpid() != proc_params["parent"]  # else its parent executes it itself
-        if self.forked:
-            bind(proc_params["parent"])
-            # before the first operator: the parent's threads are not in this process
-            torch.set_num_threads(proc_params.get("threads", 1))
-            torch.set_grad_enabled(False)
+        bind(proc_params["parent"])
+        # before the first operator: the parent's threads are not in this process
+        torch.set_num_threads(proc_params.get("threads", 1))
+        torch.set_grad_enabled(False)
         self.params = proc_params
         self.receivers: dict[str, Receiver] = {}
         self.senders: dict[str, list[Sender]] = {}

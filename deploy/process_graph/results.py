@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spiketrack.deploy.lava.grouping import CHANNELS_LAST, Part, message_shape
-from spiketrack.deploy.lava.processes.blocks import counted_nodes, recorded_populations
+from spiketrack.deploy.process_graph.grouping import CHANNELS_LAST, Part, message_shape
+from spiketrack.deploy.process_graph.processes import counted_nodes, recorded_populations
 from spiketrack.integer.counting import FIELDS
 from spiketrack.integer.graph import Graph
 

@@ -1,0 +1,86 @@
+"""The integer network as process graphs, and those executed in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spiketrack.config import NetworkConfig
+from spiketrack.deploy.process_graph.inline import InlineNetwork
+from spiketrack.deploy.process_graph.processes import Recording
+from spiketrack.deploy.process_graph.results import StepResult
+from spiketrack.inference import Crop, Inference, SimulatorBase, Trace
+from spiketrack.integer.graph import Graph
+from spiketrack.integer.readout import quantise_image, to_maps
+
+
+class RunningGraph(Protocol):
+    """A process graph that runs: one call is one time step."""
+
+    def run(
+        self, image: NDArray[Any], memory: Mapping[str, NDArray[Any]] | None = None
+    ) -> StepResult:
+        """One crop, and new memories where there are any."""
+
+    def close(self) -> None:
+        """End it; may be called twice."""
+
+
+class ProcessSimulator(SimulatorBase):
+    """Two process graphs: that of the template writes the weights that the search graph reads."""
+
+    def __init__(
+        self,
+        network: Mapping[str, Graph],
+        config: NetworkConfig,
+        build: Callable[[Graph], RunningGraph],
+    ) -> None:
+        self.config = config
+        self.graphs = network
+        self.networks = {name: build(graph) for name, graph in network.items()}
+        self.pending: Mapping[str, NDArray[np.int32]] | None = None
+
+    def encode_template(self, crops: Crop) -> Inference:
+        """Run the template graph; its memory goes to the search graph with the next crop."""
+        image = quantise_image(crops, self.graphs["template"])
+        found = self.networks["template"].run(image)
+        self.pending = found.outputs
+        return Inference(None, _trace(found))
+
+    def search(self, crop: Crop) -> Inference:
+        """Run the search graph on one crop; new memories rewrite its weights first."""
+        image = quantise_image(crop[None], self.graphs["search"])
+        memory, self.pending = self.pending, None
+        found = self.networks["search"].run(image, memory)
+        maps = to_maps(found.outputs, self.graphs["search"].fractions)
+        return Inference(maps, _trace(found))
+
+    def close(self) -> None:
+        """End both networks, the second one also after Ctrl-C in the first."""
+        with ExitStack() as stack:
+            for network in self.networks.values():
+                stack.callback(network.close)
+
+
+class InlineSimulator(ProcessSimulator):
+    """The processes one after the other in this process; nothing is forked and no Lava needed."""
+
+    name = "inline"
+
+    def __init__(
+        self,
+        network: Mapping[str, Graph],
+        config: NetworkConfig,
+        operations: bool = False,
+        counts: bool = False,
+    ) -> None:
+        recording = Recording(operations, counts)
+        super().__init__(network, config, lambda graph: InlineNetwork(graph, None, recording))
+
+
+def _trace(found: StepResult) -> Trace:
+    return Trace(found.counts, found.operations)

@@ -1,0 +1,147 @@
+"""The process graph is a value: complete, checked, executed and drawn without Lava."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from support.random_graphs import tiny_graph
+
+from spiketrack.deploy.process_graph.grouping import group
+from spiketrack.deploy.process_graph.processes import (
+    COLLECTOR,
+    HOST_KINDS,
+    Connection,
+    End,
+    ProcessGraph,
+    Recording,
+    process_graph,
+)
+from spiketrack.errors import GraphError
+from spiketrack.integer.graph import Graph
+
+BRANCHES = ("template", "search")
+ALL = Recording(operations=True, counts=True)
+
+
+def planned(graph: Graph, recording: Recording = ALL) -> ProcessGraph:
+    return process_graph(graph, group(graph), recording)
+
+
+@pytest.mark.parametrize("templates", [1, 3])
+@pytest.mark.parametrize("branch", BRANCHES)
+def test_every_message_of_the_graph_has_a_channel(branch: str, templates: int) -> None:
+    graph = tiny_graph(templates, branch)
+    found = planned(graph)
+    home = {node: process.name for process in found.blocks for node in process.nodes}
+    assert set(home) == {n.name for n in graph if n not in (*graph.inputs, *graph.outputs)}
+    crossing = {
+        (source, home[node.name])
+        for node in graph
+        if node.name in home
+        for source in node.inputs
+        if home.get(source) != home[node.name]
+    }
+    carried = {
+        (found.by_name[receiver.process].ports[receiver.port].carries, receiver.process)
+        for sender, receiver in found.connections
+    }
+    assert crossing <= carried
+    outputs = found.by_name["outputs"]
+    assert [p.carries for p in outputs.inputs] == [n.inputs[0] for n in graph.outputs]
+
+
+@pytest.mark.parametrize("branch", BRANCHES)
+def test_what_is_recorded_adds_ports_and_nothing_else(branch: str) -> None:
+    graph = tiny_graph(1, branch)
+    bare, full = planned(graph, Recording()), planned(graph)
+    assert [p.name for p in full.processes if p.name != "operations"] == [
+        p.name for p in bare.processes
+    ]
+    assert set(bare.connections) < set(full.connections)
+    for process in bare.blocks:
+        more = set(full.by_name[process.name].ports) - set(process.ports)
+        assert more <= {"operations", "counts"}
+        assert "operations" in more
+    recorded = sum(np.prod(p.ports["counts"].shape) for p in full.blocks if "counts" in p.ports)
+    assert recorded == sum(np.prod(node.shape) for node in graph.populations)
+
+
+def test_the_host_is_around_the_blocks() -> None:
+    found = planned(tiny_graph(1, "search"))
+    host = [process for process in found.processes if process.kind in HOST_KINDS]
+    assert [p.name for p in host] == ["image", "memory", "outputs", "operations"]
+    assert all(not process.nodes for process in host)
+    assert {p.kind for p in host[2:]} == {COLLECTOR}
+
+
+def dropped(graph: ProcessGraph) -> ProcessGraph:
+    return replace(graph, connections=graph.connections[1:])
+
+
+def doubled(graph: ProcessGraph) -> ProcessGraph:
+    (sender, receiver), *_ = graph.connections
+    return replace(graph, connections=(*graph.connections, Connection(sender, receiver)))
+
+
+def crossed(graph: ProcessGraph) -> ProcessGraph:
+    """The last connection comes from the image."""
+    last = graph.connections[-1]
+    changed = last._replace(sender=End("image", "out"))
+    return replace(graph, connections=(*graph.connections[:-1], changed))
+
+
+def backwards(graph: ProcessGraph) -> ProcessGraph:
+    return replace(graph, processes=graph.processes[::-1])
+
+
+def twins(graph: ProcessGraph) -> ProcessGraph:
+    return replace(graph, processes=(graph.processes[0], *graph.processes))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (dropped, "receives from None, which does not come before it"),
+        (doubled, "an input has two senders"),
+        (crossed, r"takes int64 .* sends Port\(name='out'"),
+        (backwards, "which does not come before it"),
+        (twins, "two processes have the name image"),
+    ],
+)
+def test_a_broken_graph_is_refused(change: object, message: str) -> None:
+    graph = planned(tiny_graph(1, "template"))
+    with pytest.raises(GraphError, match=rf"^template: .*{message}"):
+        change(graph)  # type: ignore[operator]
+
+
+WITHOUT_LAVA = """
+import sys
+class Absent:
+    def find_spec(self, name, path, target=None):
+        if name.split(".")[0] in ("lava", "onnx", "onnxruntime", "norse", "nirtorch"):
+            raise ModuleNotFoundError(f"No module named {name!r}")
+sys.meta_path.insert(0, Absent())
+import spiketrack.cli as cli
+sys.argv = ["spiketrack", *sys.argv[1:]]
+cli.main()
+"""
+
+
+def test_export_and_run_need_no_lava(tmp_path: object) -> None:
+    def run(*arguments: str) -> str:
+        command = [sys.executable, "-c", WITHOUT_LAVA, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    run("export", "nano", "--out", f"{tmp_path}/nano")
+    for backend in ("integer", "inline"):
+        out = f"{tmp_path}/{backend}"
+        run("simulate", f"{tmp_path}/nano", "--backend", backend, "--frames", "2", "--out", out)
+    run("energy", f"{tmp_path}/inline")
+    run("map", f"{tmp_path}/nano")
+    run("info", f"{tmp_path}/nano")

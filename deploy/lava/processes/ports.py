@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import os
 from collections.abc import Sequence
 from typing import Any
 

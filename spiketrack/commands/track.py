@@ -32,11 +32,14 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Run:
-    """Boxes of all frames, the first as given; frames that renewed a template; seconds."""
+    """Boxes of all frames, the first as given; frames that renewed a template; seconds; why it
+    ended before the clip did, empty if it did not.
+    """
 
     rows: list[BoxRow]
     updates: list[int]
     seconds: float
+    problem: str = ""
 
     @property
     def frames(self) -> int:
@@ -55,7 +58,9 @@ def track(
     ],
     video: Annotated[
         str | None,
-        typer.Option(help="Video file, folder of frames or camera number; default: bundled clip."),
+        typer.Option(
+            help="Video, folder of frames, address or camera number; default: bundled clip."
+        ),
     ] = None,
     box: Annotated[
         str | None,
@@ -67,17 +72,19 @@ def track(
     out: Annotated[
         list[Path] | None,
         typer.Option(
-            help="FILE.csv, .txt (OTB; GOT-10k if so named), .mp4, .png, or a folder for all; "
+            help="FILE.csv, .txt (OTB; GOT-10k if so named), .mp4, .webm, .png, or a folder; "
             "may be repeated. Default: the clip's name with -track."
         ),
     ] = None,
     force: Annotated[bool, typer.Option(help="Replace an existing folder.")] = False,
     json: Annotated[Path | None, typer.Option(help="Write a summary with all boxes.")] = None,
 ) -> None:
-    """Follow an object and write its boxes, an annotated video and a filmstrip."""
+    """Follow an object and write its boxes, an annotated video and a filmstrip.
+
+    They grow as the clip is tracked; where it fails midway they keep what was won, exit code 1.
+    """
     clip = open_clip(parse_source(video), frames)
-    for note in clip.notes:
-        console.print(f"warning: {note}", markup=False)
+    warn(clip.notes)
     inputs = (checkpoint, video)
     will_write(inputs, json=json)
     start = first_box(clip, box, bundled=video is None)
@@ -88,9 +95,25 @@ def track(
         done = run(opened, clip, start, outputs)
     if json is not None:
         write_json(json, describe(opened, clip, done, outputs.files))
+    warn(clip.late)
     console.print(f"{done.frames} frames, {done.fps:.1f} frames/s, {opened.simulator.name} backend")
     for path in outputs.files:
         console.print(str(path), markup=False, highlight=False, soft_wrap=True)
+    if done.problem:
+        say_kept(done.frames, done.problem)
+        raise typer.Exit(1)
+
+
+def warn(notes: Sequence[str]) -> None:
+    """What is odd about a clip."""
+    for note in notes:
+        console.print(f"warning: {note}", markup=False, highlight=False, soft_wrap=True)
+
+
+def say_kept(frames: int, problem: str) -> None:
+    """That the files hold a part, and why."""
+    line = f"error: {problem}; the {frames} frames tracked before are kept"
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def default_out(clip: Clip) -> Path:
@@ -149,9 +172,14 @@ def no_window() -> str:
 
 
 def run(opened: Opened, clip: Clip, box: Box, outputs: TrackOutputs) -> Run:
-    """Track all frames under a progress bar; Ctrl-C ends a camera's clip and keeps what it gave."""
+    """Track all frames under a progress bar.
+
+    A clip that fails after its first tracked frame, and Ctrl-C on a camera or an address, end it
+    with what it gave.
+    """
     tracker = Tracker(opened.simulator, opened.settings)
     updates: list[int] = []
+    problem = ""
     begin = time.perf_counter()
     try:
         with frame_bar(clip.name, clip.length) as step:
@@ -161,9 +189,16 @@ def run(opened: Opened, clip: Clip, box: Box, outputs: TrackOutputs) -> Run:
                 updates += [result.frame] if result.updated else []
                 step()
     except KeyboardInterrupt:
-        if clip.length is not None or len(outputs.rows) < 2:
+        if len(outputs.rows) < 2:
             raise
-    return Run(outputs.rows, updates, time.perf_counter() - begin)
+        if not clip.live:
+            say_kept(len(outputs.rows) - 1, "interrupted")
+            raise
+    except ClipError as error:
+        if len(outputs.rows) < 2:
+            raise
+        problem = str(error)
+    return Run(outputs.rows, updates, time.perf_counter() - begin, problem)
 
 
 def describe(opened: Opened, clip: Clip, done: Run, files: Sequence[Path]) -> dict[str, Any]:
@@ -171,7 +206,8 @@ def describe(opened: Opened, clip: Clip, done: Run, files: Sequence[Path]) -> di
 
     ``network``, ``backend``, ``clip``, ``frames`` (tracked), ``seconds``, ``fps``, ``updates``
     (frames whose object became a template), ``settings`` of the tracker, ``boxes`` (a list of
-    ``frame``, ``x``, ``y``, ``w``, ``h`` in pixels from 0, ``score``), ``files``.
+    ``frame``, ``x``, ``y``, ``w``, ``h`` in pixels from 0, ``score``), ``files``, ``notes`` (what
+    was odd about the clip), ``problem`` (why it ended early, else null).
     """
     return {
         "schema": SCHEMA,
@@ -189,4 +225,6 @@ def describe(opened: Opened, clip: Clip, done: Run, files: Sequence[Path]) -> di
             for row in done.rows
         ],
         "files": [str(path) for path in files],
+        "notes": [*clip.notes, *clip.late],
+        "problem": done.problem or None,
     }

@@ -28,7 +28,9 @@ class TrackedBox(Part):
 
 
 class TrackDocument(Document):
-    """One tracked clip. ``updates``: frames whose object became a template."""
+    """One tracked clip. ``updates``: frames whose object became a template; ``problem``: why the
+    clip ended early, null if it did not.
+    """
 
     REMEDY: ClassVar[str] = "write it with spiketrack track --json"
 
@@ -44,6 +46,8 @@ class TrackDocument(Document):
     settings: TrackerPart
     boxes: tuple[TrackedBox, ...]
     files: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    problem: str | None = None
     network_digest: Digest | None
     checkpoint_sha256: Digest | None
 

@@ -2,32 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+import os
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 from typing_extensions import Self
 
 from spiketrack.errors import SpikeTrackError
-from spiketrack.files import atomic_folder
+from spiketrack.files import atomic_folder, atomic_path
 from spiketrack.ownership import TRACK
-from spiketrack.targets import Source, check_folder, check_target
+from spiketrack.targets import Source, check_folder, check_target, is_stream
 from spiketrack.tracking.tracker import TrackResult
-from spiketrack.video.boxes import BoxRow, write_csv, write_got10k, write_otb
+from spiketrack.video.boxes import CSV_HEADER, BoxRow, csv_line, got10k_line, otb_line
 from spiketrack.video.footage import Frame
-from spiketrack.video.render import Filmstrip, VideoFile, annotate, label
+from spiketrack.video.render import Filmstrip, annotate, label
+from spiketrack.video.video_file import ENCODINGS, VideoFile
 
 FOLDER_FILES = ("boxes.csv", "otb.txt", "got10k.txt", "track.mp4", "filmstrip.png")
-KINDS = {".csv": "CSV", ".txt": "OTB or GOT-10k text", ".mp4": "video", ".png": "filmstrip"}
+KINDS = {
+    ".csv": "CSV",
+    ".txt": "OTB or GOT-10k text",
+    ".mp4": "video",
+    ".webm": "video",
+    ".png": "filmstrip",
+}
+HEADING = f"{','.join(CSV_HEADER)}\n"
+
+
+class RowFile:
+    """A text in its place from the start, which grows by a whole line for each frame."""
+
+    def __init__(self, path: Path, heading: str, line: Callable[[BoxRow], str]) -> None:
+        self.path = path
+        self.line = line
+        if not is_stream(path):
+            with atomic_path(path):  # what was there is replaced, or nothing is lost
+                pass
+        self.file = path.open("a", encoding="utf-8", newline="\n")
+        self._write(heading)
+
+    def add(self, row: BoxRow) -> None:
+        """Append a frame's line."""
+        self._write(f"{self.line(row)}\n")
+
+    def _write(self, text: str) -> None:
+        self.file.write(text)
+        self.file.flush()
+
+    def close(self) -> None:
+        """``SpikeTrackError`` where the file is no longer in its place."""
+        with self.file:
+            if os.fstat(self.file.fileno()).st_nlink == 0:
+                raise SpikeTrackError(f"{self.path}: was removed or replaced while it was written")
+
+
+def row_file(path: Path) -> RowFile:
+    """CSV; GOT-10k text if the name says so, else OTB text."""
+    if path.suffix.lower() == ".csv":
+        return RowFile(path, HEADING, csv_line)
+    if "got10k" in path.name.lower():
+        return RowFile(path, "", lambda row: got10k_line(row.box))
+    return RowFile(path, "", lambda row: otb_line(row.box))
 
 
 class TrackOutputs:
-    """Collects results frame by frame; files appear when the context ends without an error.
+    """Writes results as they are won: the files are there from the first tracked frame on.
 
     ``out``: files, told apart by suffix (``.csv``; ``.txt``: OTB, or GOT-10k if the name contains
-    "got10k"; ``.mp4``; ``.png``), or one folder for all of ``FOLDER_FILES``. ``SpikeTrackError``
-    for an unknown suffix, a folder that exists (unless ``force``) or cannot be made.
+    "got10k"; ``.mp4``, ``.webm``; ``.png``), or one folder for all of ``FOLDER_FILES``. Whatever
+    ends the tracking, they hold what was won by then. ``SpikeTrackError`` for an unknown suffix,
+    a folder that exists (unless ``force``) or cannot be made.
     """
 
     def __init__(
@@ -44,8 +90,9 @@ class TrackOutputs:
         self.rows: list[BoxRow] = []
         self.strip = Filmstrip()
         self.files: list[Path] = []
+        self.texts: list[RowFile] = []
         self.videos: list[VideoFile] = []
-        self.texts: list[Path] = []
+        self.waiting: list[tuple[BoxRow, Frame]] = []
         folders = [path for path in self.out if is_folder(path)]
         if folders and len(self.out) > 1:
             raise SpikeTrackError(f"--out {folders[0]}: a folder holds every format; give it alone")
@@ -56,24 +103,6 @@ class TrackOutputs:
                 check_target("--out", path, self.inputs)
 
     def __enter__(self) -> Self:
-        with ExitStack() as stack:
-            targets = self.out
-            if targets and is_folder(targets[0]):
-                home = stack.enter_context(
-                    atomic_folder(targets[0], TRACK, self.force, self.inputs)
-                )
-                self.files = [targets[0] / name for name in FOLDER_FILES]
-                targets = [home / name for name in FOLDER_FILES]
-            else:
-                self.files = targets
-            self.texts = [path for path in targets if path.suffix.lower() != ".mp4"]
-            self.videos = [
-                stack.enter_context(VideoFile(path, self.fps))
-                for path in targets
-                if path.suffix.lower() == ".mp4"
-            ]
-            stack.push(self._finish)
-            self.stack = stack.pop_all()
         return self
 
     def __exit__(
@@ -82,32 +111,57 @@ class TrackOutputs:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.stack.__exit__(kind, value, trace)
+        if kind is None:
+            if self.waiting:
+                self._start()
+            self._close()
+        else:
+            with suppress(OSError, SpikeTrackError):  # the first error is the one to tell
+                self._close()
 
     def add(self, frame: Frame, result: TrackResult) -> None:
         """Take one frame and what the tracker found in it."""
         self.rows.append(result.row)
         picture = annotate(frame, result.box, label(result.frame, result.score))
         self.strip.add(picture)
+        if self.files:
+            self._write(result.row, picture)
+            return
+        self.waiting.append((result.row, picture))
+        if len(self.waiting) > 1:
+            self._start()
+
+    def _start(self) -> None:
+        """Make the files, and write what has waited for them."""
+        if self.out and is_folder(self.out[0]):
+            with atomic_folder(self.out[0], TRACK, self.force, self.inputs) as folder:
+                (folder / FOLDER_FILES[0]).write_text(HEADING, encoding="utf-8")
+            self.files = [self.out[0] / name for name in FOLDER_FILES]
+        else:
+            self.files = self.out
+        for path in self.files:
+            if path.suffix.lower() in ENCODINGS:
+                self.videos.append(VideoFile(path, self.fps))
+            elif path.suffix.lower() != ".png":
+                self.texts.append(row_file(path))
+        for row, picture in self.waiting:
+            self._write(row, picture)
+        self.waiting = []
+
+    def _write(self, row: BoxRow, picture: Frame) -> None:
+        for text in self.texts:
+            text.add(row)
         for video in self.videos:
             video.add(picture)
 
-    def _finish(self, kind: object, *_: object) -> None:
-        if kind is None:
-            for path in self.texts:
-                self._write(path)
-
-    def _write(self, path: Path) -> None:
-        suffix = path.suffix.lower()
-        boxes = [row.box for row in self.rows]
-        if suffix == ".csv":
-            write_csv(path, self.rows)
-        elif suffix == ".png":
-            self.strip.write(path)
-        elif "got10k" in path.name.lower():
-            write_got10k(path, boxes)
-        else:
-            write_otb(path, boxes)
+    def _close(self) -> None:
+        for text in self.texts:
+            text.close()
+        for video in self.videos:
+            video.close()
+        for path in self.files:
+            if path.suffix.lower() == ".png":
+                self.strip.write(path)
 
 
 def is_folder(path: Path) -> bool:

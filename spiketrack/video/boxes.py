@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import csv
-import io
 import math
 import re
 from collections.abc import Iterable, Sequence
@@ -71,14 +69,24 @@ def iou(a: Box, b: Box) -> float:
     return min(1.0, shared / union) if union > 0 else 0.0
 
 
+def csv_line(row: BoxRow) -> str:
+    """``frame,x,y,w,h,score``; every number reads back as the same float."""
+    return ",".join([str(row.frame), *map(_exact, (*row.box.as_tuple(), row.score))])
+
+
+def otb_line(box: Box) -> str:
+    """``x,y,w,h``, x and y counted from 1."""
+    return ",".join(map(_short, box.moved(1, 1).as_tuple()))
+
+
+def got10k_line(box: Box) -> str:
+    """As OTB from 1 (GOT-10k's toolkit draws at x - 1), four decimals always."""
+    return ",".join(f"{v:.4f}" for v in box.moved(1, 1).as_tuple())
+
+
 def write_csv(path: Path, rows: Iterable[BoxRow]) -> None:
-    """``frame,x,y,w,h,score``; every number reads back as the same float. Appears whole."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(CSV_HEADER)
-    for row in rows:
-        writer.writerow([row.frame, *map(_exact, (*row.box.as_tuple(), row.score))])
-    _write(path, text.getvalue())
+    """A heading and a line for each row. Appears whole."""
+    _write(path, [",".join(CSV_HEADER), *map(csv_line, rows)])
 
 
 def read_csv(path: Path) -> list[BoxRow]:
@@ -90,15 +98,13 @@ def read_csv(path: Path) -> list[BoxRow]:
 
 
 def write_otb(path: Path, boxes: Iterable[Box]) -> None:
-    """OTB text: a line ``x,y,w,h`` for each frame, x and y counted from 1."""
-    lines = (",".join(map(_short, box.moved(1, 1).as_tuple())) for box in boxes)
-    _write(path, "".join(f"{line}\n" for line in lines))
+    """OTB text, a line for each frame. Appears whole."""
+    _write(path, map(otb_line, boxes))
 
 
 def write_got10k(path: Path, boxes: Iterable[Box]) -> None:
-    """GOT-10k result text: as OTB from 1 (the toolkit draws at x - 1), four decimals always."""
-    lines = (",".join(f"{v:.4f}" for v in box.moved(1, 1).as_tuple()) for box in boxes)
-    _write(path, "".join(f"{line}\n" for line in lines))
+    """GOT-10k result text, a line for each frame. Appears whole."""
+    _write(path, map(got10k_line, boxes))
 
 
 def read_rectangles(path: Path) -> list[Box]:
@@ -184,6 +190,6 @@ def read_text(path: Path) -> str:
         raise ClipError(f"{path}: cannot be read as text: {error}") from error
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, lines: Iterable[str]) -> None:
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

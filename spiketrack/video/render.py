@@ -1,21 +1,17 @@
-"""Pictures of a tracked clip: boxes drawn into frames, an annotated video, a filmstrip."""
+"""Pictures of a tracked clip: boxes drawn into frames, a filmstrip."""
 
 from __future__ import annotations
 
 import math
-import tempfile
 from pathlib import Path
-from types import TracebackType
 
 import cv2
 import numpy as np
-from typing_extensions import Self
 
-from spiketrack.errors import ClipError, SpikeTrackError
+from spiketrack.errors import SpikeTrackError
 from spiketrack.files import atomic_path
 from spiketrack.video.boxes import Box
 from spiketrack.video.footage import Frame
-from spiketrack.video.streams import count_frames
 
 COLOUR = (255, 196, 0)  # amber, RGB: seen on dark and on bright footage
 SHADOW = (0, 0, 0)
@@ -23,7 +19,6 @@ FONT = cv2.FONT_HERSHEY_SIMPLEX
 TILES = 8
 COLUMNS = 4
 TILE_WIDTH = 240
-DEFAULT_FPS = 25.0
 
 
 def annotate(frame: Frame, box: Box, label: str) -> Frame:
@@ -37,61 +32,6 @@ def annotate(frame: Frame, box: Box, label: str) -> Frame:
         cv2.rectangle(out, first, last, colour, width)
         cv2.putText(out, label, (4, round(30 * scale) + 2), FONT, scale, colour, width, cv2.LINE_AA)
     return out
-
-
-class VideoFile:
-    """An MPEG-4 video that appears when the context ends without an error.
-
-    ``fps``: frames a second of the file. ``SpikeTrackError`` if OpenCV cannot write it, or wrote
-    fewer frames than it was given (a full disk).
-    """
-
-    def __init__(self, path: Path, fps: float | None) -> None:
-        self.path = path
-        self.fps = fps or DEFAULT_FPS
-        self.count = 0
-        self.writer: cv2.VideoWriter | None = None
-
-    def __enter__(self) -> Self:
-        if not self.path.absolute().parent.is_dir():
-            raise SpikeTrackError(f"{self.path}: its folder does not exist")
-        self.folder = tempfile.TemporaryDirectory(
-            dir=self.path.absolute().parent, prefix=f".{self.path.name}."
-        )
-        self.temporary = Path(self.folder.name) / "video.mp4"
-        return self
-
-    def add(self, frame: Frame) -> None:
-        """Append an RGB frame."""
-        if self.writer is None:
-            code = cv2.VideoWriter.fourcc(*"mp4v")
-            size = (frame.shape[1], frame.shape[0])
-            self.writer = cv2.VideoWriter(str(self.temporary), code, self.fps, size)
-        if not self.writer.isOpened():
-            raise SpikeTrackError(f"{self.path}: OpenCV cannot write an MPEG-4 video here")
-        self.writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
-        self.count += 1
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        with self.folder:
-            if self.writer is not None:
-                self.writer.release()
-            if kind is None:
-                self._publish()
-
-    def _publish(self) -> None:
-        try:
-            written = count_frames(self.temporary).found
-        except ClipError:
-            written = 0
-        if not written or written != self.count:
-            raise SpikeTrackError(f"{self.path}: the video could not be written whole; disk full?")
-        self.temporary.replace(self.path)
 
 
 class Filmstrip:

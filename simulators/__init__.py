@@ -6,7 +6,12 @@ from spiketrack.lazy import attributes
 
 if TYPE_CHECKING:
     from spiketrack.inference import Inference, Maps, Simulator, Trace
-    from spiketrack.simulators.factory import BACKENDS, INTEGER_BACKENDS, Options, open_simulator
+    from spiketrack.simulators.backends import (
+        Backend,
+        Options,
+        open_simulator,
+        register_backend,
+    )
     from spiketrack.simulators.float_reference import FloatSimulator
     from spiketrack.simulators.inline import InlineSimulator
     from spiketrack.simulators.integer import IntegerSimulator
@@ -15,8 +20,7 @@ if TYPE_CHECKING:
     from spiketrack.simulators.onnx_backend import OnnxFloatSimulator, OnnxSimulator
 
 __all__ = [
-    "BACKENDS",
-    "INTEGER_BACKENDS",
+    "Backend",
     "FloatSimulator",
     "Inference",
     "InlineSimulator",
@@ -30,11 +34,11 @@ __all__ = [
     "Simulator",
     "Trace",
     "open_simulator",
+    "register_backend",
 ]
 
 _HOMES = {
-    "BACKENDS": "spiketrack.simulators.factory",
-    "INTEGER_BACKENDS": "spiketrack.simulators.factory",
+    "Backend": "spiketrack.simulators.backends",
     "FloatSimulator": "spiketrack.simulators.float_reference",
     "Inference": "spiketrack.inference",
     "InlineSimulator": "spiketrack.simulators.inline",
@@ -44,10 +48,11 @@ _HOMES = {
     "NorseSimulator": "spiketrack.simulators.norse_backend",
     "OnnxFloatSimulator": "spiketrack.simulators.onnx_backend",
     "OnnxSimulator": "spiketrack.simulators.onnx_backend",
-    "Options": "spiketrack.simulators.factory",
+    "Options": "spiketrack.simulators.backends",
     "Simulator": "spiketrack.inference",
     "Trace": "spiketrack.inference",
-    "open_simulator": "spiketrack.simulators.factory",
+    "open_simulator": "spiketrack.simulators.backends",
+    "register_backend": "spiketrack.simulators.backends",
 }
 
 __getattr__ = attributes(__name__, _HOMES)

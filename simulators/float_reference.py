@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from typing_extensions import Self
 
 from spiketrack.errors import SpikeTrackError
 from spiketrack.inference import Counts, Crop, Inference, Maps, SimulatorBase, Trace
 from spiketrack.limits import MAX_COUNT
 from spiketrack.reference.model import SpikeTrack
 from spiketrack.reference.neuron import Neuron
+
+if TYPE_CHECKING:
+    from spiketrack.reference.checkpoint import Checkpoint
+    from spiketrack.simulators.backends import Options
 
 
 def choose_device(name: str) -> torch.device:
@@ -76,6 +82,11 @@ class FloatSimulator(SimulatorBase):
         self.config = model.config
         self.record = record
         self.memory: tuple[Tensor, ...] = ()
+
+    @classmethod
+    def open(cls, checkpoint: Checkpoint, options: Options) -> Self:
+        """As the table of backends opens it."""
+        return cls(checkpoint.build(), options.device, options.counts)
 
     @torch.no_grad()
     def encode_template(self, crops: Crop) -> Inference:

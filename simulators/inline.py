@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import Self
 
 from spiketrack.config import NetworkConfig
 from spiketrack.deploy.process_graph.inline import InlineNetwork
@@ -16,6 +17,10 @@ from spiketrack.deploy.process_graph.results import StepResult
 from spiketrack.inference import Crop, Inference, SimulatorBase, Trace
 from spiketrack.integer.graph import Graph
 from spiketrack.integer.readout import quantise_image, to_maps
+
+if TYPE_CHECKING:
+    from spiketrack.export.nir.folder import ExportedNetwork
+    from spiketrack.simulators.backends import Options
 
 
 class RunningGraph(Protocol):
@@ -80,6 +85,12 @@ class InlineSimulator(ProcessSimulator):
     ) -> None:
         recording = Recording(operations, counts)
         super().__init__(network, config, lambda graph: InlineNetwork(graph, None, recording))
+
+    @classmethod
+    def open(cls, network: ExportedNetwork, options: Options) -> Self:
+        """As the table of backends opens it."""
+        record = (options.operations, options.counts)
+        return cls(network.graphs, network.config, *record)
 
 
 def _trace(found: StepResult) -> Trace:

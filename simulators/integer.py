@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
+from typing_extensions import Self
 
 from spiketrack.config import NetworkConfig
 from spiketrack.inference import Crop, Inference, SimulatorBase, Trace
@@ -14,6 +16,10 @@ from spiketrack.integer.counting import OperationCounter
 from spiketrack.integer.graph import Graph
 from spiketrack.integer.kernels import Program
 from spiketrack.integer.readout import quantise_image, to_maps
+
+if TYPE_CHECKING:
+    from spiketrack.export.nir.folder import ExportedNetwork
+    from spiketrack.simulators.backends import Options
 
 Network = Mapping[str, Graph]  # "template" and "search"
 
@@ -58,6 +64,11 @@ class IntegerSimulator(SimulatorBase):
         }
         self.observations = {n: Observation(g, operations, counts) for n, g in network.items()}
         self.memory: dict[str, Tensor] = {}
+
+    @classmethod
+    def open(cls, network: ExportedNetwork, options: Options) -> Self:
+        """As the table of backends opens it."""
+        return cls(network.graphs, network.config, options.operations, options.counts)
 
     def encode_template(self, crops: Crop) -> Inference:
         """Write the memory of T templates."""

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from typing_extensions import Self
 
 from spiketrack.config import NetworkConfig
 from spiketrack.deploy.lava.network import STEP_TIMEOUT, LavaNetwork
 from spiketrack.deploy.process_graph.processes import Recording
 from spiketrack.integer.graph import Graph
 from spiketrack.simulators.inline import ProcessSimulator
+
+if TYPE_CHECKING:
+    from spiketrack.export.nir.folder import ExportedNetwork
+    from spiketrack.simulators.backends import Options
 
 
 class LavaSimulator(ProcessSimulator):
@@ -31,3 +38,9 @@ class LavaSimulator(ProcessSimulator):
             config,
             lambda graph: LavaNetwork(graph, None, recording, threads, timeout),
         )
+
+    @classmethod
+    def open(cls, network: ExportedNetwork, options: Options) -> Self:
+        """As the table of backends opens it."""
+        record = (options.operations, options.counts)
+        return cls(network.graphs, network.config, *record, options.threads, options.timeout)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nir
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from typing_extensions import Self
 
 from spiketrack.config import NetworkConfig
 from spiketrack.errors import GraphError
@@ -23,6 +24,10 @@ from spiketrack.integer.readout import quantise_image, to_maps
 from spiketrack.optional import load
 from spiketrack.simulators.integer import Network
 from spiketrack.simulators.norse_modules import NorsePart
+
+if TYPE_CHECKING:
+    from spiketrack.export.nir.folder import ExportedNetwork
+    from spiketrack.simulators.backends import Options
 
 
 class NorseBranch:
@@ -91,6 +96,11 @@ class NorseSimulator(SimulatorBase):
         self.template = NorseBranch(network["template"], {})
         self.memory: dict[str, Tensor] = {}
         self.searching: NorseBranch | None = None
+
+    @classmethod
+    def open(cls, network: ExportedNetwork, options: Options) -> Self:
+        """As the table of backends opens it."""
+        return cls(network.graphs, network.config, options.counts)
 
     def encode_template(self, crops: Crop) -> Inference:
         """Write the memory of T templates (T, 3, S, S) and bake it into the search parts."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import Self
 
 from spiketrack.config import NetworkConfig
 from spiketrack.errors import GraphError, MissingDependency
@@ -19,6 +20,10 @@ from spiketrack.integer.readout import quantise_image, to_maps
 from spiketrack.limits import MAX_COUNT
 from spiketrack.optional import load
 from spiketrack.simulators.integer import Network
+
+if TYPE_CHECKING:
+    from spiketrack.export.nir.folder import ExportedNetwork
+    from spiketrack.simulators.backends import Options
 
 Arrays = dict[str, NDArray[Any]]
 ERRORS_ONLY = 3  # onnxruntime's log severity
@@ -68,6 +73,11 @@ class OnnxBase(SimulatorBase):
             for name, graph in network.items()
         }
         self.memory: Arrays = {}
+
+    @classmethod
+    def open(cls, network: ExportedNetwork, options: Options) -> Self:
+        """As the table of backends opens it."""
+        return cls(network.graphs, network.config, options.counts)
 
     def encode_template(self, crops: Crop) -> Inference:
         """Write the memory of T templates (T, 3, S, S)."""

@@ -1,96 +1,41 @@
-"""The program ``spiketrack``: sub-commands, one-line errors, exit codes.
+"""The programs ``spiketrack`` and ``spiketrack-export``: signals, streams, errors, exit codes.
 
-0: done; 1: a verification that found a difference; 2: bad input; 130: Ctrl-C.
+====  =====================================================================================
+0     done
+1     ``verify`` and ``outlets`` found a difference, ``doctor`` something missing
+2     bad input, a full disk, a missing package: one line on standard error says which
+130   Ctrl-C (``interrupted``)
+129   SIGHUP: the terminal is gone
+141   whoever reads the output stopped reading; files that were asked for are written
+143   SIGTERM
+====  =====================================================================================
+
+What is imported here is light: a signal that comes while Python loads finds its handler.
 """
 
 from __future__ import annotations
 
 import errno
-import functools
-import importlib
 import os
-import signal
 import sys
-from collections.abc import Callable
-from typing import Annotated, Any, NoReturn
-
-import typer
+from contextlib import suppress
+from typing import TYPE_CHECKING, NoReturn
 
 from spiketrack.errors import SpikeTrackError
-from spiketrack.version import VERSION
+from spiketrack.interrupts import interruptible
+from spiketrack.terminal.characters import tolerant_streams
 
-# name → module in spiketrack.commands, in the order of --help
-COMMANDS = (
-    "info", "export", "simulate", "verify", "energy", "map", "report", "track", "evaluate",
-    "train", "outlets", "bench", "doctor",
-)  # fmt: skip
+if TYPE_CHECKING:
+    import typer
 
-UsageError: Any = typer.BadParameter.__base__  # Typer has no public name for it
-
-HELP = """Bring a trained SpikeTrack to neuromorphic hardware.
-
-A checkpoint becomes an integer network, NIR files and Lava process graphs; runs are counted,
-priced in energy and compared with the float network layer by layer.
-"""
+FAILED, INTERRUPTED, CLOSED_PIPE = 2, 130, 141
 
 
 def build() -> typer.Typer:
     """The application with all commands."""
-    app = typer.Typer(
-        help=HELP,
-        no_args_is_help=True,
-        pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
-    app.callback()(_root)
-    for name in COMMANDS:
-        app.command(name)(_command(name))
-    return app
+    from spiketrack.commands import build
 
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"spiketrack {VERSION}")
-        raise typer.Exit
-
-
-def _root(
-    version: Annotated[
-        bool,
-        typer.Option(
-            "--version", help="Print the version and end.", is_eager=True, callback=_print_version
-        ),
-    ] = False,
-) -> None:
-    """The options of the program itself."""
-
-
-_root.__doc__ = HELP
-
-
-def _command(name: str) -> Callable[..., Any]:
-    module = importlib.import_module(f"spiketrack.commands.{name}")
-    return _guarded(getattr(module, name))
-
-
-def _guarded(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Expected errors become one line and an exit code."""
-
-    @functools.wraps(function)
-    def run(*arguments: Any, **options: Any) -> Any:
-        try:
-            return function(*arguments, **options)
-        except KeyboardInterrupt:
-            _fail("interrupted", 130)
-        except BrokenPipeError:
-            sys.stderr.close()
-            raise SystemExit(0) from None
-        except SpikeTrackError as error:
-            _fail(str(error))
-        except OSError as error:
-            _fail(_os_error(error))
-
-    return run
+    return build()
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -98,22 +43,68 @@ def main(arguments: list[str] | None = None) -> None:
     # libgomp reads this when torch loads; idle threads that spin would fight over the cores
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
-    signal.signal(signal.SIGTERM, _terminate)
+    tolerant_streams()
     try:
-        code = build()(arguments, prog_name="spiketrack", standalone_mode=False)
-    except UsageError as error:
-        if arguments or len(sys.argv) > 1:
-            _fail(f"{error.format_message()} (see spiketrack --help)")
-        error.show()  # no arguments at all: the help
-        raise SystemExit(2) from None
+        with interruptible():
+            code = _run(arguments)
+            _flush()
     except KeyboardInterrupt:
-        _fail("interrupted", 130)
-    raise SystemExit(code or 0)
+        _fail("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        _end_of_pipe()
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # of rich and Typer, which say 1
+            _end_of_pipe()
+        raise
+    except SpikeTrackError as error:
+        _fail(str(error))
+    except OSError as error:
+        _fail(_os_error(error))
+    raise SystemExit(code)
 
 
 def export_main() -> None:
     """``spiketrack-export`` is ``spiketrack export``."""
-    main(["export", *sys.argv[1:]])
+    words = sys.argv[1:]
+    main(["--version"] if {"--version", "-V"} & {*words} else ["export", *words])
+
+
+def _run(arguments: list[str] | None) -> int:
+    """The exit code of a command that ended by itself."""
+    from spiketrack.commands import Passed, UsageError, build
+
+    try:
+        code = build()(arguments, prog_name="spiketrack", standalone_mode=False)
+    except Passed as passed:
+        raise passed.error from None
+    except UsageError as error:
+        if arguments or len(sys.argv) > 1:
+            _fail(f"{error.format_message()} (see spiketrack --help)")
+        error.show()  # no arguments at all: the help
+        return FAILED
+    return int(code or 0)
+
+
+def _flush() -> None:
+    if sys.stdout is not None:
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            _discard_output()
+            raise OSError(error.errno, error.strerror, "standard output") from None
+
+
+def _end_of_pipe() -> NoReturn:
+    _discard_output()
+    raise SystemExit(CLOSED_PIPE)
+
+
+def _discard_output() -> None:
+    """Python writes what is left when it ends: let that go nowhere."""
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _os_error(error: OSError) -> str:
@@ -123,11 +114,8 @@ def _os_error(error: OSError) -> str:
     return f"{place}{error.strerror or error}"
 
 
-def _fail(message: str, code: int = 2) -> NoReturn:
+def _fail(message: str, code: int = FAILED) -> NoReturn:
     line = " ".join(message.split())
-    print(f"spiketrack: error: {line}", file=sys.stderr)
+    with suppress(OSError):
+        print(f"spiketrack: error: {line}", file=sys.stderr, flush=True)
     raise SystemExit(code)
-
-
-def _terminate(number: int, frame: object) -> None:
-    raise SystemExit(128 + number)

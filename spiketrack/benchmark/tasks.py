@@ -25,7 +25,7 @@ from spiketrack.benchmark.results import Document
 from spiketrack.export.nir.folder import read_export
 from spiketrack.inference import Crop, Inference, Simulator, SimulatorBase
 from spiketrack.reference.model import SpikeTrack
-from spiketrack.simulators.factory import Options, open_simulator
+from spiketrack.simulators.backends import FLOAT, Options, open_simulator
 from spiketrack.tracking.tracker import Tracker, follow
 from spiketrack.video.boxes import Box
 from spiketrack.video.clip import Clip, open_clip
@@ -210,7 +210,7 @@ def repeat(folder: Path, options: Document) -> Document:
     torch.set_num_threads(int(options["threads"]))
     kept = np.load(folder / CROPS)
     backend, checkpoint, network = options["backend"], None, None
-    if backend == "float":
+    if backend == FLOAT:
         from spiketrack.reference.checkpoint import read_checkpoint
 
         checkpoint = read_checkpoint(options["checkpoint"])
@@ -225,7 +225,7 @@ def repeat(folder: Path, options: Document) -> Document:
         found: Document = {name: values[1:] for name, values in watch.times.items()}
         if options.get("layers"):
             found["layers"] = _layer_times(simulator, kept["crops"])
-    if backend == "float" and checkpoint is not None:
+    if backend == FLOAT and checkpoint is not None:
         found["convolutions"] = _bare_convolutions(checkpoint.build().eval(), kept)
     return found
 

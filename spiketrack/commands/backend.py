@@ -7,18 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spiketrack.commands.inputs import is_export
-from spiketrack.commands.progress import console
-from spiketrack.config import TrackerConfig
-from spiketrack.errors import SpikeTrackError, UnsupportedError
-from spiketrack.inference import Simulator
+from spiketrack.errors import SpikeTrackError
+from spiketrack.simulators.backends import FLOAT, INTEGER, Options, either, find, open_simulator
+from spiketrack.terminal.progress import stages
 
 if TYPE_CHECKING:
-    from spiketrack.simulators.factory import Options
+    from spiketrack.config import TrackerConfig
+    from spiketrack.inference import Simulator
 
-BACKEND_HELP = (
-    "float, integer, lava, inline, onnx or norse; default: float for a checkpoint, integer for an "
-    "export folder."
-)
+BACKEND_HELP = f"{either()}; default: float for a checkpoint, integer for an export folder."
 
 
 @dataclass(frozen=True)
@@ -38,12 +35,9 @@ def open_backend(
     A checkpoint on an integer backend is quantised in memory, calibrated on the bundled clip.
     ``operations`` counts operations where the backend can.
     """
-    from spiketrack.simulators.factory import BACKENDS, Options
-
     folder = is_export(source)
-    chosen = backend or ("integer" if folder else "float")
-    if chosen not in BACKENDS:
-        raise UnsupportedError(f"--backend {chosen}: choose one of {', '.join(BACKENDS)}")
+    chosen = backend or (INTEGER if folder else FLOAT)
+    find(chosen)
     options = Options(operations=operations, device=device)
     return (
         _from_folder(source, chosen, options)
@@ -54,10 +48,11 @@ def open_backend(
 
 def _from_folder(source: str, backend: str, options: Options) -> Opened:
     from spiketrack.export.nir.folder import read_export
-    from spiketrack.simulators.factory import open_simulator
 
-    if backend == "float":
-        raise SpikeTrackError(f"--backend float: {source} is an export folder; give a checkpoint")
+    if find(backend).needs == "checkpoint":
+        raise SpikeTrackError(
+            f"--backend {backend}: {source} is an export folder; give a checkpoint"
+        )
     network = read_export(Path(source))
     simulator = open_simulator(backend, network, None, options)
     return Opened(simulator, network.tracker, Path(source).absolute().name)
@@ -66,12 +61,11 @@ def _from_folder(source: str, backend: str, options: Options) -> Opened:
 def _from_checkpoint(source: str, backend: str, options: Options) -> Opened:
     from spiketrack.pipeline import calibration, compile_network
     from spiketrack.reference.checkpoint import read_checkpoint
-    from spiketrack.simulators.factory import open_simulator
 
     read = read_checkpoint(source)
     network = None
-    if backend != "float":
-        with console.status("Quantising the network"):
+    if find(backend).needs == "export":
+        with stages("Quantising the network"):
             network = compile_network(read, calibration(read))
     simulator = open_simulator(backend, network, read, options)
     return Opened(simulator, read.tracker, Path(source).name.split(".")[0])

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from spiketrack.commands.markdown import Slot
 from spiketrack.commands.markdown import table as tabular
 from spiketrack.commands.tables import say, table
 from spiketrack.commands.targets import will_write
+from spiketrack.terminal.progress import stages
 
 if TYPE_CHECKING:
     from spiketrack.benchmark.results import Findings
@@ -78,7 +77,7 @@ def bench(
     setting = Setting((video or bundled_clip()).absolute(), start, frames, threads, soak)
     machine = describe()
     stock: list[list[StockRow]] = []
-    with tempfile.TemporaryDirectory() as folder, _status() as tell:
+    with tempfile.TemporaryDirectory() as folder, stages("starting") as tell:
         findings = measure(checkpoint or ["nano"], Path(folder), setting, tell)
         if against:
             from spiketrack.benchmark.stock import against_stock
@@ -105,13 +104,6 @@ def bench(
                 "stock": [dataclasses.asdict(row) for rows in stock for row in rows],
             },
         )
-
-
-@contextmanager
-def _status() -> Iterator[Callable[[str], None]]:
-    """A line that says what is being measured."""
-    with Console(stderr=True).status("starting") as status:
-        yield lambda what: status.update(what)
 
 
 MINIMUM = 10

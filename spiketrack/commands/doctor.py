@@ -2,113 +2,241 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
-import shutil
+import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import psutil
 import typer
 
-from spiketrack.commands.tables import say, table
+from spiketrack.commands import broken_commands
 from spiketrack.commands.targets import will_write
+from spiketrack.leftovers import clear as clear_leftover
+from spiketrack.leftovers import leftovers
+from spiketrack.machine import limits, packages
+from spiketrack.machine.packages import OPENCV, Loaded, Requirement, installed
+from spiketrack.simulators.backends import backends, broken_backends
+from spiketrack.terminal.console import say
+from spiketrack.terminal.progress import stages
+from spiketrack.terminal.table import Column, Table, print_table
 
-REQUIRED = ("torch", "numpy", "lava-nc", "nir", "h5py", "opencv-python-headless", "scikit-video")
-OPTIONAL = {
-    "onnx": "onnx", "onnxruntime": "onnx", "norse": "norse", "nirtorch": "norse",
-    "lava-dl": "lava-dl", "kaleido": "png", "opencv-contrib-python-headless": "contrib",
-}  # fmt: skip
-SHM_NEEDED = 2e9  # bytes; the channels of a full-size network
-MEMORY_NEEDED = 6e9
-Check = tuple[str, str, bool, str]
+PATIENCE = 120.0  # seconds for the small network on Lava
+SMOKE = (
+    "from spiketrack.deploy.lava.smoke import smoke_run; "
+    "print('exact' if smoke_run() else 'differs')"
+)
 
 
-def doctor(json: Annotated[Path | None, typer.Option(help="Write the findings.")] = None) -> None:
-    """Check Python, packages, cores, memory, /dev/shm and run a small network on Lava."""
+@dataclass(frozen=True)
+class Check:
+    """What was looked at, what was found, whether that is enough, what to do if not."""
+
+    what: str
+    found: str
+    ok: bool
+    remedy: str = ""
+
+
+def doctor(
+    clear: Annotated[
+        bool,
+        typer.Option("--clear", help="Remove what killed programs left in the current folder."),
+    ] = False,
+    json: Annotated[Path | None, typer.Option(help="Write the findings.")] = None,
+) -> None:
+    """Check Python, packages, cores, memory, /dev/shm and run a small network on Lava.
+
+    Works where packages are missing or broken: it imports them in processes apart. Exit code 1
+    if something that is needed is missing.
+    """
     from spiketrack.files import write_json
 
     will_write(json=json)
-    checks = [_python(), *_packages(), *_machine(), _lava()]
-    table("this machine", ("what", "found", "ok", "remedy"), checks)
+    with stages("looking at the machine") as tell:
+        checks = [_python(), *_machine(), *_leftovers(clear)]
+        tell("importing packages")
+        checks += _packages()
+        tell("running a small network on Lava")
+        checks.append(_lava())
     if json is not None:
-        keys = ("what", "found", "ok", "remedy")
-        found = [dict(zip(keys, check, strict=True)) for check in checks]
-        write_json(json, {"schema": "spiketrack.doctor", "version": 1, "checks": found})
-    if not all(ok for _, _, ok, _ in checks):
-        say("something is missing; see the remedies")
+        document = {"schema": "spiketrack.doctor", "version": 1}
+        write_json(json, document | {"checks": [asdict(check) for check in checks]})
+    print_table(_table(checks))
+    missing = [check.what for check in checks if not check.ok]
+    if missing:
+        say(f"missing or broken: {', '.join(missing)}; see the remedies", "bold red")
         raise typer.Exit(1)
-    say("everything that is needed is here")
+    say("everything that is needed is here", "bold green")
+
+
+def _table(checks: list[Check]) -> Table:
+    """Packages that are fine stand in one line."""
+    fine = [c for c in checks if c.what in _required_names() and c.ok and not c.remedy]
+    rest = [check for check in checks if check not in fine]
+    together = Check("packages", ", ".join(f"{c.what} {c.found}" for c in fine), True)
+    rows = [rest[0], *([together] if fine else []), *rest[1:]]
+    columns = (
+        Column("what", kind="name"),
+        Column("found", kind="text"),
+        Column("ok"),
+        Column("remedy", kind="text"),
+    )
+    return Table.of("this machine", columns, [(c.what, c.found, c.ok, c.remedy) for c in rows])
+
+
+def _required_names() -> set[str]:
+    return {found.name for found in packages.requirements() if not found.extra}
 
 
 def _python() -> Check:
-    version = platform.python_version()
+    version = ".".join(map(str, sys.version_info[:3]))
     fine = sys.version_info[:2] == (3, 10)
-    return ("Python", version, fine, "" if fine else "Lava runs on 3.10 alone: make setup")
+    return Check("Python", version, fine, "" if fine else "Lava runs on 3.10 alone: make setup")
 
 
-def _packages() -> list[Check]:
-    found = []
-    for name in REQUIRED:
-        version = _version(name)
-        fix = f"pip install {name}"
-        found.append((name, version or "missing", version is not None, "" if version else fix))
-    for name, extra in OPTIONAL.items():
-        version = _version(name)
-        fix = f"optional: pip install 'spiketrack-loihi[{extra}]'"
-        found.append((name, version or "absent", True, "" if version else fix))
-    return found
+def _packages() -> Iterator[Check]:
+    """Every package of this one's metadata, extras together, and what stands on them."""
+    asked = packages.requirements()
+    if not asked:
+        yield Check(packages.NAME, "not installed", False, "pip install -e .")
+    wanted = [*(found.module for found in asked), *_backend_modules()]
+    loaded = packages.load(wanted)
+    for found in asked:
+        if not found.extra:
+            yield _required(found, loaded)
+    yield from _opencv_twice()
+    for extra in dict.fromkeys(found.extra for found in asked if found.extra):
+        yield _extra(extra, [found for found in asked if found.extra == extra], loaded)
+    yield from _backends(loaded)
+    for name, why in {**broken_backends(), **broken_commands()}.items():
+        yield Check(name, why, True, "of another package: mend or remove that")
 
 
-def _version(name: str) -> str | None:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return None
+def _required(found: Requirement, loaded: dict[str, Loaded]) -> Check:
+    remedy = f"pip install '{found.text}'"
+    version = _opencv_version() if found.module == "cv2" else installed(found.name)
+    if not found.module:
+        there = version is not None
+        return Check(found.name, version or "missing", there, "" if there else remedy)
+    answer = loaded[found.module]
+    if not answer.error:
+        return Check(found.name, answer.version or version or "loads", True)
+    if answer.missing:
+        return Check(found.name, "missing", False, remedy)
+    return Check(
+        found.name, f"{version or ''} broken: {answer.error}".strip(), False,
+        remedy.replace("install", "install --force-reinstall"),
+    )  # fmt: skip
 
 
-def _machine() -> list[Check]:
-    memory = psutil.virtual_memory()
-    enough = memory.available > MEMORY_NEEDED
-    checks = [
-        ("cores", str(psutil.cpu_count()), True, ""),
-        (
-            "memory",
-            f"{memory.available / 1e9:.1f} of {memory.total / 1e9:.1f} GB free",
-            enough,
-            "" if enough else "full-size networks need about 6 GB; use a nano one",
-        ),
-    ]
-    if Path("/dev/shm").is_dir():
-        free = shutil.disk_usage("/dev/shm").free
-        fine = free > SHM_NEEDED
-        fix = "" if fine else "Lava's channels need 2 GB: mount -o remount,size=4G /dev/shm"
-        checks.append(("/dev/shm", f"{free / 1e9:.1f} GB free", fine, fix))
-    else:
-        checks.append(("/dev/shm", "missing", False, "Lava's channels live there: use Linux"))
-    return checks
+def _opencv_version() -> str | None:
+    """Whichever of the distributions that bring cv2 is installed."""
+    return next((f"{v} ({name})" for name in OPENCV if (v := installed(name))), None)
+
+
+def _opencv_twice() -> Iterator[Check]:
+    there = [name for name in OPENCV if installed(name)]
+    if len(there) > 1:
+        yield Check(
+            "OpenCV", f"{len(there)} at once: {', '.join(there)}", True,
+            "all write the same folder cv2; remove all, then install one",
+        )  # fmt: skip
+
+
+def _extra(extra: str, asked: list[Requirement], loaded: dict[str, Loaded]) -> Check:
+    """An extra is optional: what is absent is told, what is broken as well."""
+    words, fine = [], True
+    for found in asked:
+        version = installed(found.name)
+        answer = loaded.get(found.module, Loaded(None))
+        broken = version is not None and answer.error
+        fine = fine and version is not None and not broken
+        words.append(
+            f"{found.name} {version or 'absent'}" + (f" broken: {broken}" if broken else "")
+        )
+    remedy = "" if fine else f"optional: pip install '{packages.NAME}[{extra}]'"
+    return Check(f"extra {extra}", ", ".join(words), True, remedy)
+
+
+def _backend_modules() -> list[str]:
+    return [name for row in backends().values() for name in row.packages]
+
+
+def _backends(loaded: dict[str, Loaded]) -> Iterator[Check]:
+    """The backends that can run, in one line, and what each of the others lacks."""
+    lacking = {
+        name: [module for module in row.packages if loaded[module].error]
+        for name, row in backends().items()
+    }
+    yield Check("backends", ", ".join(n for n, lack in lacking.items() if not lack), True)
+    for name, lack in lacking.items():
+        if lack:
+            yield Check(f"backend {name}", f"cannot import {', '.join(lack)}", True, "see above")
+
+
+def _machine() -> Iterator[Check]:
+    """What this process may use, against what nano takes on Lava."""
+    need = limits.NANO
+    yield Check("cores", limits.cores()[1], True)
+    left, total, why = limits.memory()
+    enough = left > need.memory
+    yield Check(
+        "memory", f"{left / 1e9:.1f} of {total / 1e9:.1f} GB free{why}", enough,
+        "" if enough else f"nano takes {need.memory / 1e9:.1f} GB on Lava, 0.4 GB on integer",
+    )  # fmt: skip
+    yield _shared(limits.shared_memory(), need.shared)
+    files = limits.descriptors()
+    fine = files >= need.descriptors
+    yield Check(
+        "open files", f"{files:,} allowed" if files < 2**31 else "no limit", fine,
+        "" if fine else f"nano takes {need.descriptors:,} on Lava: ulimit -n 8192",
+    )  # fmt: skip
+    most = limits.processes()
+    fine = most >= need.processes
+    yield Check(
+        "processes", f"{most:,} allowed" if most < 2**31 else "no limit", fine,
+        "" if fine else f"nano takes {need.processes} on Lava: ulimit -u, pids of the container",
+    )  # fmt: skip
+
+
+def _leftovers(remove: bool) -> Iterator[Check]:
+    """Temporary files and folders of programs that were killed, in the current folder."""
+    left = leftovers(Path.cwd())
+    for path in left if remove else []:
+        clear_leftover(path)
+    if left:
+        names = ", ".join(path.name for path in left)
+        verb = "removed" if remove else "left by a program that was killed"
+        yield Check("leftovers", f"{names}: {verb}", True, "" if remove else "doctor --clear")
+
+
+def _shared(free: int | None, need: float) -> Check:
+    if free is None:
+        return Check("/dev/shm", "missing", False, "Lava's channels live there: use Linux")
+    fine = free >= need
+    return Check(
+        "/dev/shm", f"{free / 1e6:,.0f} MB free", fine,
+        "" if fine else f"nano's channels take {need / 1e6:.0f} MB: docker run --shm-size=256m, or "
+        "mount -o remount,size=256M /dev/shm",
+    )  # fmt: skip
 
 
 def _lava() -> Check:
     """A two-layer network on the real runtime, against the integer evaluator."""
     begin = time.perf_counter()
-    outcome, detail = _tried(_smoke)
-    seconds = time.perf_counter() - begin
-    found = f"{'exact' if outcome else detail} in {seconds:.1f} s"
-    return ("Lava run", found, outcome, "" if outcome else "pip install 'lava-nc>=0.10,<0.11'")
-
-
-def _tried(run: Callable[[], Any]) -> tuple[bool, str]:
     try:
-        return bool(run()), "differs"
-    except Exception as error:  # whatever is broken is what this command reports
-        return False, f"{type(error).__name__}: {error}"
-
-
-def _smoke() -> bool:
-    from spiketrack.deploy.lava.smoke import smoke_run
-
-    return smoke_run()
+        end = subprocess.run(
+            [sys.executable, "-c", SMOKE], capture_output=True, text=True, errors="replace",
+            timeout=PATIENCE, check=False,
+        )  # fmt: skip
+        said = (end.stdout if end.returncode == 0 else end.stderr).strip().splitlines()
+        found = said[-1] if said else f"exit code {end.returncode}"
+    except subprocess.TimeoutExpired:
+        found = "no answer"
+    fine = found == "exact"
+    seconds = time.perf_counter() - begin
+    remedy = "" if fine else "mend what stands above; then spiketrack simulate nano shows more"
+    return Check("Lava run", f"{found} in {seconds:.1f} s", fine, remedy)

@@ -7,20 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from spiketrack.commands.inputs import DEFAULT_PRICES, PRICES_HELP
 from spiketrack.commands.tables import console, say
 from spiketrack.commands.targets import will_write
-from spiketrack.packaged import PRICE_TABLES
 
 if TYPE_CHECKING:
     from spiketrack.energy.document import Document
     from spiketrack.energy.prices import PriceTable
 
-PRICES_HELP = f"{', '.join(PRICE_TABLES.names('horowitz45'))}, or a YAML or JSON file."
-
 
 def energy(
     run: Annotated[Path, typer.Argument(help="Folder that spiketrack simulate wrote.")],
-    prices: Annotated[str, typer.Option(help=PRICES_HELP)] = "horowitz45",
+    prices: Annotated[str, typer.Option(help=PRICES_HELP)] = DEFAULT_PRICES,
     execution: Annotated[
         str | None, typer.Option(help="spike, graded or dense instead of the table's own.")
     ] = None,
@@ -51,12 +49,12 @@ def energy(
     if compare_with is not None:
         other = describe(compare_with, table, execution, amortise, placement)
         found["comparison"] = compare(found, other)
-    show(found)
     if json is not None:
         write_json(json, found)
     if csv is not None:
         with atomic_path(csv) as path:
             path.write_text(to_csv(found), encoding="utf-8")
+    show(found)
 
 
 def describe(
@@ -70,8 +68,12 @@ def describe(
     from spiketrack.energy.document import document
     from spiketrack.energy.network import read_network_cost
     from spiketrack.energy.prices import packaged_tables
+    from spiketrack.runs.folder import read_run_json
     from spiketrack.runs.operations import read_run
+    from spiketrack.simulators.backends import require_operations
 
+    if (run / "run.json").is_file():
+        require_operations(run, read_run_json(run)["backend"])
     tables = packaged_tables()
     if table not in tables:
         tables = [table, *tables]

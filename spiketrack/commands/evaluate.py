@@ -5,26 +5,25 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from spiketrack.commands.backend import BACKEND_HELP, Opened, open_backend
-from spiketrack.commands.evaluation_table import show
-from spiketrack.commands.progress import console, frame_bar
+from spiketrack.commands.inputs import DEFAULT_PRICES
 from spiketrack.commands.targets import will_fill, will_write
-from spiketrack.energy.joules import price_operations
-from spiketrack.energy.prices import DEFAULT as DEFAULT_PRICES
-from spiketrack.energy.prices import load_prices
 from spiketrack.errors import ClipError, MissingDependency, SpikeTrackError
 from spiketrack.files import atomic_folder
 from spiketrack.ownership import EVALUATION
 from spiketrack.targets import is_stream
-from spiketrack.tracking.baselines import parse_baselines
-from spiketrack.tracking.evaluation import Method, NetworkMethod, Price, evaluate_sequence
-from spiketrack.tracking.ledger import Ledger, unfinished
-from spiketrack.tracking.sequences import Sequence as Footage
-from spiketrack.tracking.sequences import Survey, survey
+from spiketrack.terminal.console import note as say
+from spiketrack.terminal.progress import frame_bar
+
+if TYPE_CHECKING:
+    from spiketrack.tracking.evaluation import Method, Price
+    from spiketrack.tracking.ledger import Ledger
+    from spiketrack.tracking.sequences import Sequence as Footage
+    from spiketrack.tracking.sequences import Survey
 
 
 def evaluate(
@@ -59,6 +58,13 @@ def evaluate(
 
     Exits with 1 where a sequence failed; the others are scored all the same.
     """
+    from spiketrack.energy.joules import price_operations
+    from spiketrack.energy.prices import load_prices
+    from spiketrack.tracking.baselines import parse_baselines
+    from spiketrack.tracking.evaluation import NetworkMethod
+    from spiketrack.tracking.ledger import Ledger, unfinished
+    from spiketrack.tracking.sequences import survey
+
     inputs = (checkpoint, sequences, prices)
     will_write(inputs, json=json)
     earlier = unfinished(out) if out is not None and not force else None
@@ -121,6 +127,8 @@ def run(
     price: Price | None = None,
 ) -> None:
     """Evaluate what is missing under one progress bar; a sequence that fails is said at once."""
+    from spiketrack.tracking.evaluation import evaluate_sequence
+
     missing = ledger.missing(name)
     chosen = [sequence for sequence in footage if sequence.name in missing]
     with frame_bar(method.name, sum(len(sequence.images) for sequence in chosen)) as step:
@@ -139,6 +147,8 @@ def run(
 
 def finish(ledger: Ledger, out: Path | None, json: Path | None) -> None:
     """Files first, then the table, then what failed and the exit code."""
+    from spiketrack.commands.evaluation_table import show
+
     ledger.write()
     document = ledger.document()
     if out is not None:
@@ -163,11 +173,6 @@ def settings(opened: Opened, frames: int | None, prices: str) -> dict[str, Any]:
         "frames_limit": frames,
         "prices": prices,
     }
-
-
-def say(line: str) -> None:
-    """A line beside the tables."""
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def write_plots(folder: Path, document: dict[str, Any]) -> None:

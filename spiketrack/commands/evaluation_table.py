@@ -4,58 +4,55 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
-
-from spiketrack.commands import tables
-from spiketrack.commands.progress import console
 from spiketrack.documents.tracking import EvaluationDocument, FiguresPart, ScoresPart
+from spiketrack.terminal.console import say
+from spiketrack.terminal.table import Column, Table, print_table
 
-Columns = Mapping[str, tuple[str, str]]  # figure → heading, format
+Columns = Mapping[str, tuple[Column, str]]  # figure → column, format
 
 COLUMNS: Columns = {
-    "success_auc": ("AUC", ".3f"),
-    "precision_20": ("P20", ".3f"),
-    "normalised_precision_20": ("Pn.2", ".3f"),
-    "normalised_precision_auc": ("PnAUC", ".3f"),
-    "ao": ("AO", ".3f"),
-    "sr50": ("SR.5", ".3f"),
-    "sr75": ("SR.75", ".3f"),
-    "fps": ("fps", ".1f"),
+    "success_auc": (Column("AUC", "success"), ".3f"),
+    "precision_20": (Column("P20", "precision at 20 px"), ".3f"),
+    "normalised_precision_20": (
+        Column("Pn.2", "normalised precision at 0.20, the figure of LaSOT's tables", 1),
+        ".3f",
+    ),
+    "normalised_precision_auc": (Column("PnAUC", "its mean over 0..0.5", 2), ".3f"),
+    "ao": (Column("AO", "average overlap"), ".3f"),
+    "sr50": (Column("SR.5", "frames of IoU above 0.5", 3), ".3f"),
+    "sr75": (Column("SR.75", rank=4), ".3f"),
+    "fps": (Column("fps", rank=5), ".1f"),
 }
-ENERGY: Columns = {"energy_mj": ("mJ", ".4f"), "template_mj": ("+T mJ", ".4f")}
-CAPTION = (
-    "n: tracked frames. AUC: success. P20: precision at 20 px. Pn.2: normalised precision at\n"
-    "0.20, the figure of LaSOT's tables; PnAUC: its mean over 0..0.5.\n"
-    "mJ: search of a frame. +T: template encodings, spread over the frames."
-)
+ENERGY: Columns = {
+    "energy_mj": (Column("mJ", "search of a frame"), ".4f"),
+    "template_mj": (Column("+T mJ", "template encodings, spread over the frames", 6), ".4f"),
+}
 
 
 def show(document: EvaluationDocument) -> None:
     """Print a row for each sequence, the mean, and a mean row for each baseline."""
     counted = document.mean is not None and document.mean.energy_mj is not None
     columns = {**COLUMNS, **(ENERGY if counted else {})}
+    head = (Column("sequence", kind="name"), Column("n", "tracked frames"))
+    rows = [
+        (name, figures.frames, *_cells(figures, columns))
+        for name, figures in document.sequences.items()
+    ]
+    means = [
+        (
+            _mean_of(part, len(document.planned), "" if method == document.method else method),
+            None,
+            *_cells(part.mean, columns),
+        )
+        for method, part in document.methods.items()
+        if part.mean is not None
+    ]
     title = f"{document.method}, {document.backend} backend"
-    table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("sequence", no_wrap=True)
-    for heading in ("n", *(heading for heading, _ in columns.values())):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for name, figures in document.sequences.items():
-        table.add_row(name, str(figures.frames), *_cells(figures, columns))
-    table.add_section()
-    for method, part in document.methods.items():
-        label = _mean_of(part, len(document.planned), "" if method == document.method else method)
-        if part.mean is not None:
-            style = "bold" if method == document.method else None
-            table.add_row(label, "", *_cells(part.mean, columns), style=style)
-    tables.console.print(table)
-    console.print(CAPTION, markup=False, highlight=False)
+    print_table(Table.of(title, (*head, *(column for column, _ in columns.values())), rows, *means))
     if not counted and document.mean is not None:
-        console.print(
+        say(
             f"energy: backend {document.backend} counts no operations; "
-            "--backend integer adds energy a frame",
-            markup=False,
-            highlight=False,
+            "--backend integer adds energy a frame"
         )
 
 

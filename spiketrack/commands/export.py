@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from spiketrack.commands.tables import console, say
 from spiketrack.commands.targets import will_fill, will_write
+from spiketrack.terminal.console import say
+from spiketrack.terminal.progress import stages
 
 
 def export(
@@ -43,20 +43,8 @@ def export(
     will_write((checkpoint, calibrate), json=json)
     will_fill(folder, EXPORT, force, (checkpoint, calibrate))
     formats = tuple(name.strip() for name in also.split(",") if name.strip())
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
-        task = bar.add_task("starting", total=None)
-        network = export_checkpoint(
-            checkpoint,
-            folder,
-            calibrate,
-            box,
-            force,
-            lambda stage: bar.update(task, description=stage),
-            formats,
-        )
+    with stages("starting") as tell:
+        network = export_checkpoint(checkpoint, folder, calibrate, box, force, tell, formats)
     if json is not None:
         network.manifest.write(json)
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

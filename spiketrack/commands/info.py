@@ -36,6 +36,8 @@ def info(
 
     will_write((source,), json=json)
     found = _describe(source)
+    if json is not None:
+        write_json(json, found)
     network = found["network"]
     say(f"variant {network['variant']}: T = {network['templates']}, grid {network['grid']}")
     say(f"embed dims {network['embed_dims']}, head {network['head_channels']} channels")
@@ -51,8 +53,6 @@ def info(
             f"{branch}: {len(rows)} nodes, {weights:,} weights, {dense:,} dense MACs, "
             f"{processes} Lava processes"
         )
-    if json is not None:
-        write_json(json, found)
 
 
 def _describe(source: str) -> dict[str, Any]:

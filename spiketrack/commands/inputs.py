@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from spiketrack.commands.tables import say
 from spiketrack.config import TrackerConfig
-from spiketrack.documents.manifest import Manifest
 from spiketrack.errors import CheckpointError, ClipError, ConfigError
-from spiketrack.reference.checkpoint import BUNDLED, Checkpoint
-from spiketrack.video.boxes import Box
-from spiketrack.video.clip import BUNDLED_BOX, Clip, bundled_clip, check_box, open_clip, parse_box
+from spiketrack.packaged import PRICE_TABLES
+from spiketrack.terminal.console import note
+
+if TYPE_CHECKING:
+    from spiketrack.documents.manifest import Manifest
+    from spiketrack.reference.checkpoint import Checkpoint
+    from spiketrack.video.boxes import Box
+    from spiketrack.video.clip import Clip
+
+DEFAULT_PRICES = "horowitz45"
+PRICES_HELP = f"{', '.join(PRICE_TABLES.names(DEFAULT_PRICES))}, or a YAML or JSON file."
 
 
 def choose_clip(video: Path | None, box: str | None, frames: int | None) -> tuple[Clip, Box]:
@@ -19,11 +26,13 @@ def choose_clip(video: Path | None, box: str | None, frames: int | None) -> tupl
 
     ``ClipError`` for a clip without a box, and for all that ``open_clip`` and ``check_box`` find.
     """
+    from spiketrack.video.clip import BUNDLED_BOX, bundled_clip, check_box, open_clip, parse_box
+
     if video is not None and box is None:
         raise ClipError(f"{video}: give --box x,y,w,h, the object in its first frame")
     clip = open_clip(video or bundled_clip(), frames)
-    for note in clip.notes:
-        say(f"warning: {note}")
+    for line in clip.notes:
+        note(f"warning: {line}")
     start = parse_box(box) if box else BUNDLED_BOX
     first = clip.first()
     return clip, check_box(start, first.shape[1], first.shape[0])
@@ -31,9 +40,11 @@ def choose_clip(video: Path | None, box: str | None, frames: int | None) -> tupl
 
 def is_export(source: str) -> bool:
     """Whether a CHECKPOINT|DIR is an export folder; says so where its name is also of weights."""
+    from spiketrack.reference.checkpoint import BUNDLED
+
     folder = Path(source).is_dir()
     if folder and source in BUNDLED:
-        say(f"note: {source} is the export folder ./{source} here, not the bundled weights")
+        note(f"note: {source} is the export folder ./{source} here, not the bundled weights")
     return folder
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spiketrack.commands.tables import console, say, table
+from spiketrack.commands.tables import say, table
 from spiketrack.commands.targets import will_write
 from spiketrack.packaged import BOARDS
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from spiketrack.runs.operations import BranchCounts
 
 BOARD_HELP = f"{', '.join(BOARDS.names())}, 'N chips', or a YAML file; loihi2 is endless."
-WIDTH = 200  # of the layer table, where no terminal says otherwise
 LAYER_COLUMNS = (
     "layer", "kind", "shape", "block", "blocks", "cores", "neurons", "synapses KiB",
     "unrolled KiB", "fan-in", "to cores", "axons in", "axons out", "fullest", "messages out",
@@ -83,8 +82,6 @@ def require_same(run: Path, graph: Graph, recorded: BranchCounts) -> None:
 
 def show(found: dict[str, Any]) -> None:
     """Limits, layers, chips and the verdict."""
-    if not console.is_terminal:
-        console.width = max(console.width, WIDTH)
     table(
         f"limits of board {found['board']}",
         ("limit", "value", "source"),

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spiketrack.commands.markdown import Slot, table
-from spiketrack.commands.tables import console, say
+from spiketrack.commands.tables import say
 from spiketrack.commands.targets import will_write
 from spiketrack.errors import ConfigError, UnsupportedError
+from spiketrack.terminal.progress import stages
 
 if TYPE_CHECKING:
     from spiketrack.verification.outlet_readers import Reading
@@ -48,12 +49,12 @@ def outlets(
     if not 1 <= frames <= 8:
         raise ConfigError(f"--frames {frames}: choose 1 to 8, as many as calibration crops")
     slot = Slot(into, "outlets") if into else None
-    with tempfile.TemporaryDirectory() as folder, console.status("compiling") as status:
+    with tempfile.TemporaryDirectory() as folder, stages("compiling") as tell:
         needed = list(dict.fromkeys(MEASUREMENTS[name].outlet for name in names))
         bench = Bench(read_checkpoint(checkpoint), frames, Path(folder), needed)
         measured = []
         for name in names:
-            status.update(f"running {name}")
+            tell(f"running {name}")
             measured.append(MEASUREMENTS[name].run(bench))
         readings = try_readers(Path(folder) / "standard") if "standard-nir" in needed else []
     text = markdown(measured, readings, f"{checkpoint}, {frames} frames of the bundled clip")

@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
+from spiketrack.commands.inputs import DEFAULT_PRICES, PRICES_HELP
 from spiketrack.commands.tables import say
 from spiketrack.commands.targets import will_write
-from spiketrack.energy.prices import DEFAULT, price_names
 
 
 def report(
@@ -25,9 +25,7 @@ def report(
     placement: Annotated[
         Path | None, typer.Option("--map", help="Placement (spiketrack map --json).")
     ] = None,
-    prices: Annotated[
-        str, typer.Option(help=f"Price table: {', '.join(price_names())}, or a YAML or JSON file.")
-    ] = DEFAULT,
+    prices: Annotated[str, typer.Option(help=f"Price table: {PRICES_HELP}")] = DEFAULT_PRICES,
     out: Annotated[Path, typer.Option(help="The HTML file.")] = Path("report.html"),
     png: Annotated[
         bool, typer.Option("--png", help="Also write the main pictures into OUT's name + -png/.")
@@ -38,6 +36,7 @@ def report(
     Clip with boxes and slider, energy by layer, firing rates, comparison of backends, core map,
     number formats; every table downloads as CSV. Sections without their input say how to get it.
     """
+
     will_write((run, *(against or ()), verify, placement, prices), out=out)
     from spiketrack.report import build_report, read_sources, write_html, write_pngs
 

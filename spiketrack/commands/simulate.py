@@ -12,6 +12,10 @@ import typer
 from spiketrack.commands.progress import frame_bar
 from spiketrack.commands.tables import say
 from spiketrack.commands.targets import will_fill
+from spiketrack.simulators.backends import Options, either, find, open_simulator
+
+BACKEND_HELP = f"{either()}; operations, which energy prices: {either(operations=True)}."
+CHECKPOINT_HELP = f"Checkpoint, which the {either(needs='checkpoint')} backend needs."
 
 
 def simulate(
@@ -25,12 +29,8 @@ def simulate(
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("run"),
     frames: Annotated[int | None, typer.Option(help="Frames after the first.")] = None,
-    backend: Annotated[
-        str, typer.Option(help="lava, inline, integer, float, onnx or norse.")
-    ] = "lava",
-    checkpoint: Annotated[
-        str | None, typer.Option(help="Checkpoint, which the float backend needs.")
-    ] = None,
+    backend: Annotated[str, typer.Option(help=BACKEND_HELP)] = "lava",
+    checkpoint: Annotated[str | None, typer.Option(help=CHECKPOINT_HELP)] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda, for float.")] = "auto",
     update_every: Annotated[
         int | None, typer.Option(help="Frames between template updates; default: the network's.")
@@ -55,7 +55,6 @@ def simulate(
     from spiketrack.ownership import RUN
     from spiketrack.reference.checkpoint import read_checkpoint
     from spiketrack.runs.folder import RunWriter
-    from spiketrack.simulators.factory import Options, open_simulator
     from spiketrack.tracking.tracker import Tracker, follow
 
     if counts not in ("full", "totals"):
@@ -67,7 +66,7 @@ def simulate(
     read = read_checkpoint(checkpoint) if checkpoint else None
     same_checkpoint(network.manifest, read)
     settings = settings_with(network.tracker, update_every, update_threshold)
-    options = Options(backend != "float", counts == "full", device, threads, timeout)
+    options = Options(find(backend).operations, counts == "full", device, threads, timeout)
     seconds: list[float] = []
     with (
         RunWriter(out, network.graphs, force, inputs) as writer,

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from spiketrack.commands import progress
-from spiketrack.commands.tables import console
 from spiketrack.leftovers import leftovers
 from spiketrack.ownership import Kind
 from spiketrack.targets import Source, check_folder, check_target, is_stdout
+from spiketrack.terminal.console import console, note
 
 
 def will_write(inputs: Iterable[Source] = (), **files: Path | None) -> None:
@@ -32,10 +31,7 @@ def will_fill(out: Path | None, kind: Kind, force: bool, inputs: Iterable[Source
 
 def _notes(path: Path) -> None:
     for left in leftovers(path.absolute().parent, path):
-        progress.console.print(
+        note(
             f"note: {left} was left by a program that was killed; "
-            f"spiketrack doctor --clear removes it",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
+            "spiketrack doctor --clear removes it"
         )

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import cv2
 import typer
 
 from spiketrack.commands.backend import BACKEND_HELP, Opened, open_backend
-from spiketrack.commands.progress import console, frame_bar
 from spiketrack.commands.targets import will_write
 from spiketrack.errors import ClipError
 from spiketrack.files import write_json
-from spiketrack.tracking.outputs import TrackOutputs
-from spiketrack.tracking.tracker import Tracker
-from spiketrack.video.boxes import Box, BoxRow
-from spiketrack.video.clip import BUNDLED_BOX, Clip, bundled_clip, check_box, open_clip, parse_box
-from spiketrack.video.footage import Frame
+from spiketrack.terminal.console import note, say
+from spiketrack.terminal.progress import frame_bar
+
+if TYPE_CHECKING:
+    from spiketrack.tracking.outputs import TrackOutputs
+    from spiketrack.video.boxes import Box, BoxRow
+    from spiketrack.video.clip import Clip
 
 SCHEMA = "spiketrack.track"
 VERSION = 1
@@ -83,6 +81,9 @@ def track(
 
     They grow as the clip is tracked; where it fails midway they keep what was won, exit code 1.
     """
+    from spiketrack.tracking.outputs import TrackOutputs
+    from spiketrack.video.clip import open_clip
+
     clip = open_clip(parse_source(video), frames)
     warn(clip.notes)
     inputs = (checkpoint, video)
@@ -96,24 +97,23 @@ def track(
     if json is not None:
         write_json(json, describe(opened, clip, done, outputs.files))
     warn(clip.late)
-    console.print(f"{done.frames} frames, {done.fps:.1f} frames/s, {opened.simulator.name} backend")
+    say(f"{done.frames} frames, {done.fps:.1f} frames/s, {opened.simulator.name} backend")
     for path in outputs.files:
-        console.print(str(path), markup=False, highlight=False, soft_wrap=True)
+        say(str(path))
     if done.problem:
         say_kept(done.frames, done.problem)
         raise typer.Exit(1)
 
 
-def warn(notes: Sequence[str]) -> None:
+def warn(lines: Sequence[str]) -> None:
     """What is odd about a clip."""
-    for note in notes:
-        console.print(f"warning: {note}", markup=False, highlight=False, soft_wrap=True)
+    for line in lines:
+        note(f"warning: {line}")
 
 
 def say_kept(frames: int, problem: str) -> None:
     """That the files hold a part, and why."""
-    line = f"error: {problem}; the {frames} frames tracked before are kept"
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    note(f"error: {problem}; the {frames} frames tracked before are kept")
 
 
 def default_out(clip: Clip) -> Path:
@@ -124,12 +124,17 @@ def default_out(clip: Clip) -> Path:
 def parse_source(video: str | None) -> str | Path | int:
     """A number that is no file's name is a camera; nothing is the bundled clip."""
     if video is None:
+        from spiketrack.video.clip import bundled_clip
+
         return bundled_clip()
     return int(video) if video.isdecimal() and not Path(video).exists() else video
 
 
 def first_box(clip: Clip, text: str | None, bundled: bool = False) -> Box:
     """The box given, the bundled clip's own, or one drawn with the mouse."""
+    from spiketrack.video.clip import BUNDLED_BOX, check_box, parse_box
+    from spiketrack.video.window import draw_box
+
     frame = clip.first() if text is None or clip.length is not None else None
     if text is None:
         box = BUNDLED_BOX if bundled or frame is None else draw_box(frame)
@@ -138,45 +143,14 @@ def first_box(clip: Clip, text: str | None, bundled: bool = False) -> Box:
     return box if frame is None else check_box(box, frame.shape[1], frame.shape[0])
 
 
-def draw_box(frame: Frame) -> Box:
-    """Let the user draw a box; ``ClipError`` without a display or where OpenCV has no windows."""
-    problem = no_window()
-    if problem:
-        raise ClipError(f"no --box given and none can be drawn: {problem}; give --box x,y,w,h")
-    image = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
-    try:
-        values = cv2.selectROI("Draw the box, then press Enter", image, showCrosshair=False)
-        cv2.destroyAllWindows()
-    except cv2.error as error:
-        raise ClipError(
-            "no --box given and OpenCV cannot open a window; give --box x,y,w,h"
-        ) from error
-    drawn = Box(*(float(v) for v in values))
-    if not drawn.valid:
-        raise ClipError("no box was drawn; draw one or give --box x,y,w,h")
-    return drawn
-
-
-WINDOWS = "pip install --force-reinstall --no-deps 'opencv-python>=4.9,<4.12'"
-
-
-def no_window() -> str:
-    """Why no window can be opened, empty if one can."""
-    lines = (line.split() for line in cv2.getBuildInformation().splitlines())
-    if any(words[:2] == ["GUI:", "NONE"] for words in lines):
-        return f"this OpenCV is a headless build; `{WINDOWS}` brings windows"
-    displays = ("DISPLAY", "WAYLAND_DISPLAY")
-    if sys.platform.startswith("linux") and not any(os.environ.get(name) for name in displays):
-        return "there is no display"
-    return ""
-
-
 def run(opened: Opened, clip: Clip, box: Box, outputs: TrackOutputs) -> Run:
     """Track all frames under a progress bar.
 
     A clip that fails after its first tracked frame, and Ctrl-C on a camera or an address, end it
     with what it gave.
     """
+    from spiketrack.tracking.tracker import Tracker
+
     tracker = Tracker(opened.simulator, opened.settings)
     updates: list[int] = []
     problem = ""

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bar
 
-from spiketrack.training.folders import data_root, load_collection
-from spiketrack.training.loop import Progress
-from spiketrack.training.loop import train as run_training
-from spiketrack.training.place import check_place
-from spiketrack.training.schema import TrainingConfig, load_config, parse_config
+from spiketrack.terminal.console import note
+from spiketrack.terminal.progress import share_bar, stages
 
-console = Console(stderr=True)
+if TYPE_CHECKING:
+    from spiketrack.training.loop import Progress
+    from spiketrack.training.schema import TrainingConfig
 
 
 def train(
@@ -52,21 +48,26 @@ def train(
     ] = False,
 ) -> None:
     """Train a network and write weights.safetensors and weights.pth.tar."""
+    from spiketrack.training.folders import data_root, load_collection
+    from spiketrack.training.loop import train as run_training
+    from spiketrack.training.place import check_place
+    from spiketrack.training.schema import load_config
+
     chosen = _with_options(load_config(config), init, max_minutes, seed, quantised)
     folder = out or Path("runs") / chosen.name
     check_place(folder, resume, force, chosen.init)
-    with console.status("Reading the pictures"):
+    with stages("Reading the pictures"):
         collection = load_collection(data_root(data), chosen.data)
-    for note in collection.notes:
-        console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
-    console.print(
+    for line in collection.notes:
+        note(f"note: {line}")
+    note(
         f"{chosen.name}: {len(collection.clips)} videos, {len(collection.stills)} images, "
         f"{len(collection.validation)} videos kept out"
     )
-    steps = run_training(chosen, collection, folder, resume, console.print, force)
+    steps = run_training(chosen, collection, folder, resume, note, force)
     last = _follow(steps, chosen)
     if last is not None:
-        console.print(f"{last.step} steps, {_validation(last)}; weights in {folder}")
+        note(f"{last.step} steps, {_validation(last)}; weights in {folder}")
 
 
 def _with_options(
@@ -76,6 +77,8 @@ def _with_options(
     seed: int | None,
     quantised: bool,
 ) -> TrainingConfig:
+    from spiketrack.training.schema import parse_config
+
     values = config.model_dump()
     if init is not None:
         values["init"] = init
@@ -90,16 +93,13 @@ def _with_options(
 
 def _follow(steps: Iterator[Progress], config: TrainingConfig) -> Progress | None:
     """Show the run as it goes; returns its last step."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     last: Progress | None = None
     shown: dict[str, float] = {}
-    with Bar(*columns, console=console) as bar:
-        task = bar.add_task(config.name, total=1.0)
+    with share_bar(config.name) as tell:
         for last in steps:
-            bar.update(task, completed=last.share, description=_line(last))
-            if last.validation is not shown:
-                shown = last.validation
-                bar.console.print(_line(last))
+            new = last.validation is not shown
+            shown = last.validation
+            tell(last.share, _line(last), _line(last) if new else "")
     return last
 
 

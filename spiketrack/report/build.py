@@ -67,6 +67,8 @@ def facts(sources: Sources) -> tuple[Fact, ...]:
 def _agreement(verify: Mapping[str, Any] | None) -> Fact:
     if verify is None:
         return Fact("backends", "not compared", "give --verify")
+    if verify["exact"] is None:
+        return Fact("backends", "float alone", "no exact backend was compared with integer")
     value = "exact" if verify["exact"] else f"{verify['mismatches']:,} counts differ"
     return Fact("backends", value, f"{amount(verify['counts_compared'])} counts compared")
 

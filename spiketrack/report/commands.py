@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from spiketrack.report.sources import Run
+from spiketrack.simulators.backends import backends
 
 
 def simulate_command(run: Run) -> str:
@@ -18,7 +19,8 @@ def simulate_command(run: Run) -> str:
     words += ["--update-every", str(tracker["update_every"])]
     words += ["--update-threshold", f"{tracker['update_threshold']:g}"]
     words += ["--counts", about["counts"]]
-    if about["backend"] == "float":
+    row = backends().get(about["backend"])
+    if row is not None and row.needs == "checkpoint":
         words += ["--checkpoint", "CHECKPOINT"]
     return shlex.join([*words, "--out", str(run.path)])
 

@@ -68,6 +68,8 @@ def agreement_section(sources: Sources, overlays: Sequence[Overlay]) -> Section:
 
 def _verdict(verify: Mapping[str, Any]) -> str:
     names = " and ".join(verify["backends"])
+    if verify["exact"] is None:
+        return "No exact backend was compared with integer: what follows is float against integer."
     if verify["exact"]:
         return (
             f"Exact: integer and {names} agree in all {verify['counts_compared']:,} counts of "

@@ -14,7 +14,7 @@ from spiketrack.energy.prices import DEFAULT, load_prices, packaged_tables
 from spiketrack.errors import SpikeTrackError
 from spiketrack.runs.folder import read_run_json
 from spiketrack.runs.operations import RunCounts, read_run
-from spiketrack.simulators.factory import FLOAT
+from spiketrack.simulators.backends import backends, require_operations
 from spiketrack.video.boxes import BoxRow, read_csv
 
 VERIFY_SCHEMA = "spiketrack.verify"
@@ -25,8 +25,8 @@ MAP_SCHEMA = "spiketrack.map"
 class Run:
     """A run folder: ``run.json``, boxes, operation counts, energy document, export manifest.
 
-    ``manifest`` is None where the export folder is gone. A run of the float backend counts no
-    operations: its ``counts`` and ``energy`` are empty.
+    ``manifest`` is None where the export folder is gone. The runs of some backends hold no
+    operations: then ``counts`` and ``energy`` are empty.
     """
 
     path: Path
@@ -99,6 +99,7 @@ def _labels(paths: tuple[Path, ...]) -> list[str]:
 def load_run(path: Path, label: str, prices: str = DEFAULT, placement: Path | None = None) -> Run:
     """One run folder and its energy document (messages priced if there is a placement)."""
     about = read_run_json(path)
+    require_operations(path, about["backend"])
     counts = read_run(path)
     table = load_prices(prices)
     packaged = packaged_tables()
@@ -111,8 +112,9 @@ def load_run(path: Path, label: str, prices: str = DEFAULT, placement: Path | No
 
 
 def counts_operations(path: Path) -> bool:
-    """Whether a run counted operations, as all backends but float do."""
-    return bool(read_run_json(path)["backend"] != FLOAT)
+    """Whether a run holds operation counts; a backend of no row here may count."""
+    row = backends().get(read_run_json(path)["backend"])
+    return row is None or row.operations
 
 
 def boxes_alone(path: Path, label: str) -> Run:

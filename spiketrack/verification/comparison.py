@@ -46,9 +46,13 @@ class Tally:
 
 @dataclass
 class Agreement:
-    """What one backend showed against the integer backend, over all frames and both branches."""
+    """What one backend showed against the integer backend, over all frames and both branches.
+
+    ``required``: it must be exact; of another backend the differences are only measured.
+    """
 
     backend: str
+    required: bool = True
     tallies: dict[tuple[str, str], Tally] = field(default_factory=dict)
     first: Divergence | None = None
     frames: int = 0

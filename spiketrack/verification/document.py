@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from spiketrack.simulators.factory import FLOAT
+from spiketrack.simulators.backends import FLOAT
 from spiketrack.verification.verify import REFERENCE, Verification
 from spiketrack.version import FORMAT_VERSION, VERSION
 from spiketrack.video.boxes import iou

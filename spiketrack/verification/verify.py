@@ -18,14 +18,14 @@ from spiketrack.errors import SpikeTrackError
 from spiketrack.export.nir.folder import ExportedNetwork
 from spiketrack.inference import SEARCH, TEMPLATE, Inference, Maps, Simulator
 from spiketrack.reference.checkpoint import Checkpoint
-from spiketrack.simulators.factory import FLOAT, Options, open_simulator
+from spiketrack.simulators.backends import FLOAT, INTEGER, Options, find, open_simulator
 from spiketrack.tracking.tracker import Tracker, TrackResult, clip_box, decode, to_frame
 from spiketrack.verification.comparison import Agreement
 from spiketrack.verification.teacher import Loss, TeacherForcing
 from spiketrack.video.boxes import Box, iou
 from spiketrack.video.footage import Frame
 
-REFERENCE = "integer"
+REFERENCE = INTEGER
 Opener = Callable[[str], Simulator]
 
 
@@ -41,7 +41,7 @@ class FrameBoxes:
 
 @dataclass
 class Verification:
-    """Everything that was found; ``exact`` is the verdict on the integer backends.
+    """Everything that was found; ``exact`` is the verdict on the exact backends.
 
     ``same_crops``: IoU of the float and the integer box, frame by frame, both from the crop round
     the integer backend's last box.
@@ -54,9 +54,10 @@ class Verification:
     same_crops: list[float] = field(default_factory=list)
 
     @property
-    def exact(self) -> bool:
-        """All integer backends agree in every count and map."""
-        return all(agreement.exact for agreement in self.agreements.values())
+    def exact(self) -> bool | None:
+        """All exact backends agree in every count and map; None where none was compared."""
+        verdicts = [agreement.exact for agreement in self.agreements.values() if agreement.required]
+        return all(verdicts) if verdicts else None
 
 
 def verify(
@@ -75,8 +76,11 @@ def verify(
     ``opener`` replaces how a backend is opened (tests damage one this way). Raises
     ``SpikeTrackError`` when float is asked for without a checkpoint.
     """
-    if FLOAT in backends and checkpoint is None:
-        raise SpikeTrackError("--backends float: needs --checkpoint, the file that was exported")
+    for name in backends:
+        if find(name, "--backends").needs == "checkpoint" and checkpoint is None:
+            raise SpikeTrackError(
+                f"--backends {name}: needs --checkpoint, the file that was exported"
+            )
     record = Options(False, True, options.device, options.threads, options.timeout)
 
     def open_backend(name: str) -> Simulator:
@@ -106,7 +110,8 @@ class _Run:
         self.tracker = Tracker(stack.enter_context(opener(REFERENCE)), settings)
         followers = [name for name in backends if name not in (FLOAT, REFERENCE)]
         self.followers = {name: stack.enter_context(opener(name)) for name in followers}
-        self.verification = Verification(backends, {n: Agreement(n) for n in followers})
+        agreements = {name: Agreement(name, find(name).exact) for name in followers}
+        self.verification = Verification(backends, agreements)
         self.free: Tracker | None = None
         self.forcing: TeacherForcing | None = None
         if FLOAT in backends and checkpoint is not None:

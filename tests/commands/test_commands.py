@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,12 @@ import nir
 import numpy as np
 import pytest
 import torch
+from support.program import Program
 from support.random_graphs import tiny_model
 from support.synthetic_clips import moving_patch, write_images, write_video
 
 from spiketrack import cli
+from spiketrack.commands import own_commands
 from spiketrack.commands.export import stem
 from spiketrack.config import TrackerConfig
 from spiketrack.errors import SpikeTrackError
@@ -41,45 +43,6 @@ CHANGED = "not the file that was exported (its SHA-256 is not the manifest's); e
 Make = Callable[[Path, Path], dict[str, object]]
 FRAMES, _ = moving_patch(6)
 FILES = ["manifest.json", "search.nir", "template.nir"]
-
-
-class Program:
-    """Runs the program in this process and keeps what it printed."""
-
-    def __init__(self, capfd: pytest.CaptureFixture[str]) -> None:
-        self.capfd = capfd
-        self.err = ""
-
-    def __call__(self, *arguments: object, code: int = 0) -> str:
-        """Standard output of a run that ends with ``code``."""
-        self.capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            cli.main([str(argument) for argument in arguments])
-        out, self.err = self.capfd.readouterr()
-        assert (ended.value.code or 0) == code, self.err or out
-        return out
-
-    def refuses(self, *arguments: object) -> str:
-        """The one line of an error with exit code 2."""
-        assert self(*arguments, code=2) == ""
-        assert self.err.startswith("spiketrack: error: "), self.err
-        assert self.err.count("\n") == 1, self.err
-        return self.err.removeprefix("spiketrack: error: ").strip()
-
-
-@pytest.fixture
-def program(
-    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Program]:
-    for name, value in (
-        ("COLUMNS", "200"),
-        ("OMP_WAIT_POLICY", "PASSIVE"),
-        ("GOMP_SPINCOUNT", "0"),
-    ):
-        monkeypatch.setenv(name, value)
-    before = signal.getsignal(signal.SIGTERM)
-    yield Program(capfd)
-    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +74,7 @@ def test_version(program: Program) -> None:
     assert program("--version") == f"spiketrack {VERSION}\n"
 
 
-@pytest.mark.parametrize("command", [(), *((name,) for name in cli.COMMANDS)])
+@pytest.mark.parametrize("command", [(), *((name,) for name in own_commands())])
 def test_help(command: tuple[str, ...], program: Program) -> None:
     out = program(*command, "--help")
     assert "Usage: spiketrack" in out
@@ -430,8 +393,8 @@ def test_verify_names_what_differs(
     search = dataclasses.replace(network.graphs["search"], nodes=nodes)
     graphs = dict(network.graphs) | {"search": search}
     monkeypatch.setattr(
-        "spiketrack.simulators.lava.LavaSimulator",
-        lambda _, config, *record: IntegerSimulator(graphs, config, *record[:2]),
+        "spiketrack.simulators.lava.LavaSimulator.open",
+        lambda network, options: IntegerSimulator(graphs, network.config, counts=options.counts),
     )
     options = ["--video", home / "frames", "--box", BOX, "--frames", 2, "--json", tmp_path / "v"]
     out = program("verify", home / "export", *options, "--backends", "lava", code=1)
@@ -474,7 +437,7 @@ def simulate(home: Path, **changed: object) -> list[object]:
         ({"box": "nan,20,16,3"}, "every number must be finite"),
         ({"frames": 9}, "--frames 9 asks for 9 frames after the first, it holds 5"),
         ({"frames": 0}, "--frames 0: must be at least 1"),
-        ({"backend": "tpu"}, "--backend tpu: choose one of float, integer"),
+        ({"backend": "tpu"}, "--backend tpu: choose among float, integer"),
         ({"backend": "float"}, "--backend float: needs --checkpoint"),
         ({"counts": "some"}, "--counts some: choose full or totals"),
         ({"update-every": 0}, "--update-every 0: must be at least 1 frame"),
@@ -717,7 +680,8 @@ def test_bad_checkpoints(
     ("arguments", "message"),
     [
         (("--backends", "lava,tpu"), "--backends tpu: choose among"),
-        (("--backends", "float,integer"), "nothing to compare with integer; add lava"),
+        (("--backends", "integer"), "nothing to compare with integer; choose among"),
+        (("--backends", "float,integer"), "--backends float: needs --checkpoint"),
         (("--backends", "float,lava"), "--backends float: needs --checkpoint"),
         (("--checkpoint", "tiny3.pth.tar"), "not the checkpoint that was exported"),
     ],

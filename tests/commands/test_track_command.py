@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from spiketrack.commands import track as tracking
 from spiketrack.commands.backend import open_backend
 from spiketrack.commands.evaluate import evaluate
-from spiketrack.commands.track import default_out, draw_box, parse_source, track
+from spiketrack.commands.track import default_out, parse_source, track
 from spiketrack.config import NetworkConfig, TrackerConfig
 from spiketrack.errors import ClipError, MissingDependency, SpikeTrackError
 from spiketrack.pipeline import export_checkpoint
@@ -28,6 +28,7 @@ from spiketrack.tracking import plots as evaluation_plots
 from spiketrack.tracking.outputs import FOLDER_FILES, TrackOutputs
 from spiketrack.tracking.tracker import TrackResult
 from spiketrack.video import clip as clips
+from spiketrack.video import window
 from spiketrack.video.boxes import Box, read_csv, read_rectangles
 from spiketrack.video.clip import BUNDLED_BOX, Clip, open_clip
 from spiketrack.video.footage import Frame
@@ -161,7 +162,7 @@ def test_bad_input_leaves_nothing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "there").mkdir()
-    monkeypatch.setattr(tracking, "no_window", lambda: "there is no display")
+    monkeypatch.setattr(window, "no_window", lambda: "there is no display")
     given = options if "--video" in options else ["--video", str(clip), *options]
     with pytest.raises(SpikeTrackError, match=message):
         invoke("track", checkpoint, *given)
@@ -253,7 +254,7 @@ def test_an_interrupt_ends_a_camera(
         raise KeyboardInterrupt
 
     camera = Clip("camera 0", None, None, (), frames, live=True)
-    monkeypatch.setattr(tracking, "open_clip", lambda source, count: camera)
+    monkeypatch.setattr("spiketrack.video.clip.open_clip", lambda source, count: camera)
     invoke("track", checkpoint, "--video", "0", "--box", BOX, "--out", tmp_path / "run")
     assert len(read_csv(tmp_path / "run" / "boxes.csv")) == 3
     assert open_clip(tmp_path / "run" / "track.mp4").length == 3
@@ -291,35 +292,35 @@ def test_default_folder_has_no_suffix(tmp_path: Path) -> None:
 
 
 def test_drawing_a_box(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tracking, "no_window", lambda: "")
+    monkeypatch.setattr(window, "no_window", lambda: "")
     monkeypatch.setattr(cv2, "destroyAllWindows", lambda: None)
     monkeypatch.setattr(cv2, "selectROI", lambda *args, **options: (1, 2, 3, 4))
-    assert draw_box(FRAMES[0]) == Box(1, 2, 3, 4)
+    assert window.draw_box(FRAMES[0]) == Box(1, 2, 3, 4)
     monkeypatch.setattr(cv2, "selectROI", lambda *args, **options: (0, 0, 0, 0))
     with pytest.raises(ClipError, match="no box was drawn"):
-        draw_box(FRAMES[0])
+        window.draw_box(FRAMES[0])
 
 
 def test_drawing_without_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*args: object, **options: object) -> None:
         raise cv2.error("no highgui")
 
-    monkeypatch.setattr(tracking, "no_window", lambda: "")
+    monkeypatch.setattr(window, "no_window", lambda: "")
     monkeypatch.setattr(cv2, "selectROI", fail)
     with pytest.raises(ClipError, match="OpenCV cannot open a window; give --box"):
-        draw_box(FRAMES[0])
+        window.draw_box(FRAMES[0])
 
 
 def test_no_window(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cv2, "getBuildInformation", lambda: "  GUI:                 NONE\n")
-    assert tracking.no_window().startswith("this OpenCV is a headless build; `pip install ")
+    assert window.no_window().startswith("this OpenCV is a headless build; `pip install ")
     monkeypatch.setattr(cv2, "getBuildInformation", lambda: "  GUI:                 QT5\n")
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    assert tracking.no_window() == "there is no display"
+    assert window.no_window() == "there is no display"
     monkeypatch.setenv("DISPLAY", ":0")
-    assert tracking.no_window() == ""
+    assert window.no_window() == ""
 
 
 def test_annotation_outlines_the_box() -> None:

@@ -37,7 +37,7 @@ from spiketrack.integer.kernels import Program
 from spiketrack.pipeline import export_checkpoint
 from spiketrack.preprocessing import normalise
 from spiketrack.reference.checkpoint import save_checkpoint
-from spiketrack.simulators.factory import Options
+from spiketrack.simulators.backends import Options
 from spiketrack.simulators.inline import InlineSimulator
 from spiketrack.simulators.integer import IntegerSimulator
 from spiketrack.simulators.lava import LavaSimulator

@@ -1,0 +1,1 @@
+"""What this machine gives: cores, memory, shared memory, descriptors; which packages load."""

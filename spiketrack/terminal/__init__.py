@@ -1,0 +1,1 @@
+"""What people read: consoles, tables, progress. Results on standard output, notes on the other."""

@@ -14,8 +14,8 @@ from typing_extensions import Self
 
 from spiketrack.config import NetworkConfig
 from spiketrack.errors import GraphError
-from spiketrack.export.outlets.standard_nir_parts import Glue, Part, partition
-from spiketrack.export.outlets.standard_nir_writer import Memories, PartWriter, unit_fraction
+from spiketrack.export.outlets.standard_nir_nodes import Memories, Part, PartWriter, unit_fraction
+from spiketrack.export.outlets.standard_nir_parts import Glue, partition
 from spiketrack.inference import Counts, Crop, Inference, SimulatorBase, Trace
 from spiketrack.integer.count_range import in_range
 from spiketrack.integer.graph import Graph

@@ -52,7 +52,7 @@ class Grouping:
 
 
 def group(graph: Graph) -> Grouping:
-    """One process a block."""
+    """One process a block; blocks that read each other share one."""
     home: dict[str, str] = {}
     kinds: dict[str, str] = {}
     for node in graph:
@@ -66,7 +66,7 @@ def group(graph: Graph) -> Grouping:
                 continue
         home[node.name] = block
         kinds[block] = kind
-    return Grouping(graph.name, _parts(graph, home, kinds))
+    return Grouping(graph.name, _parts(graph, _merged(graph, home), kinds))
 
 
 def _block(node: Node) -> tuple[str, str]:
@@ -75,6 +75,22 @@ def _block(node: Node) -> tuple[str, str]:
             name = found.group(1)
             return (name if "." in name else f"decoder.{name}"), kind
     return node.name.rsplit(".", 1)[0], "layers"
+
+
+def _merged(graph: Graph, home: Mapping[str, str]) -> dict[str, str]:
+    """Blocks that read each other, however far round, as one: the first of them."""
+    reached: dict[str, set[str]] = {block: set() for block in home.values()}
+    for name, block in home.items():
+        reached[block] |= {home[source] for source in graph[name].inputs if source in home}
+    for middle in reached:
+        for blocks in reached.values():
+            if middle in blocks:
+                blocks |= reached[middle]
+    first = {
+        block: next(b for b in reached if b == block or {b, block} <= reached[b] & reached[block])
+        for block in reached
+    }
+    return {name: first[block] for name, block in home.items()}
 
 
 def _parts(graph: Graph, home: Mapping[str, str], kinds: Mapping[str, str]) -> tuple[Part, ...]:
@@ -87,7 +103,8 @@ def _parts(graph: Graph, home: Mapping[str, str], kinds: Mapping[str, str]) -> t
     while parts:
         ready = [part for part in parts if set(part.receives) <= made]
         if not ready:
-            raise GraphError(f"{graph.name}: the blocks {[p.name for p in parts]} form a cycle")
+            names = [part.name for part in parts]
+            raise GraphError(f"{graph.name}: the blocks {names} read what no node makes")
         ordered += ready
         made |= {name for part in ready for name in part.nodes}
         parts = [part for part in parts if part not in ready]

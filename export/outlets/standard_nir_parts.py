@@ -16,39 +16,17 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from spiketrack.errors import UnsupportedError
+from spiketrack.export.outlets.standard_nir_nodes import STOCK, Part
 from spiketrack.integer.graph import (
     MEMORY,
-    Gate,
     Graph,
-    KeyValue,
     Node,
-    Output,
-    PositionsAsChannels,
     Read,
     Sum,
-    Upsample,
 )
-from spiketrack.integer.registry import Registry
 
-STOCK: Registry[Callable[..., None]] = Registry(
-    "stock NIR writer", applies=lambda traits: not traits.given
-)
-STOCK.unsupported(KeyValue, reason="NIR has no product of two signals")
-STOCK.unsupported(Upsample, reason="NIR has no interpolation and no rounding to a grid")
-STOCK.unsupported(Gate, PositionsAsChannels, reason="NIR has no softmax and no permutation of axes")
-STOCK.unsupported(Output, reason="read by the host")
 STATE = "stock NIR has no neuron with counts, soft reset and a state that starts afresh"
 STEPS = "several time steps of one inference, beside populations with state"
-
-
-@dataclass(frozen=True)
-class Part:
-    """Nodes that one ``.nir`` file holds; ``inputs`` and ``outputs`` are names of tensors."""
-
-    name: str
-    nodes: tuple[str, ...]
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -78,9 +56,9 @@ class Plan:
 
 def obstacle(node: Node, graph: Graph, memories: Collection[str]) -> str | None:
     """Why stock NIR cannot express ``node``; None when it can."""
+    reason = STOCK.reason(type(node), node.name)
     if any(n.shape[0] != 1 for n in (node, *graph.sources(node))):
         return STATE if node.traits.state else STEPS
-    reason = STOCK.reason(type(node), node.name)
     if reason is None and type(node) in CONDITIONS:
         reason = CONDITIONS[type(node)](node, graph, memories)
     return reason

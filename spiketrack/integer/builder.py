@@ -142,9 +142,12 @@ class Builder:
         groups: int = 1,
     ) -> str:
         """Convolution of spikes or of the image; one set of weights, or one for each step."""
+        if not weights:
+            raise GraphError(f"{name}: no weights; give one set, or one for each step")
         folded = [one.folded(name) for one in weights]
-        if len({w.shape for w, _ in folded}) != 1:
-            raise GraphError(f"{name}: sets of weights {[w.shape for w, _ in folded]}; equal ones")
+        if len({w.shape for w, _ in folded}) > 1:
+            shapes = [w.shape for w, _ in folded]
+            raise GraphError(f"{name}: sets of weights of different shapes {shapes}")
         weight, bias = (np.stack(arrays) for arrays in zip(*folded, strict=True))
         if stride < 1:
             raise GraphError(f"{name}: stride {stride}; at least 1")
@@ -195,6 +198,8 @@ class Builder:
     def key_value(self, name: str, k: str, v: str) -> str:
         """Memory kᵀ v of each of 8 heads: k (T, C, H, W), v (T, 4C, H, W)."""
         steps, channels, height, width = self.shape(k, name)
+        if channels % HEADS:
+            raise GraphError(f"{name}: {channels} channels in {HEADS} heads; a multiple of {HEADS}")
         d = channels // HEADS
         return self.add(KeyValue(name, (k, v), (steps, HEADS, d, 4 * d), height * width))
 

@@ -18,8 +18,9 @@ from support.naive import evaluate
 from support.random_graphs import graphs, random_graph, random_inputs, tiny_graph, tiny_model
 
 from spiketrack.errors import GraphError
-from spiketrack.export.outlets.standard_nir_parts import Part, obstacle, partition
-from spiketrack.export.outlets.standard_nir_writer import PartWriter, write_parts
+from spiketrack.export.outlets.standard_nir_nodes import Part, PartWriter
+from spiketrack.export.outlets.standard_nir_parts import obstacle, partition
+from spiketrack.export.outlets.standard_nir_writer import write_parts
 from spiketrack.inference import Inference
 from spiketrack.integer.graph import Conv, Graph, Input, Neuron, Output, Sum
 from spiketrack.simulators.integer import IntegerSimulator

@@ -19,7 +19,7 @@ from spiketrack.deploy.chip.execution.messages import Message, for_tile, part_of
 from spiketrack.deploy.chip.execution.synapses import MemoryRead, Operator, constants, operator
 from spiketrack.deploy.chip.layers import Layer
 from spiketrack.deploy.chip.requirements import COUNTS, KEYS, POSITIONS, RELAYS, VOTES, WEIGHS
-from spiketrack.errors import GraphError
+from spiketrack.errors import GraphError, UnsupportedError
 from spiketrack.integer.costs.formulas import FORMULAS, synapses_per_entry
 from spiketrack.integer.counting import FIELDS
 from spiketrack.integer.graph import COUNT, Gate, Graph, Neuron, Read, Upsample
@@ -310,7 +310,7 @@ class CountingProductUnit(ProductUnit, CountingUnit):
     """A population that multiplies by itself: q · kv of the same frame."""
 
 
-RULES: Mapping[tuple[str, bool], type[Unit]] = {
+UNITS: dict[tuple[str, bool], type[Unit]] = {  # by rule, and whether two ports are multiplied
     (COUNTS, False): CountingUnit,
     (COUNTS, True): CountingProductUnit,
     (WEIGHS, False): WeighingUnit,
@@ -325,7 +325,13 @@ def build_unit(graph: Graph, layer: Layer) -> Unit:
     node = graph[layer.nodes[0]] if layer.nodes else None
     if isinstance(node, Upsample):
         return RoundingUnit(graph, layer, node.shift)
-    return RULES[layer.rule, layer.product](graph, layer)
+    unit = UNITS.get((layer.rule, layer.product))
+    if unit is None:
+        known = ", ".join(sorted({rule for rule, _ in UNITS}))
+        raise UnsupportedError(
+            f"{layer.name}: no neurons of the chip run the rule {layer.rule}; there are {known}"
+        )
+    return unit(graph, layer)
 
 
 def _fixed(graph: Graph, layer: Layer) -> tuple[int, int]:

@@ -65,7 +65,13 @@ def _input(node: Input, graph: Graph) -> None:
 
 
 @CHECKS.register(RealConv)
-def _real_conv(node: RealConv | Conv, graph: Graph) -> None:
+def _real_conv(node: RealConv, graph: Graph) -> None:
+    _geometry(node, graph)
+    finite = bool(np.isfinite(node.weight).all() and np.isfinite(node.bias).all())
+    require(node, finite, "weights or biases that are not finite")
+
+
+def _geometry(node: RealConv | Conv, graph: Graph) -> None:
     require(node, len(node.inputs) == 1, f"reads {len(node.inputs)} nodes instead of one")
     source = graph[node.inputs[0]].shape
     require(node, graph.signal(node.inputs[0]) not in (MEMBRANE, MEMORY), "reads no spikes")
@@ -87,7 +93,7 @@ def _real_conv(node: RealConv | Conv, graph: Graph) -> None:
 
 @CHECKS.register(Conv)
 def _conv(node: Conv, graph: Graph) -> None:
-    _real_conv(node, graph)
+    _geometry(node, graph)
     require(node, node.weight.dtype == np.int8, "weights are not int8")
     require(node, int(np.abs(node.weight.astype(int)).max()) <= WEIGHT_MAX, "a weight is -128")
     require(node, node.shift.shape == node.bias.shape, "shift or bias misshapen")

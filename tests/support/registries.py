@@ -1,0 +1,27 @@
+"""Node types and interpreters of a test's own, gone afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from spiketrack.deploy.chip.execution.units import UNITS
+from spiketrack.export.nir import vocabulary
+from spiketrack.integer import graph
+from spiketrack.integer.registry import all_registries
+
+
+@contextmanager
+def as_before() -> Iterator[None]:
+    """Whatever is registered inside, in any table, is forgotten at the end."""
+    tables: list[dict[Any, Any]] = [graph._TYPES, vocabulary.OPERATIONS, vocabulary._TYPES, UNITS]
+    for registry in all_registries():
+        tables += [registry.table, registry.reasons]
+    kept = [dict(table) for table in tables]
+    try:
+        yield
+    finally:
+        for table, before in zip(tables, kept, strict=True):
+            table.clear()
+            table.update(before)

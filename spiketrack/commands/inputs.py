@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from spiketrack.terminal.console import note
 if TYPE_CHECKING:
     from spiketrack.documents.manifest import Manifest
     from spiketrack.reference.checkpoint import Checkpoint
+    from spiketrack.tracking.tracker import TrackResult
     from spiketrack.video.boxes import Box
     from spiketrack.video.clip import Clip
 
@@ -36,6 +38,28 @@ def choose_clip(video: Path | None, box: str | None, frames: int | None) -> tupl
     start = parse_box(box) if box else BUNDLED_BOX
     first = clip.first()
     return clip, check_box(start, first.shape[1], first.shape[0])
+
+
+def until_it_fails(results: Iterable[TrackResult], problems: list[str]) -> Iterator[TrackResult]:
+    """Results up to where the clip fails, after its first tracked frame; ``problems`` says why."""
+    count = 0
+    try:
+        for result in results:
+            count += 1
+            yield result
+    except ClipError as error:
+        if count < 2:
+            raise
+        problems.append(f"{error}; the {count - 1} frames tracked before are kept")
+
+
+def clip_source(video: Path | None) -> str:
+    """Where a clip came from: its absolute path, or its address without a password."""
+    from spiketrack.video.clip import bundled_clip
+    from spiketrack.video.streams import address, without_password
+
+    there = None if video is None else address(video)
+    return str((video or bundled_clip()).absolute()) if there is None else without_password(there)
 
 
 def is_export(source: str) -> bool:

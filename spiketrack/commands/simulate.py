@@ -49,7 +49,13 @@ def simulate(
 
     Writes RUN/boxes.csv, RUN/counts.h5 and RUN/run.json (see spiketrack.runs.folder).
     """
-    from spiketrack.commands.inputs import choose_clip, same_checkpoint, settings_with
+    from spiketrack.commands.inputs import (
+        choose_clip,
+        clip_source,
+        same_checkpoint,
+        settings_with,
+        until_it_fails,
+    )
     from spiketrack.errors import ConfigError
     from spiketrack.export.nir.folder import read_export
     from spiketrack.ownership import RUN
@@ -68,13 +74,14 @@ def simulate(
     settings = settings_with(network.tracker, update_every, update_threshold)
     options = Options(find(backend).operations, counts == "full", device, threads, timeout)
     seconds: list[float] = []
+    problems: list[str] = []
     with (
         RunWriter(out, network.graphs, force, inputs) as writer,
         open_simulator(backend, network, read, options) as simulator,
         frame_bar(backend, clip.length) as tick,
     ):
         begin = time.perf_counter()
-        for result in follow(Tracker(simulator, settings), clip, start):
+        for result in until_it_fails(follow(Tracker(simulator, settings), clip, start), problems):
             writer.add(result)
             seconds.append(time.perf_counter() - begin)
             begin = time.perf_counter()
@@ -83,7 +90,7 @@ def simulate(
             "network": network.manifest.network.model_dump(mode="json"),
             "checkpoint": network.manifest.checkpoint.model_dump(mode="json"),
             "export": str(folder.absolute()),
-            "clip": {"name": clip.name, "path": str(choose_path(video)), "fps": clip.fps},
+            "clip": {"name": clip.name, "path": clip_source(video), "fps": clip.fps},
             "box": list(start.as_tuple()),
             "frames": len(seconds) - 1,
             "backend": backend,
@@ -96,13 +103,12 @@ def simulate(
     median = sorted(seconds[1:])[len(seconds[1:]) // 2]
     say(f"{out}: {len(seconds) - 1} frames on {backend}, {median:.3f} s a frame (median)")
     say("  boxes.csv, counts.h5, run.json; next: spiketrack energy " + str(out))
-
-
-def choose_path(video: Path | None) -> Path:
-    """The clip's absolute path."""
-    from spiketrack.video.clip import bundled_clip
-
-    return (video or bundled_clip()).absolute()
+    for note in clip.late:
+        say(f"warning: {note}")
+    for problem in problems:
+        say(f"error: {problem}")
+    if problems:
+        raise typer.Exit(1)
 
 
 def placement_of(simulator: Any) -> dict[str, Any] | None:

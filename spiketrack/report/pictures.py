@@ -13,6 +13,7 @@ from spiketrack.errors import ClipError, SpikeTrackError
 from spiketrack.report.document import Pictures
 from spiketrack.video.clip import open_clip
 from spiketrack.video.footage import Frame
+from spiketrack.video.streams import address, without_password
 
 BUDGET = 2_400_000  # bytes of all data URIs together; the plotting library takes twice as much
 SAMPLES = 5  # frames tried for each size
@@ -23,7 +24,12 @@ BLANK = (320, 240)
 
 
 def read_pictures(path: Path, last: int, budget: int = BUDGET) -> Pictures:
-    """Frames 0..``last`` of a clip; without pictures, and with the reason, if it is not there."""
+    """Frames 0..``last`` of a clip; without pictures, and with the reason, if it is not there.
+
+    A clip that came from an address is not fetched again.
+    """
+    if (there := address(path)) is not None:
+        return Pictures(*BLANK, note=f"The clip came from {without_password(there)}: not shown.")
     try:
         return encode(open_clip(path, last or None), last, budget)
     except ClipError as error:

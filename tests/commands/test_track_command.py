@@ -18,19 +18,22 @@ from typer.testing import CliRunner
 from spiketrack.commands import track as tracking
 from spiketrack.commands.backend import open_backend
 from spiketrack.commands.evaluate import evaluate
+from spiketrack.commands.inputs import clip_source
+from spiketrack.commands.simulate import simulate
 from spiketrack.commands.track import default_out, parse_source, track
 from spiketrack.config import NetworkConfig, TrackerConfig
 from spiketrack.errors import ClipError, MissingDependency, SpikeTrackError
 from spiketrack.pipeline import export_checkpoint
 from spiketrack.reference.checkpoint import save_checkpoint
 from spiketrack.reference.model import SpikeTrack
+from spiketrack.report.pictures import read_pictures
 from spiketrack.tracking import plots as evaluation_plots
 from spiketrack.tracking.outputs import FOLDER_FILES, TrackOutputs
 from spiketrack.tracking.tracker import TrackResult
 from spiketrack.video import clip as clips
 from spiketrack.video import window
 from spiketrack.video.boxes import Box, read_csv, read_rectangles
-from spiketrack.video.clip import BUNDLED_BOX, Clip, open_clip
+from spiketrack.video.clip import BUNDLED_BOX, Clip, bundled_clip, open_clip
 from spiketrack.video.footage import Frame
 from spiketrack.video.render import Filmstrip, annotate
 from spiketrack.video.streams import Header
@@ -59,6 +62,7 @@ def invoke(*arguments: object, code: int = 0) -> str:
     app = typer.Typer()
     app.command()(track)
     app.command()(evaluate)
+    app.command()(simulate)
     result = CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
     assert result.exit_code == code, result.output
     return result.output
@@ -387,6 +391,27 @@ def test_a_checkpoint_on_the_integer_backend(tmp_path: Path, checkpoint: str, cl
     )
     mean = json.loads(figures.read_text())["mean"]
     assert 0 < mean["energy_mj"] < mean["template_mj"]  # three templates over two frames
+
+
+def test_a_simulation_keeps_what_was_won(tmp_path: Path, checkpoint: str) -> None:
+    """The run holds the frames before the one that cannot be read; exit code 1."""
+    folder = write_otb(tmp_path / "Patch", FRAMES, BOXES)
+    (folder / "img" / "0004.png").write_bytes(b"no image")
+    export_checkpoint(checkpoint, tmp_path / "tiny")
+    arguments = ("simulate", tmp_path / "tiny", "--backend", "integer", "--video", folder)
+    output = invoke(*arguments, "--box", BOX, "--out", tmp_path / "run", code=1)
+    assert re.search(r"0004\.png: unreadable frame.*the 2 frames tracked\s+before are kept", output)
+    assert len(read_csv(tmp_path / "run" / "boxes.csv")) == 3
+    run = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert (run["frames"], run["clip"]["path"]) == (2, str(folder))
+
+
+def test_where_a_clip_came_from(tmp_path: Path) -> None:
+    assert clip_source(Path("http://me:secret@host/a.mp4")) == "http://host/a.mp4"
+    assert clip_source(tmp_path / "a.mp4") == str(tmp_path / "a.mp4")
+    assert clip_source(None) == str(bundled_clip())
+    note = read_pictures(Path("http://127.0.0.1:9/a.mp4"), 3).note
+    assert note == "The clip came from http://127.0.0.1:9/a.mp4: not shown."
 
 
 def test_an_export_folder(tmp_path: Path, checkpoint: str, clip: Path) -> None:

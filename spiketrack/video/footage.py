@@ -100,6 +100,8 @@ def read_raw(path: Path) -> Raw:
         data = np.frombuffer(path.read_bytes(), np.uint8)
     except OSError as error:
         raise ClipError(f"{path}: cannot be read: {error.strerror}") from error
+    if data[:2].tobytes() == b"\xff\xd8" and b"\xff\xd9" not in data.tobytes():
+        raise ClipError(f"{path}: unreadable frame: truncated JPEG")  # libjpeg fills it with grey
     try:
         image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH) if data.size else None
     except cv2.error as error:

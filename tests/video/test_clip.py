@@ -339,6 +339,15 @@ def test_unreadable_and_misfit_frames(tmp_path: Path) -> None:
         list(open_clip(folder))
 
 
+def test_half_a_jpeg_is_no_frame(tmp_path: Path) -> None:
+    """libjpeg fills what is missing with grey."""
+    whole = cv2.imencode(".jpg", FRAMES[0])[1].tobytes()
+    for name, share in (("1.jpg", 1), ("2.jpg", 0.6)):
+        (tmp_path / name).write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(ClipError, match=r"2\.jpg: unreadable frame: truncated JPEG"):
+        list(open_clip(tmp_path))
+
+
 def test_camera_that_is_not_there() -> None:
     clip = open_clip(97)
     assert (clip.name, clip.length, clip.tracked) == ("camera 97", None, None)

@@ -1,0 +1,1 @@
+"""Inputs that are mutated in process, a module for each room of files."""

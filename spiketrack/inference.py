@@ -54,7 +54,8 @@ class Inference:
 
 
 class Simulator(Protocol):
-    """A backend. Crops are float32, normalised, channels first.
+    """A backend. Crops are float32, normalised, channels first; those that compute in integers
+    take the pixels back that a crop was made of (``integer/readout.py``).
 
     ``encode_template(crops (T, 3, S, S))`` computes the memory and keeps it;
     ``search(crop (3, S, S))`` reads that memory; ``close()`` frees processes and memory.

@@ -53,9 +53,10 @@ TABLE_BITS = 16  # an entry of the gate's exponential, at most 2^15
 # (channel modulo d) a time step, or the gate's weights, one network step a time step
 WHOLE, POSITIONS, KEYS, TABLE = "whole", "positions", "keys", "table"
 
-# what neurons do with what they accumulated: count thresholds, send it on, weigh steps by the
-# table of the exponential and send the weights, vote with such weights
-COUNTS, RELAYS, WEIGHS, VOTES = "counts", "relays", "weighs", "votes"
+# what neurons do with what they accumulated: count thresholds, send it on, round it to a coarser
+# grid and send it on, weigh steps by the table of the exponential and send the weights, vote with
+# such weights
+COUNTS, RELAYS, ROUNDS, WEIGHS, VOTES = "counts", "relays", "rounds", "weighs", "votes"
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,7 @@ def _upsample(node: Upsample, graph: Graph) -> Need:
     )
     fixed = node.factor**2 * 4 * WEIGHT_BITS
     link = Synapses(source.name, axes, 0, WEIGHT_BITS, source.shape[0], fixed, node=node.name)
-    return Need((link,))
+    return Need((link,), rule=ROUNDS)
 
 
 @NEEDS.register(Read)

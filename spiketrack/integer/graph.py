@@ -108,6 +108,10 @@ class Node:
         """Largest integer of the memory that it gives; ``GraphError`` where it gives none."""
         raise GraphError(f"{self.name}: a {type(self).__name__} gives no memory")
 
+    def added(self, step: int) -> Integers | None:
+        """What it adds in one step whatever arrives, (C, H, W) or (C, 1, 1); None for nothing."""
+        return None
+
     def stored(self) -> dict[str, Any]:
         """Number formats of what it stores, for the manifest's table of layers."""
         return {}
@@ -181,6 +185,11 @@ class Conv(Node):
         """``image_conv`` where it multiplies pixels."""
         return "image_conv" if graph.signal(self.inputs[0]) == IMAGE else self.traits.kind
 
+    def added(self, step: int) -> Integers:
+        """Its biases."""
+        bias: Integers = self.bias[step if len(self.bias) > 1 else 0]
+        return bias[:, None, None]
+
     def stored(self) -> dict[str, Any]:
         """Weights and the range of their shifts."""
         return {
@@ -207,6 +216,13 @@ class Sum(Node):
     def beside_source(self) -> bool:
         """Where it only adds its constant map."""
         return self.constant is not None and len(self.inputs) == 1
+
+    def added(self, step: int) -> Integers | None:
+        """Its constant map."""
+        if self.constant is None:
+            return None
+        chosen: Integers = self.constant[step if len(self.constant) > 1 else 0]
+        return chosen
 
 
 @node_type

@@ -15,7 +15,7 @@ from torch import nn
 from spiketrack.errors import GraphError
 from spiketrack.integer.builder import Builder, Norm, Weights
 from spiketrack.integer.graph import Conv, Input, Node
-from spiketrack.integer.real import RealConv
+from spiketrack.integer.real import RealConv, Reals
 from spiketrack.integer.traits import COUNT
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,6 +23,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def kernels(out: int, width: int, size: int = 1) -> Weights:
     return Weights(np.random.default_rng(out).normal(size=(out, width, size, size)))
+
+
+def norm_of(vector: Reals, variance: Reals) -> Norm:
+    return Norm(vector, vector, vector, variance)
 
 
 @pytest.fixture
@@ -95,7 +99,7 @@ WRONG: dict[str, tuple[Wrong, str]] = {
             "bad",
             "spike",
             Weights(
-                np.zeros((4, 8, 1, 1)), None, Norm(*np.zeros((3, 4)), np.zeros(3))
+                np.zeros((4, 8, 1, 1)), None, norm_of(np.zeros(4), np.zeros(3))
             ),
         ),
         r"bad: variance of shape \(3,\), not \(4,\)",

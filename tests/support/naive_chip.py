@@ -92,7 +92,7 @@ class NaiveChip:
         source = self.graph[node.inputs[0]]
         if isinstance(source, PositionsAsChannels):
             wiring = dataclasses.replace(source, shape=(1, *source.shape[1:]))
-            values = RULES[PositionsAsChannels](wiring, values)
+            values = RULES[wiring](wiring, values)
         one = dataclasses.replace(node, shape=(1, *node.shape[1:]))
         if isinstance(one, Conv):
             s = t if len(one.weight) > 1 else 0
@@ -102,14 +102,14 @@ class NaiveChip:
                 shift=one.shift[s : s + 1],
                 bias=0 * one.bias[s : s + 1],
             )
-            return RULES[Conv](one, values)
+            return RULES[one](one, values)
         if isinstance(one, Upsample):
-            return RULES[Upsample](dataclasses.replace(one, shift=0), values)
+            return RULES[one](dataclasses.replace(one, shift=0), values)
         if isinstance(one, Read):
             memory = self.memory[one.inputs[1]]
             s = t if len(memory) > 1 else 0
-            return RULES[Read](one, values, memory[s : s + 1])
-        return RULES[type(one)](one, values)
+            return RULES[one](one, values, memory[s : s + 1])
+        return RULES[one](one, values)
 
     def add(self, layer: Layer, what: str, values: Array) -> None:
         self.state[layer.name, what] = self.state.get((layer.name, what), 0) + values

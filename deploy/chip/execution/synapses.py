@@ -28,7 +28,6 @@ from spiketrack.integer.graph import (
     Input,
     Node,
     Pool,
-    PositionsAsChannels,
     Read,
     Sum,
     Upsample,
@@ -80,7 +79,7 @@ class Convolution:
 
     def __init__(self, node: Conv, graph: Graph) -> None:
         source = graph[node.inputs[0]]
-        self.positions = isinstance(source, PositionsAsChannels)
+        self.positions = source.traits.wiring
         self.channels = source.shape[1:]
         self.sets = [_one_set(node, graph, index) for index in range(len(node.weight))]
         self.fan_out: Tensor | None = None
@@ -201,13 +200,8 @@ def constants(graph: Graph, names: tuple[str, ...], step: int) -> Tensor | None:
 
 
 def _constant(node: Node, step: int) -> Tensor | None:
-    if isinstance(node, Conv):
-        bias = node.bias[step if len(node.bias) > 1 else 0]
-        return (
-            torch.from_numpy(bias.astype(np.float32))[None, :, None, None] if bias.any() else None
-        )
-    values = getattr(node, "constant", None)
-    if values is None:
+    values = node.added(step)
+    if values is None or not values.any():
         return None
-    chosen = values[step if len(values) > 1 else 0][None].astype(np.float32)
-    return torch.from_numpy(chosen).contiguous(memory_format=torch.channels_last)
+    whole = torch.from_numpy(values[None].astype(np.float32))
+    return whole.contiguous(memory_format=torch.channels_last)

@@ -18,7 +18,15 @@ from spiketrack.deploy.chip.execution.activity import Work
 from spiketrack.deploy.chip.execution.messages import Message, for_tile, part_of, payload_bits
 from spiketrack.deploy.chip.execution.synapses import MemoryRead, Operator, constants, operator
 from spiketrack.deploy.chip.layers import Layer
-from spiketrack.deploy.chip.requirements import COUNTS, KEYS, POSITIONS, RELAYS, VOTES, WEIGHS
+from spiketrack.deploy.chip.requirements import (
+    COUNTS,
+    KEYS,
+    POSITIONS,
+    RELAYS,
+    ROUNDS,
+    VOTES,
+    WEIGHS,
+)
 from spiketrack.errors import GraphError, UnsupportedError
 from spiketrack.integer.costs.formulas import FORMULAS, synapses_per_entry
 from spiketrack.integer.counting import FIELDS
@@ -155,9 +163,12 @@ class Unit:
 class RoundingUnit(Unit):
     """Relays of an up-sampled map: (u + half) >> shift."""
 
-    def __init__(self, graph: Graph, layer: Layer, shift: int) -> None:
+    def __init__(self, graph: Graph, layer: Layer) -> None:
         super().__init__(graph, layer)
-        self.shift = shift
+        node = graph[layer.nodes[0]]
+        if not isinstance(node, Upsample):
+            raise GraphError(f"{layer.name}: rounds for {node.name}, which has no shift")
+        self.shift = node.shift
 
     def rounded(self, value: Tensor) -> Tensor:
         """Half up."""
@@ -317,14 +328,12 @@ UNITS: dict[tuple[str, bool], type[Unit]] = {  # by rule, and whether two ports 
     (VOTES, False): VotingUnit,
     (RELAYS, True): ProductUnit,
     (RELAYS, False): Unit,
+    (ROUNDS, False): RoundingUnit,
 }
 
 
 def build_unit(graph: Graph, layer: Layer) -> Unit:
     """The unit of a layer by its rule."""
-    node = graph[layer.nodes[0]] if layer.nodes else None
-    if isinstance(node, Upsample):
-        return RoundingUnit(graph, layer, node.shift)
     unit = UNITS.get((layer.rule, layer.product))
     if unit is None:
         known = ", ".join(sorted({rule for rule, _ in UNITS}))

@@ -16,7 +16,7 @@ from spiketrack.deploy.process_graph.processes import REWRITTEN, Process
 
 
 class ImageInput(PlannedProcess):
-    """Sends one normalised integer crop into the network at each time step (host input)."""
+    """Sends one crop, pixels 0..255, into the network at each time step (host input)."""
 
 
 class MemoryWriter(PlannedProcess):

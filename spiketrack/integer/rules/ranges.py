@@ -100,11 +100,18 @@ def _input(node: Input, inputs: list[Range], spike: float) -> Range:
     return _scalar(low, high, node.shape[1] if node.signal == IMAGE else 1)
 
 
-@RANGES.register(RealConv, Conv)
-def _conv(node: RealConv | Conv, inputs: list[Range], spike: float) -> Range:
-    weight = node.weight.astype(np.float64)
-    if isinstance(node, Conv):
-        weight = weight * np.exp2(node.shift.astype(np.float64))[:, :, None, None, None]
+@RANGES.register(RealConv)
+def _real_conv(node: RealConv, inputs: list[Range], spike: float) -> Range:
+    return _products(node, node.weight, inputs)
+
+
+@RANGES.register(Conv)
+def _conv(node: Conv, inputs: list[Range], spike: float) -> Range:
+    scale = np.exp2(node.shift.astype(np.float64))[:, :, None, None, None]
+    return _products(node, node.weight * scale, inputs)
+
+
+def _products(node: RealConv | Conv, weight: Vector, inputs: list[Range]) -> Range:
     sets, out = weight.shape[:2]
     width = weight.shape[2]
     group = np.arange(out) // (out // node.groups)

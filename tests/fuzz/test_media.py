@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+
 from fuzz.media import KINDS, REFUSED, TAKEN
 
 TRIES = 24

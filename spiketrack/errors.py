@@ -30,6 +30,10 @@ class NirError(SpikeTrackError):
     """A ``.nir`` file or an export folder that cannot be read as ours."""
 
 
+class Hdf5Error(SpikeTrackError):
+    """An HDF5 file that is damaged, or holds what our writers never leave."""
+
+
 class DocumentError(SpikeTrackError):
     """A JSON document of ours that is missing, of another version, or holds a wrong value."""
 

@@ -16,6 +16,7 @@ from spiketrack.inference import BRANCHES, SEARCH, TEMPLATE
 from spiketrack.integer.digest import network_digest
 from spiketrack.integer.graph import MEMORY, Graph
 from spiketrack.integer.rules.checks import check
+from spiketrack.integer.rules.ranges import Range
 
 MANIFEST = "manifest.json"
 
@@ -58,6 +59,8 @@ def read_export(folder: Path) -> ExportedNetwork:
     """Read and check an export folder; ``NirError`` or ``GraphError`` says what is wrong."""
     manifest = read_manifest(folder)
     graphs = {branch: _read_branch(folder, branch, manifest) for branch in BRANCHES}
+    proven = {branch: check(graphs[branch], f"reading {folder}/{branch}.nir") for branch in graphs}
+    _bounds_hold(folder, graphs, proven[TEMPLATE])
     config = NetworkConfig(**manifest.network.model_dump(exclude={"variant"}))
     _agree(folder, graphs, config, manifest.network.variant)
     if network_digest(graphs) != manifest.network_digest:
@@ -95,11 +98,24 @@ def _read_branch(folder: Path, branch: str, manifest: Manifest) -> Graph:
             f"{path}: not the file that was exported (its SHA-256 is not the manifest's); "
             f"{Manifest.REMEDY}"
         )
-    graph = read_nir(path)
+    graph = read_nir(path, known=True)
     if graph.name != branch:
         raise NirError(f"{path}: holds the {graph.name} branch")
-    check(graph, f"reading {path}")
     return graph
+
+
+def _bounds_hold(folder: Path, graphs: Mapping[str, Graph], written: Mapping[str, Range]) -> None:
+    """The search branch's head-room rests on bounds of its memories: what is written keeps them."""
+    for node in graphs[SEARCH].inputs:
+        reach = written.get(node.name) if node.signal == MEMORY else None
+        if reach is None:
+            continue
+        low, high = float(reach.low.min()), float(reach.high.max())
+        if not node.low <= low <= high <= node.high:
+            raise NirError(
+                f"{folder}/search.nir: {node.name}: bounds {node.low:,}..{node.high:,}, but "
+                f"template.nir writes {low:,.0f}..{high:,.0f}; export the checkpoint again"
+            )
 
 
 def _agree(folder: Path, graphs: Mapping[str, Graph], config: NetworkConfig, variant: str) -> None:

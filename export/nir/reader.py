@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from operator import index
 from pathlib import Path
 from typing import Any
 
+import h5py
 import nir
 import numpy as np
 from numpy.typing import NDArray
 
-from spiketrack.errors import NirError
+from spiketrack import hdf5
+from spiketrack.errors import Hdf5Error, NirError
 from spiketrack.export.nir import vocabulary as words
 from spiketrack.integer.graph import (
     IMAGE,
@@ -38,22 +39,34 @@ _FINEST = 64  # no grid is finer or coarser than 2^-64, 2^64
 READERS: Registry[Callable[..., Node]] = Registry("NIR reader")
 
 
-def read_nir(path: Path) -> Graph:
+def read_nir(path: Path, known: bool = False) -> Graph:
     """Read a file that this tool wrote (also after stock ``nir`` has read and rewritten it).
 
-    ``NirError`` names the file and the node for anything foreign, newer or inconsistent.
+    A file that is not ``known`` by its digest is first opened in another process: damage can crash
+    HDF5. ``NirError`` names the file and the node for anything foreign, newer or inconsistent.
     """
     if not path.is_file():
         raise NirError(f"{path}: no such file")
     try:
-        loaded = nir.read(path, type_check=False)
-    except Exception as error:  # h5py and nir raise whatever a broken file provokes
-        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
-        raise NirError(f"{path}: corrupt, truncated or no .nir file ({reason})") from error
-    try:
-        return from_nir(loaded)
-    except NirError as error:
+        if not known:
+            hdf5.probe(path)
+        return from_nir(load_nir(path))
+    except (NirError, Hdf5Error) as error:
         raise NirError(f"{path}: {error}") from None
+
+
+def load_nir(path: Path) -> nir.NIRGraph:
+    """What ``nir.read`` gives for a file, through the door of ``hdf5.py``."""
+    with hdf5.opened(path) as door:
+        group = door.file.get("node") if "node" in door.file else None
+        if not isinstance(group, h5py.Group):
+            raise NirError("corrupt or no .nir file (no group named node)")
+        values = door.tree(group)
+    try:
+        return nir.dict2NIRNode(values | {"type_check": False})
+    except Exception as error:  # nir raises whatever a changed file provokes
+        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        raise NirError(f"corrupt or no .nir file ({reason})") from error
 
 
 def from_nir(loaded: nir.NIRGraph) -> Graph:
@@ -110,7 +123,7 @@ class Reading:
         """One node; ``NirError`` names it where its record was changed."""
         node = self.loaded.nodes[name]
         reader = READERS.of(words.node_type(name, node), name)
-        inputs = tuple(words.entry(name, node, "inputs", json.loads))
+        inputs = words.entry(name, node, "inputs", words.names)
         self.check_edges(name, node, inputs)
         values = words.entry(name, node, "shape", lambda v: [int(n) for n in words.integers(v)])
         if len(values) != 4:

@@ -56,6 +56,8 @@ STANDARD: Mapping[type, type[Node]] = {
 }
 _TYPES: dict[str, type[Node]] = {}
 
+_LONGEST = 65_536  # letters of the names that a node reads
+
 Metadata = dict[str, Any]
 
 
@@ -159,6 +161,16 @@ def text(value: Any) -> str:
     if not (isinstance(value, str) and value.isprintable()):
         raise TypeError("no printable text")
     return value
+
+
+def names(value: Any) -> tuple[str, ...]:
+    """A JSON list of node names; ``TypeError`` for anything else."""
+    if not isinstance(value, str) or len(value) > _LONGEST:
+        raise TypeError("no short text")
+    listed = json.loads(value) if value.count("[") == 1 else None
+    if not isinstance(listed, list):
+        raise TypeError("no list of names")
+    return tuple(text(name) for name in listed)
 
 
 def integers(value: Any) -> NDArray[np.int32]:

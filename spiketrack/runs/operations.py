@@ -16,11 +16,13 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from spiketrack.errors import SpikeTrackError
-from spiketrack.inference import SEARCH
+from spiketrack import hdf5
+from spiketrack.errors import Hdf5Error, SpikeTrackError
+from spiketrack.inference import BRANCHES, SEARCH
 from spiketrack.integer.costs.formulas import FIELDS
 from spiketrack.integer.counting import Layers
 
+MOST = 2**53  # beyond, floats would not hold a count
 COUNTS_FILE = "counts.h5"
 GROUP = "operations"
 
@@ -65,7 +67,8 @@ def read_operations(file: Any) -> dict[str, BranchCounts]:
     """All branches of an open ``h5py.File``; errors name what is missing."""
     if GROUP not in file:
         raise SpikeTrackError(f"{file.filename}: no operation counts; simulate on integer or lava")
-    return {branch: _read_branch(file, branch) for branch in file[GROUP]}
+    branches = [branch for branch in file[GROUP] if branch in BRANCHES]
+    return {branch: _read_branch(file, branch) for branch in branches}
 
 
 def _read_branch(file: Any, branch: str) -> BranchCounts:
@@ -74,14 +77,18 @@ def _read_branch(file: Any, branch: str) -> BranchCounts:
     try:
         fields, names, kinds = (_texts(stored.attrs[key]) for key in ("fields", "names", "kinds"))
         dense, inputs = (_integers(stored.attrs[key]) for key in ("dense_mac", "inputs"))
-    except KeyError as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
         raise SpikeTrackError(f"{where}: {error.args[0]}; written by another version?") from None
+    if {len(names)} != {len(kinds), len(dense), len(inputs)}:
+        raise SpikeTrackError(f"{where}: attributes of different lengths; the file was changed")
     if fields != FIELDS:
         raise SpikeTrackError(f"{where}: fields {', '.join(fields)}; this version reads {FIELDS}")
     layers = Layers(names, kinds, dense, inputs)
-    operations = np.asarray(stored[()], np.int64)
-    if operations.shape[1:] != (len(layers), len(FIELDS)):
-        raise SpikeTrackError(f"{where}: shape {operations.shape} for {len(layers)} layers")
+    if stored.dtype != np.int64 or stored.shape[1:] != (len(layers), len(FIELDS)):
+        raise SpikeTrackError(f"{where}: {stored.dtype} {stored.shape} for {len(layers)} layers")
+    operations = stored[()]
+    if operations.size and not 0 <= operations.min() <= operations.max() <= MOST:
+        raise SpikeTrackError(f"{where}: a count outside 0..2^53; the file was changed")
     return BranchCounts(layers, operations)
 
 
@@ -101,10 +108,12 @@ def read_run(path: Path) -> dict[str, BranchCounts]:
     if not file.is_file():
         raise SpikeTrackError(f"{path}: no {COUNTS_FILE} in it; is this a folder of a run?")
     try:
-        with h5py.File(file, "r") as opened:
-            found = read_operations(opened)
-    except OSError as error:
-        raise SpikeTrackError(f"{file}: corrupt or no HDF5 file ({error})") from error
+        hdf5.probe(file)
+        with hdf5.opened(file) as door:
+            door.walk(door.file)
+            found = read_operations(door.file)
+    except Hdf5Error as error:
+        raise SpikeTrackError(f"{file}: {error}") from None
     if SEARCH not in found or not len(found[SEARCH].operations):
         raise SpikeTrackError(f"{file}: holds no tracked frame")
     return found

@@ -469,10 +469,6 @@ def text_file(home: Path, here: Path) -> dict[str, object]:
     return {"video": here / "bad.mp4"}
 
 
-def truncated_video(home: Path, here: Path) -> dict[str, object]:
-    return {"video": cut(home / "clip.avi", here / "bad.avi")}
-
-
 def empty_folder(home: Path, here: Path) -> dict[str, object]:
     (here / "bad").mkdir()
     return {"video": here / "bad"}
@@ -535,6 +531,17 @@ def other_weight(home: Path, here: Path) -> dict[str, object]:
     return {"folder": here / "bad"}
 
 
+def believed_bounds(home: Path, here: Path) -> dict[str, object]:
+    """Memories of the search branch that claim to hold 1 at most."""
+    shutil.copytree(home / "export", here / "bad")
+    with h5py.File(here / "bad" / "search.nir", "a") as file:
+        for name, node in file["node/nodes"].items():
+            if name.startswith("memory."):
+                del node["metadata/high"]
+                node["metadata/high"] = np.int64(1)
+    return {"folder": here / "bad"}
+
+
 def stock_rewrite(home: Path, here: Path) -> dict[str, object]:
     """The same network as another tool writes it."""
     shutil.copytree(home / "export", here / "bad")
@@ -579,7 +586,6 @@ def broken_manifest(home: Path, here: Path) -> dict[str, object]:
     [
         (empty_file, "bad.mp4: empty file, not a video"),
         (text_file, "bad.mp4: not a video"),
-        (truncated_video, "bad.avi: "),
         (empty_folder, "bad: no frames in this folder"),
         (truncated_nir, f"search.nir: {CHANGED}"),
         (foreign_nir, f"search.nir: {CHANGED}"),
@@ -587,11 +593,12 @@ def broken_manifest(home: Path, here: Path) -> dict[str, object]:
         (mixed_nir, f"search.nir: {CHANGED}"),
         (other_weight, f"search.nir: {CHANGED}"),
         (stock_rewrite, f"search.nir: {CHANGED}"),
-        (signed(truncated_nir), "search.nir: corrupt, truncated or no .nir file"),
-        (signed(foreign_nir), "search.nir: corrupt, truncated or no .nir file"),
+        (signed(truncated_nir), "search.nir: corrupt, truncated or no HDF5 file"),
+        (signed(foreign_nir), "search.nir: corrupt or no .nir file (no group named node)"),
         (missing_nir, "template.nir: no such file"),
         (signed(swapped_nir), "search.nir: holds the template branch"),
         (signed(mixed_nir), "bad: search.nir reads memories"),
+        (signed(believed_bounds), "memory.0: bounds 0..1, but template.nir writes 0..256; export"),
         (signed(other_weight), "manifest.json: network_digest is not that of the graphs"),
         (broken_manifest, "manifest.json: unreadable"),
         (manifest_with(version=99), "written as version 99, this program reads 1; update spik"),

@@ -382,7 +382,7 @@ def test_files_of_others(tmp_path: Path) -> None:
 def test_no_hdf5_file(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "bad.nir"
     path.write_bytes(content)
-    with pytest.raises(NirError, match=r"bad\.nir: corrupt, truncated or no \.nir file"):
+    with pytest.raises(NirError, match=r"bad\.nir: corrupt, truncated or no HDF5 file"):
         read_nir(path)
 
 
@@ -391,7 +391,7 @@ def test_truncated_file(share: float, written: Path, tmp_path: Path) -> None:
     content = written.read_bytes()
     path = tmp_path / "short.nir"
     path.write_bytes(content[: int(len(content) * share)])
-    with pytest.raises(NirError, match=r"short\.nir: corrupt, truncated or no \.nir file"):
+    with pytest.raises(NirError, match=r"short\.nir: corrupt, truncated or no HDF5 file"):
         read_nir(path)
 
 

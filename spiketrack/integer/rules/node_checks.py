@@ -52,6 +52,11 @@ def require_signals(node: Node, graph: Graph, *expected: str) -> None:
     require(node, found == expected, f"reads {found}, needs {expected}")
 
 
+def _require_shift(node: Node, shift: int) -> None:
+    fits = 0 <= shift <= POTENTIAL_BITS
+    require(node, fits, f"shift {shift:,}; a membrane has {POTENTIAL_BITS} bits")
+
+
 def _is_integer(graph: Graph) -> bool:
     return bool(graph.fractions)
 
@@ -160,10 +165,10 @@ def _upsample(node: Upsample, graph: Graph) -> None:
     size = tuple(n * node.factor for n in source[2:])
     require(node, node.factor in (2, 4), f"factor {node.factor}; supported are 2 and 4")
     require(node, node.shape == (*source[:2], *size), f"shape {node.shape} from {source}")
-    require(node, node.shift >= 0, "a negative shift")
+    _require_shift(node, node.shift)
     if _is_integer(graph):
         finer = graph.fractions[node.inputs[0]] - graph.fractions[node.name]
-        fits = 2 ** (node.shift - finer) == (2 * node.factor) ** 2
+        fits = node.shift - finer == 2 * ((2 * node.factor).bit_length() - 1)
         require(node, fits, "its shift does not fit")
 
 
@@ -184,7 +189,7 @@ def _read(node: Read, graph: Graph) -> None:
     q, kv = (source.shape for source in graph.sources(node))
     fits = kv[:2] == (q[0], HEADS) and kv[2] * HEADS == q[1] and kv[3] == 4 * kv[2]
     require(node, fits and node.shape == (q[0], 4 * q[1], *q[2:]), f"shape from {q} and {kv}")
-    require(node, node.shift >= 0, "a negative shift")
+    _require_shift(node, node.shift)
     if _is_integer(graph):
         grid = COUNT_FRACTION + MEMORY_FRACTION + node.shift
         require(node, graph.fractions[node.name] == grid, f"its fraction is not {grid}")
@@ -205,7 +210,8 @@ def _gate(node: Gate, graph: Graph) -> None:
     require(node, logits == (counts[0], 1, counts[1], 1), f"logits of shape {logits}")
     require(node, node.table.ndim == 1 and node.table.size > 0, "its table is empty")
     falling = bool((np.diff(node.table) <= 0).all()) and node.table[-1] >= 0
-    require(node, falling and node.shift >= 0, "its table does not fall to 0")
+    require(node, falling, "its table does not fall to 0")
+    _require_shift(node, node.shift)
 
 
 @CHECKS.register(Output)

@@ -241,6 +241,31 @@ def test_templates_drop_the_second_and_append() -> None:
     assert results[6].templates is third
 
 
+def test_the_first_template_stays_for_good() -> None:
+    """Four updates: the first crop outlives them all, the oldest of the others goes each time."""
+    frames, boxes = moving_patch(5)
+    simulator = Scripted(3, [0.9] * 4)
+    settings = TrackerConfig(update_every=1, update_threshold=0.0)
+    results = list(follow(Tracker(simulator, settings), frames, boxes[0]))
+    a, b, c, d, e = (
+        take_crop(frame, result.box, 4.0, 144)
+        for frame, result in zip(frames, results, strict=True)
+    )
+    assert len({crop.tobytes() for crop in (a, b, c, d, e)}) == 5
+    expected = [(a, a, a), (a, a, b), (a, b, c), (a, c, d), (a, d, e)]
+    for encoded, crops in zip(simulator.encoded, expected, strict=True):
+        assert np.array_equal(encoded, np.stack(crops))
+
+
+def test_published_settings_are_the_defaults() -> None:
+    assert TrackerConfig() == TrackerConfig(4.0, 4.0, 25, 0.7, 10, True)
+    frames, boxes = moving_patch(26)
+    for score, updates in ((0.69, []), (0.71, [25])):
+        simulator = Scripted(3, [score] * 25)
+        results = follow(Tracker(simulator, TrackerConfig()), frames, boxes[0])
+        assert [result.frame for result in results if result.updated] == updates
+
+
 def test_threshold_must_be_exceeded() -> None:
     frames, boxes = moving_patch(3)
     simulator = Scripted(3, [0.5, 0.5])

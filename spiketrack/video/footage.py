@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketrack.errors import ClipError
+from spiketrack.video.image_headers import problem
 from spiketrack.video.levels import Levels, Raw, extent
 
 Frame = NDArray[np.uint8]
@@ -97,13 +98,14 @@ def read_raw(path: Path) -> Raw:
     """One image as BGR (H, W, 3) of the type that it is stored in."""
     quiet()
     try:
-        data = np.frombuffer(path.read_bytes(), np.uint8)
+        content = path.read_bytes()
     except OSError as error:
         raise ClipError(f"{path}: cannot be read: {error.strerror}") from error
-    if data[:2].tobytes() == b"\xff\xd8" and b"\xff\xd9" not in data.tobytes():
-        raise ClipError(f"{path}: unreadable frame: truncated JPEG")  # libjpeg fills it with grey
+    if trouble := problem(content):
+        raise ClipError(f"{path}: unreadable frame: {trouble}")
+    data = np.frombuffer(content, np.uint8)
     try:
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH) if data.size else None
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH) if content else None
     except cv2.error as error:
         raise ClipError(f"{path}: unreadable frame: {_short(error)}") from error
     if image is None:

@@ -22,7 +22,7 @@ from support.synthetic_clips import moving_patch, write_images, write_otb, write
 
 from spiketrack.errors import ClipError
 from spiketrack.video import clip as clips
-from spiketrack.video import footage
+from spiketrack.video import footage, image_headers
 from spiketrack.video.boxes import Box
 from spiketrack.video.clip import BUNDLED_BOX, bundled_clip, check_box, open_clip, parse_box
 from spiketrack.video.streams import Header
@@ -413,12 +413,40 @@ def png_chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", check)
 
 
-def test_more_pixels_than_opencv_reads(tmp_path: Path) -> None:
-    header = png_chunk(b"IHDR", struct.pack(">II5B", 65535, 65535, 8, 2, 0, 0, 0))
+def test_headers_that_claim_too_much(tmp_path: Path) -> None:
+    """Refused before a decoder makes room for them."""
     rest = png_chunk(b"IDAT", zlib.compress(bytes(1000))) + png_chunk(b"IEND", b"")
-    (tmp_path / "1.png").write_bytes(b"\x89PNG\r\n\x1a\n" + header + rest)
-    with pytest.raises(ClipError, match=r"1\.png: unreadable frame: its header claims more pixels"):
-        footage.read_image(tmp_path / "1.png")
+    start = b"\x89PNG\r\n\x1a\n"
+    path = tmp_path / "1.img"
+    for side in (65535, 20000):
+        header = png_chunk(b"IHDR", struct.pack(">II5B", side, side, 8, 2, 0, 0, 0))
+        path.write_bytes(start + header + rest)
+        with pytest.raises(ClipError, match=rf"its header claims {side}x{side} pixels, more than"):
+            footage.read_image(path)
+    header = png_chunk(b"IHDR", struct.pack(">II5B", 8, 8, 8, 2, 0, 0, 0))
+    path.write_bytes(start + header + b"\x40\x00\x00\x00IDAT" + bytes(99))
+    with pytest.raises(ClipError, match="unreadable frame: truncated or garbled PNG"):
+        footage.read_image(path)
+    for suffix, place in ((".jpg", b"\xff\xc0"), (".bmp", b"BM"), (".webp", b"\x9d\x01\x2a")):
+        data = bytearray(cv2.imencode(suffix, FRAMES[0])[1].tobytes())
+        at = data.find(place) + {".jpg": 5, ".bmp": 18, ".webp": 3}[suffix]
+        size = struct.pack("<ii", 30000, -30000) if suffix == ".bmp" else b"\xff\xff\xff\xff"
+        data[at : at + len(size)] = size
+        path.write_bytes(data)
+        if suffix == ".webp":  # which cannot claim more than 16,383 a side
+            assert image_headers.problem(bytes(data)) == ""
+            continue
+        with pytest.raises(ClipError, match="its header claims"):
+            footage.read_image(path)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 300), st.integers(1, 300), st.sampled_from([".png", ".jpg", ".bmp", ".webp"]))
+def test_sizes_in_headers(width: int, height: int, suffix: str) -> None:
+    options = [cv2.IMWRITE_WEBP_QUALITY, 101 if width % 2 else 50] if suffix == ".webp" else []
+    data = cv2.imencode(suffix, np.zeros((height, width, 3), np.uint8), options)[1].tobytes()
+    assert image_headers._size(data) == (width, height)
+    assert image_headers.problem(data) == ""
 
 
 def test_odd_names_and_gaps_are_said(tmp_path: Path) -> None:

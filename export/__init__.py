@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from spiketrack.export.nir.writer import to_nir, write_nir
     from spiketrack.export.outlets.onnx_float import float_model
     from spiketrack.export.outlets.onnx_integer import integer_model
+    from spiketrack.export.passes.quantise import quantise
     from spiketrack.export.passes.spiketrack import fold
+    from spiketrack.integer.builder import Builder, Norm, Weights
     from spiketrack.integer.counting import OperationCounter
     from spiketrack.integer.graph import Graph
     from spiketrack.integer.kernels import Program
@@ -22,16 +24,20 @@ if TYPE_CHECKING:
     from spiketrack.integer.rules.ranges import prove_headroom
 
 __all__ = [
+    "Builder",
     "ExportedNetwork",
     "Graph",
+    "Norm",
     "OperationCounter",
     "Program",
+    "Weights",
     "check",
     "float_model",
     "fold",
     "from_nir",
     "integer_model",
     "prove_headroom",
+    "quantise",
     "quantise_image",
     "read_export",
     "read_nir",
@@ -41,6 +47,10 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Builder": "spiketrack.integer.builder",
+    "Norm": "spiketrack.integer.builder",
+    "Weights": "spiketrack.integer.builder",
+    "quantise": "spiketrack.export.passes.quantise",
     "ExportedNetwork": "spiketrack.export.nir.folder",
     "Graph": "spiketrack.integer.graph",
     "OperationCounter": "spiketrack.integer.counting",

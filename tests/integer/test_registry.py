@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -64,6 +66,16 @@ def anything() -> Iterator[None]:
 def test_the_interpreters_are_these() -> None:
     assert len(REGISTRIES) == len(registries()), "two have one purpose"
     assert set(REGISTRIES) >= PURPOSES
+
+
+def test_the_page_on_extending_lists_every_interpreter() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "extending.md").read_text("utf-8")
+    listed = re.findall(r"^\| ([\w' ]+) \| `(spiketrack[\w.]+)\.([A-Z_]+)` \|", page, re.MULTILINE)
+    for purpose, module, name in listed:
+        assert getattr(importlib.import_module(module), name) is REGISTRIES[purpose]
+    oracles = {naive.RULES, brute_counting.RULES}
+    asked = {r.purpose for r in REGISTRIES.values() if r.stages and r not in oracles}
+    assert {purpose for purpose, _, _ in listed} == asked
 
 
 @pytest.mark.parametrize("kind", node_types(Stage.BOTH), ids=lambda kind: kind.__name__)

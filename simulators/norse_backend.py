@@ -21,9 +21,8 @@ from spiketrack.integer.count_range import in_range
 from spiketrack.integer.graph import Graph
 from spiketrack.integer.kernels import KERNELS, as_signal
 from spiketrack.integer.readout import quantise_image, to_maps
-from spiketrack.optional import load
 from spiketrack.simulators.integer import Network
-from spiketrack.simulators.norse_modules import NorsePart
+from spiketrack.simulators.norse_modules import NorsePart, norse
 
 if TYPE_CHECKING:
     from spiketrack.export.nir.folder import ExportedNetwork
@@ -89,7 +88,7 @@ class NorseSimulator(SimulatorBase):
     name = "norse"
 
     def __init__(self, network: Network, config: NetworkConfig, counts: bool = False) -> None:
-        load("norse.torch", "norse")
+        norse("norse.torch")
         self.config = config
         self.graphs = network
         self.record = counts

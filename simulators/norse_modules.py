@@ -26,10 +26,18 @@ Module = Callable[[Tensor], Tensor]
 MODULES: Registry[Callable[[Any], Module]] = Registry("norse module", NO_NODES)
 
 
+def norse(module: str) -> Any:
+    """A module of norse, which compiles its functions with a tool that torch calls deprecated."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return load(module, "norse")
+
+
 @MODULES.register(nir.Threshold)
 def _threshold(node: nir.Threshold) -> Module:
     """norse's step function: 1 where strictly greater than 0."""
-    heaviside = load("norse.torch.functional.heaviside", "norse").heaviside
+    heaviside = norse("norse.torch.functional.heaviside").heaviside
     threshold = torch.from_numpy(node.threshold)
     return lambda x: heaviside(x - threshold)
 
@@ -57,7 +65,6 @@ def _pair(values: Any) -> list[int]:
 @MODULES.register(nir.SumPool2d)
 def imported(node: nir.NIRNode) -> Module:
     """What ``norse.torch.from_nir`` makes of a graph that holds this node alone."""
-    norse = load("norse.torch", "norse")
     anything = np.ones(3, int)
     ends = {"input": nir.Input({"input": anything}), "output": nir.Output({"output": anything})}
     edges = [("input", "node"), ("node", "output")]
@@ -65,7 +72,7 @@ def imported(node: nir.NIRNode) -> Module:
     with warnings.catch_warnings():
         # nirtorch 2 marks the loader that norse 1.1 calls as deprecated
         warnings.simplefilter("ignore", DeprecationWarning)
-        executor = norse.from_nir(alone)
+        executor = norse("norse.torch").from_nir(alone)
     return lambda x: executor(x)[0]
 
 

@@ -20,6 +20,8 @@ from spiketrack.leftovers import beside, held, in_use, temporary_names
 from spiketrack.ownership import Kind
 from spiketrack.targets import Source, check_folder, folder_obstacle, is_stdout, is_stream, real
 
+HDF5_VERSIONS = ("v110", "v110")  # file layouts that HDF5 1.10, of 2016, and all later ones read
+
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # a write, whose error names no file
 _TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EISDIR)
 

@@ -244,7 +244,7 @@ def _neuron(reading: Reading, name: str, inputs: Any, shape: Shape, node: Any) -
 def _pool(reading: Reading, name: str, inputs: Any, shape: Shape, node: Any) -> Node:
     kernel = _single(name, "kernel or stride", node.kernel_size, node.stride)
     if np.any(node.padding):
-        raise NirError(f"{name}: padding {node.padding}; the file was changed")
+        raise NirError(f"{name}: a pool with padding; the file was changed")
     return Pool(name, inputs, shape, kernel)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketrack.export.nir import vocabulary as words
+from spiketrack.files import HDF5_VERSIONS
 from spiketrack.integer.graph import (
     Conv,
     Gate,
@@ -59,7 +60,7 @@ def write_nir(graph: Graph, path: Path) -> None:
     weights of 8 significant bits take half the space.
     """
     content = io.BytesIO()  # HDF5 itself crashes on a full disk
-    with h5py.File(content, "w", libver="latest") as file:
+    with h5py.File(content, "w", libver=HDF5_VERSIONS) as file:
         file.create_dataset("version", data=nir.version, dtype=h5py.string_dtype())
         _write_group(file.create_group("node"), to_nir(graph).to_dict())
     path.write_bytes(content.getbuffer())

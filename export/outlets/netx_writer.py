@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 
 from spiketrack.export.outlets.netx_layers import Layer, Wide
+from spiketrack.files import HDF5_VERSIONS
 from spiketrack.integer.graph import Graph
 from spiketrack.limits import DECAY_ONE, MAX_COUNT
 
@@ -23,7 +24,7 @@ def write_netx(graph: Graph, chain: tuple[Layer, ...], path: Path) -> None:
     source = graph[chain[0].conv.inputs[0]]
     always = [part.lifts.shape[1] for part in chain] + [0]
     content = io.BytesIO()  # HDF5 itself crashes on a full disk
-    with h5py.File(content, "w") as file:
+    with h5py.File(content, "w", libver=HDF5_VERSIONS) as file:
         file.attrs["source"] = source.name
         file.attrs["always_on"] = always[0]
         channels = MAX_COUNT * source.shape[1] + always[0]

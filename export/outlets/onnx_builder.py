@@ -24,8 +24,8 @@ from spiketrack.limits import HEADS
 from spiketrack.optional import load
 from spiketrack.version import VERSION
 
-OPSET = 21  # onnxruntime 1.18 runs it; 1.23 accepts at most 23
-IR_VERSION = 10  # that of opset 21's release
+OPSET = 18  # the first with ReduceMax whose axes are an input and Split in equal parts
+IR_VERSION = 8  # that of opset 18's release; onnxruntime 1.14 and later load it
 DOMAIN = ""  # the standard operators
 
 Lowering = Callable[["Builder", Any], None]

@@ -48,12 +48,13 @@ def neuron(b: Builder, node: Neuron) -> None:
 
 
 def _count(b: Builder, node: Neuron, u: str, name: str) -> str:
-    reached = []
+    """The number of the highest threshold reached; older runtimes select bytes, add none."""
+    count = b.shared(0, np.uint8)
     for j, threshold in enumerate(node.thresholds, 1):
         fires = b.add("GreaterOrEqual", [u, b.shared(threshold, np.int32)], f"{name}/fires{j}")
-        reached.append(b.cast(fires, np.uint8, f"{name}/spike{j}"))
-    pair = b.add("Add", reached[:2], f"{name}/low")
-    return b.add("Add", [pair, b.add("Add", reached[2:], f"{name}/high")], name)
+        rest = f"{name}/count{j}" if j < MAX_COUNT else name
+        count = b.add("Where", [fires, b.shared(j, np.uint8), count], rest)
+    return count
 
 
 def _leak(b: Builder, node: Neuron, u: str, count: str, t: int) -> str:

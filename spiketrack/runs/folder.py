@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from typing_extensions import Self
 
 from spiketrack.errors import SpikeTrackError
-from spiketrack.files import PatientFile, atomic_folder, write_json
+from spiketrack.files import HDF5_VERSIONS, PatientFile, atomic_folder, write_json
 from spiketrack.inference import SEARCH, TEMPLATE, Trace
 from spiketrack.integer.count_range import in_range
 from spiketrack.integer.counting import layers
@@ -73,7 +73,7 @@ class RunWriter:
             atomic_folder(self.out, RUN, self.force, self.inputs)
         )
         self.disk = self.stack.enter_context(PatientFile(self.folder / COUNTS_FILE))
-        self.file = self.stack.enter_context(h5py.File(self.disk, "w", libver="latest"))
+        self.file = self.stack.enter_context(h5py.File(self.disk, "w", libver=HDF5_VERSIONS))
 
     @interrupts_wait()
     def __exit__(

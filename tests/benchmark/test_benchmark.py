@@ -69,7 +69,8 @@ def test_stock_convolutions_are_judged() -> None:
         warnings.simplefilter("ignore")
         for graph in graphs:
             rows += measure_stock(Graph("search", graph.nodes))
-    assert [row["verdict"].split(":")[0] for row in rows] == ["right", "fails", "wrong"]
+    wrapped = "fails" if np.lib.NumpyVersion(np.__version__) >= "2.0.0" else "wrong"  # int8(256)
+    assert [row["verdict"].split(":")[0] for row in rows] == ["right", "fails", wrapped]
     assert rows[0]["ratio"] > 1
     assert rows[1]["ratio"] is None
 

@@ -525,7 +525,7 @@ def test_image_layer_on_pixels_is_the_one_on_normalised_crops() -> None:
     want = conv2d(crop, weight, bias, layer.stride, layer.padding)
     raw = torch.from_numpy(pixels).double().permute(2, 0, 1)[None]
     found = conv2d(raw, torch.from_numpy(on.weight[0]), None, on.stride, on.padding)
-    np.testing.assert_allclose(found + constant.constant, want, atol=1e-9)
+    np.testing.assert_allclose(found.numpy() + constant.constant, want, atol=1e-9)
     readers = {n.name for n in graph.consumers["encoder.downsample1_1.encode_conv.constants"]}
     assert readers == {"encoder.ConvBlock1_1.0.Conv.spike1", "encoder.ConvBlock1_1.0.Conv.add"}
 

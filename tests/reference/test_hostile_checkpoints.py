@@ -9,6 +9,7 @@ import os
 import pickle
 import struct
 import sys
+import warnings
 import zipfile
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -280,8 +281,10 @@ def test_stream_storage_that_claims_more_than_the_file(path: Path) -> None:
 
 
 def test_torchscript_is_refused(path: Path) -> None:
-    script = torch.jit.script(torch.nn.Linear(2, 2))
-    torch.jit.save(script, path)  # type: ignore[no-untyped-call]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # deprecated, and still in use
+        script = torch.jit.script(torch.nn.Linear(2, 2))
+        torch.jit.save(script, path)  # type: ignore[no-untyped-call]
     assert "a TorchScript program, which contains code; save a state dict" in message(path)
 
 

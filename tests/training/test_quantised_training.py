@@ -139,7 +139,7 @@ def photos(count: int) -> NDArray[np.uint8]:
 def test_a_network_on_the_grid_can_be_trained_on_in_float() -> None:
     model = build(tiny_config(network={"templates": 3}))
     adopt(model, dict(on_grid(model).state_dict()))
-    assert max(float(p.abs().max()) for p in model.parameters()) > 1000
+    assert max(float(p.detach().abs().max()) for p in model.parameters()) > 1000
     leave_grid(model)
     size = model.config.resolution
     maps = model.train().joint(torch.rand(3, 2, 3, size, size), torch.rand(2, 3, size, size))

@@ -10,8 +10,24 @@ def printable(text: str, limit: int = 160) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def harmless(text: str) -> str:
+    """Text for a terminal: control characters, but for line breaks and tabs, as escapes."""
+    if text.isprintable():
+        return text
+    kept = "\n\t\u00a0"
+    return "".join(
+        c if c.isprintable() or c in kept else c.encode("unicode_escape").decode() for c in text
+    )
+
+
 class SpikeTrackError(Exception):
-    """Base of all expected errors; the command line prints it as one line and exits with 2."""
+    """Base of all expected errors; the command line prints it as one line and exits with 2.
+
+    Its text may hold names of foreign files: none of their characters steers a terminal.
+    """
+
+    def __str__(self) -> str:
+        return harmless(super().__str__())
 
 
 class CheckpointError(SpikeTrackError):

@@ -14,6 +14,8 @@ from typing import IO
 from rich.console import Console, ConsoleDimensions
 from rich.text import Text
 
+from spiketrack.errors import harmless
+
 WHOLE = 100_000  # columns of what is no terminal: nothing is cut or wrapped
 
 
@@ -70,9 +72,9 @@ notes = Notes(stderr=True, highlight=False)  # notes and progress
 
 def say(line: str = "", style: str = "") -> None:
     """A line of a result."""
-    console.print(Text(line, style), soft_wrap=True)
+    console.print(Text(harmless(line), style), soft_wrap=True)
 
 
 def note(line: str) -> None:
     """A line beside the results: what was skipped, assumed or comes next."""
-    notes.print(Text(line), soft_wrap=True)
+    notes.print(Text(harmless(line)), soft_wrap=True)

@@ -38,7 +38,7 @@ class Encoding:
 ENCODINGS = {
     ".mp4": Encoding(
         ("libx264", "libopenh264", "h264_videotoolbox"),
-        {"preset": "veryfast", "crf": "20", "g": "25"},
+        {"preset": "veryfast", "tune": "zerolatency", "crf": "20", "g": "25"},
         {"movflags": "hybrid_fragmented", "flush_packets": "1"},  # it plays before it is finished
         even=True,
         most_fps=1e5,
@@ -93,7 +93,7 @@ class VideoFile:
             with suppress(OSError, FFmpegError):  # the same again
                 container.close()
             if isinstance(error, OSError):
-                raise
+                raise OSError(error.errno, error.strerror, str(self.path)) from error
             raise SpikeTrackError(f"{self.path}: no video can be written: {error}") from error
 
     def _open(
@@ -108,7 +108,10 @@ class VideoFile:
                 "another suffix, .mp4 or .webm"
             )
         path = f"file:{self.path.absolute()}"
-        container = av.open(path, "w", container_options=dict(encoding.container))
+        try:
+            container = av.open(path, "w", container_options=dict(encoding.container))
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.path)) from error
         rate = Fraction(min(self.fps or DEFAULT_FPS, encoding.most_fps)).limit_denominator(1001)
         stream = container.add_stream(name, rate=rate, options=dict(encoding.options))
         assert isinstance(stream, av.VideoStream)

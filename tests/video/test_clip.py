@@ -274,6 +274,14 @@ def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         open_clip(video)
 
 
+def test_names_do_not_steer_a_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "\x1b[31mred\u202e.mp4"
+    path.write_bytes(b"words" * 20)
+    with pytest.raises(ClipError) as caught:
+        open_clip(path)
+    assert r"\x1b[31mred\u202e.mp4: not a video" in str(caught.value)
+
+
 def test_pipes_are_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.mp4")
     with pytest.raises(ClipError, match=r"pipe.mp4: is a pipe; a clip is read twice"):

@@ -21,7 +21,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
-from spiketrack.errors import SpikeTrackError
+from spiketrack.errors import SpikeTrackError, printable
 from spiketrack.interrupts import interruptible
 from spiketrack.terminal.characters import tolerant_streams
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import typer
 
 FAILED, INTERRUPTED, CLOSED_PIPE = 2, 130, 141
+LONGEST = 1500  # characters of an error
 
 
 def build() -> typer.Typer:
@@ -115,7 +116,8 @@ def _os_error(error: OSError) -> str:
 
 
 def _fail(message: str, code: int = FAILED) -> NoReturn:
-    line = " ".join(message.split())
+    """End with one line: foreign text with its control characters as escapes, and not too long."""
+    line = printable(" ".join(message.split()), LONGEST)
     with suppress(OSError):
         print(f"spiketrack: error: {line}", file=sys.stderr, flush=True)
     raise SystemExit(code)

@@ -15,9 +15,9 @@ from spiketrack.limits import HEADS
 _SETTINGS: Mapping[str, tuple[Any, float, float]] = {
     "search_factor": ((int, float), 1e-3, 100),
     "template_factor": ((int, float), 1e-3, 100),
-    "update_every": (int, 1, 10**9),
-    "update_threshold": ((int, float), 0, 1000),
-    "margin": (int, 0, 10**6),
+    "update_every": (int, 1, 2**31 - 1),
+    "update_threshold": ((int, float), 0, 1),
+    "margin": (int, 0, 2**31 - 1),
     "window": (bool, 0, 1),
 }
 

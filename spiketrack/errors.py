@@ -5,9 +5,12 @@ from __future__ import annotations
 
 def printable(text: str, limit: int = 160) -> str:
     """Foreign text for a message: one line, control characters as escapes, not too long."""
-    if len(text) > limit:
-        text = f"{text[:limit]}… ({len(text):,} characters)"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    shown = "".join(c if c.isprintable() else _escape(c) for c in text[:limit])
+    return shown if len(text) <= limit else f"{shown}… ({len(text):,} characters)"
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode()
 
 
 def harmless(text: str) -> str:

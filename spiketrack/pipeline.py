@@ -35,7 +35,7 @@ PACKAGES = ("h5py", "lava-nc", "nir", "numpy", "torch")
 
 
 def export_checkpoint(
-    checkpoint: str | Path,
+    checkpoint: str | Path | Checkpoint,
     folder: Path,
     clip: Path | None = None,
     box: str | None = None,
@@ -44,9 +44,10 @@ def export_checkpoint(
     also: tuple[str, ...] = (),
 ) -> ExportedNetwork:
     """Quantise a checkpoint and write its export folder, complete or not at all."""
-    with atomic_folder(folder, EXPORT, force, (checkpoint, clip)) as temporary:
+    source = checkpoint.path if isinstance(checkpoint, Checkpoint) else checkpoint
+    with atomic_folder(folder, EXPORT, force, (source, clip)) as temporary:
         progress("reading the checkpoint")
-        read = read_checkpoint(checkpoint)
+        read = checkpoint if isinstance(checkpoint, Checkpoint) else read_checkpoint(checkpoint)
         progress("calibrating")
         data = calibration(read, clip, box)
         progress("quantising")
@@ -120,7 +121,7 @@ def describe(
     sizes = dataclasses.asdict(checkpoint.network)
     return Manifest(
         versions={"spiketrack": VERSION} | versions,
-        checkpoint=CheckpointPart(sha256=checkpoint.sha256),
+        checkpoint=CheckpointPart(sha256=checkpoint.sha256, key=checkpoint.key),
         network=NetworkPart(**sizes, variant=checkpoint.network.variant),
         tracker=TrackerPart(**dataclasses.asdict(checkpoint.tracker)),
         calibration=None if data is None else _source(data),

@@ -12,9 +12,9 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from spiketrack.documents.problems import printable, problem
+from spiketrack.documents.problems import problem
 from spiketrack.documents.yaml_files import is_file, parse_yaml, read_yaml
-from spiketrack.errors import ConfigError, SpikeTrackError
+from spiketrack.errors import ConfigError, SpikeTrackError, printable
 from spiketrack.packaged import BOARDS
 
 DEFAULT_BOARD = "hala-point"

@@ -34,21 +34,28 @@ THREADS = (1, 2)
 
 @dataclass(frozen=True)
 class Setting:
-    """What all variants share: clip, first box, frames, threads of Lava's processes, soak."""
+    """What all variants share: clip, first box, frames, threads of Lava's processes, soak.
+
+    ``key``: which state dict, where a checkpoint holds several.
+    """
 
     clip: Path
     box: Box
     frames: int
     threads: int
     soak: int
+    key: str | None = None
 
 
 def measure(
-    checkpoints: Sequence[str], folder: Path, setting: Setting, tell: Callable[[str], None]
+    checkpoints: Sequence[str],
+    read: Sequence[Checkpoint],
+    folder: Path,
+    setting: Setting,
+    tell: Callable[[str], None],
 ) -> Findings:
     """Measure every checkpoint below ``folder``; ``tell`` hears what is under way."""
     findings = Findings()
-    read = [read_checkpoint(checkpoint) for checkpoint in checkpoints]
     names = variant_names(checkpoints, read)
     for index, (checkpoint, name) in enumerate(zip(checkpoints, names, strict=True)):
         place = folder / str(index)
@@ -137,7 +144,9 @@ class _Variant:
     def _export(self) -> ExportedNetwork:
         self.tell("export")
         begin = time.perf_counter()
-        network = export_checkpoint(self.checkpoint, self.folder / NETWORK)
+        network = export_checkpoint(
+            read_checkpoint(self.checkpoint, self.setting.key), self.folder / NETWORK
+        )
         self._value("export", time.perf_counter() - begin, "s", "both")
         size = sum((self.folder / NETWORK / f"{b}.nir").stat().st_size for b in BRANCHES)
         convolutions = [n for g in network.graphs.values() for n in g if isinstance(n, Conv)]
@@ -159,6 +168,7 @@ class _Variant:
     def _repeat(self, backend: str, threads: int) -> Document:
         self.tell(f"{backend}, {threads} threads" if threads > 1 else f"{backend}, 1 thread")
         options = {"backend": backend, "threads": threads, "checkpoint": self.checkpoint}
+        options["key"] = self.setting.key
         options["layers"] = backend == "integer" and threads == 1
         return run("repeat", self.folder, options, spin=True)
 

@@ -213,7 +213,7 @@ def repeat(folder: Path, options: Document) -> Document:
     if backend == FLOAT:
         from spiketrack.reference.checkpoint import read_checkpoint
 
-        checkpoint = read_checkpoint(options["checkpoint"])
+        checkpoint = read_checkpoint(options["checkpoint"], options["key"])
     else:
         network = read_export(folder / NETWORK)
     with open_simulator(backend, network, checkpoint) as simulator:

@@ -26,7 +26,7 @@ ENTRY_POINTS = "spiketrack.commands"
 UsageError: Any = typer.BadParameter.__base__  # Typer has no public name for it
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 PANELS = {
-    "The road": ("info", "export", "simulate", "verify", "energy", "map", "report"),
+    "The road": ("info", "convert", "export", "simulate", "verify", "energy", "map", "report"),
     "The tracker": ("track", "evaluate", "train"),
     "Measured here": ("outlets", "bench", "doctor"),
 }  # order and headings of the help; a command that is not named here stands under MORE

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spiketrack.commands.inputs import is_export
+from spiketrack.commands.inputs import is_export, open_checkpoint, refuse_key
 from spiketrack.errors import SpikeTrackError
 from spiketrack.simulators.backends import FLOAT, INTEGER, Options, either, find, open_simulator
 from spiketrack.terminal.progress import stages
@@ -28,22 +28,26 @@ class Opened:
 
 
 def open_backend(
-    source: str, backend: str | None, device: str = "cpu", operations: bool = False
+    source: str,
+    backend: str | None,
+    device: str = "cpu",
+    operations: bool = False,
+    key: str | None = None,
 ) -> Opened:
     """Open a backend by name; without one, ``float`` for a checkpoint, ``integer`` for a folder.
 
     A checkpoint on an integer backend is quantised in memory, calibrated on the bundled clip.
-    ``operations`` counts operations where the backend can.
+    ``operations`` counts operations where the backend can; ``key`` names one of several state
+    dicts in a checkpoint.
     """
     folder = is_export(source)
     chosen = backend or (INTEGER if folder else FLOAT)
     find(chosen)
     options = Options(operations=operations, device=device)
-    return (
-        _from_folder(source, chosen, options)
-        if folder
-        else _from_checkpoint(source, chosen, options)
-    )
+    if folder:
+        refuse_key(key, source)
+        return _from_folder(source, chosen, options)
+    return _from_checkpoint(source, key, chosen, options)
 
 
 def _from_folder(source: str, backend: str, options: Options) -> Opened:
@@ -58,14 +62,14 @@ def _from_folder(source: str, backend: str, options: Options) -> Opened:
     return Opened(simulator, network.tracker, Path(source).absolute().name)
 
 
-def _from_checkpoint(source: str, backend: str, options: Options) -> Opened:
+def _from_checkpoint(source: str, key: str | None, backend: str, options: Options) -> Opened:
     from spiketrack.pipeline import calibration, compile_network
-    from spiketrack.reference.checkpoint import read_checkpoint
 
-    read = read_checkpoint(source)
+    read = open_checkpoint(source, key)
     network = None
     if find(backend).needs == "export":
         with stages("Quantising the network"):
             network = compile_network(read, calibration(read))
     simulator = open_simulator(backend, network, read, options)
-    return Opened(simulator, read.tracker, Path(source).name.split(".")[0])
+    stem = Path(source).name.split(".")[0]
+    return Opened(simulator, read.tracker, f"{stem}-{key}" if key else stem)

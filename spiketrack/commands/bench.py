@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from spiketrack.commands.inputs import Key, open_checkpoint
 from spiketrack.commands.markdown import Slot
 from spiketrack.commands.markdown import table as tabular
 from spiketrack.commands.tables import say, table
@@ -25,6 +26,7 @@ def bench(
         list[str] | None,
         typer.Option(help="Checkpoint or bundled name; may be repeated. Default: nano."),
     ] = None,
+    key: Key = None,
     video: Annotated[
         Path | None,
         typer.Option(help="Video file or folder of frames; default: the bundled clip."),
@@ -74,11 +76,13 @@ def bench(
     clip, start = choose_clip(video, box, frames)
     if (tracked := sum(1 for _ in clip) - 1) < MINIMUM:
         raise ConfigError(f"{clip.name}: {tracked} frames to track; a median needs at least 10")
-    setting = Setting((video or bundled_clip()).absolute(), start, frames, threads, soak)
+    setting = Setting((video or bundled_clip()).absolute(), start, frames, threads, soak, key)
+    names = checkpoint or ["nano"]
+    read = [open_checkpoint(name, key) for name in names]
     machine = describe()
     stock: list[list[StockRow]] = []
     with tempfile.TemporaryDirectory() as folder, stages("starting") as tell:
-        findings = measure(checkpoint or ["nano"], Path(folder), setting, tell)
+        findings = measure(names, read, Path(folder), setting, tell)
         if against:
             from spiketrack.benchmark.stock import against_stock
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spiketrack.commands.backend import BACKEND_HELP, Opened, open_backend
-from spiketrack.commands.inputs import DEFAULT_PRICES
+from spiketrack.commands.inputs import DEFAULT_PRICES, Key
 from spiketrack.commands.targets import will_fill, will_write
 from spiketrack.errors import ClipError, MissingDependency, SpikeTrackError
 from spiketrack.files import atomic_folder
@@ -33,6 +33,7 @@ def evaluate(
     sequences: Annotated[
         Path, typer.Argument(help="A sequence, or a folder of them (OTB, GOT-10k, LaSOT, VOT …).")
     ],
+    key: Key = None,
     backend: Annotated[str | None, typer.Option(help=BACKEND_HELP)] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda, for float.")] = "cpu",
     frames: Annotated[
@@ -74,7 +75,7 @@ def evaluate(
     footage = [sequence.cut(frames) for sequence in found.sequences]
     others = parse_baselines(baseline)
     price = price_operations(load_prices(prices))
-    opened = open_backend(checkpoint, backend, device, operations=True)
+    opened = open_backend(checkpoint, backend, device, operations=True, key=key)
     methods = (opened.name, *(other.name for other in others))
     about = {**settings(opened, frames, prices), "footage": str(sequences.absolute())}
     whole = json is not None and json != Path("-") and not is_stream(json)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from spiketrack.commands.inputs import Key, open_checkpoint
 from spiketrack.commands.targets import will_fill, will_write
 from spiketrack.terminal.console import say
 from spiketrack.terminal.progress import stages
@@ -16,6 +17,7 @@ def export(
     checkpoint: Annotated[
         str, typer.Argument(help="Checkpoint file, or bundled weights: nano, nano-t3.")
     ],
+    key: Key = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder to write; default: the checkpoint's stem.")
     ] = None,
@@ -42,9 +44,10 @@ def export(
     folder = out or Path(stem(checkpoint))
     will_write((checkpoint, calibrate), json=json)
     will_fill(folder, EXPORT, force, (checkpoint, calibrate))
+    read = open_checkpoint(checkpoint, key)
     formats = tuple(name.strip() for name in also.split(",") if name.strip())
     with stages("starting") as tell:
-        network = export_checkpoint(checkpoint, folder, calibrate, box, force, tell, formats)
+        network = export_checkpoint(read, folder, calibrate, box, force, tell, formats)
     if json is not None:
         network.manifest.write(json)
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spiketrack.commands.inputs import is_export
+from spiketrack.commands.inputs import Key, is_export, open_checkpoint, refuse_key
 from spiketrack.commands.tables import say, table
 from spiketrack.commands.targets import will_write
 
@@ -25,6 +25,7 @@ def info(
     source: Annotated[
         str, typer.Argument(help="Checkpoint, export folder, or bundled weights: nano, nano-t3.")
     ],
+    key: Key = None,
     json: Annotated[Path | None, typer.Option(help="Write everything as JSON.")] = None,
 ) -> None:
     """Show variant, sizes, parameters and a row a layer: shapes, weights, MACs, number formats.
@@ -35,7 +36,7 @@ def info(
     from spiketrack.files import write_json
 
     will_write((source,), json=json)
-    found = _describe(source)
+    found = _describe(source, key)
     if json is not None:
         write_json(json, found)
     network = found["network"]
@@ -55,14 +56,14 @@ def info(
         )
 
 
-def _describe(source: str) -> dict[str, Any]:
+def _describe(source: str, key: str | None) -> dict[str, Any]:
     from spiketrack.export.nir.folder import read_export
     from spiketrack.pipeline import compile_network
-    from spiketrack.reference.checkpoint import read_checkpoint
 
     if is_export(source):
+        refuse_key(key, source)
         return _placed(read_export(Path(source)))
-    checkpoint = read_checkpoint(source)
+    checkpoint = open_checkpoint(source, key)
     count = sum(value.numel() for value in checkpoint.state.values())
     return _placed(compile_network(checkpoint, None)) | {"parameters": count}
 

@@ -1,11 +1,13 @@
-"""Clips, boxes and settings as the commands take them."""
+"""Clips, boxes, checkpoints and settings as the commands take them."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from spiketrack.config import TrackerConfig
 from spiketrack.errors import CheckpointError, ClipError, ConfigError
@@ -21,6 +23,16 @@ if TYPE_CHECKING:
 
 DEFAULT_PRICES = "horowitz45"
 PRICES_HELP = f"{', '.join(PRICE_TABLES.names(DEFAULT_PRICES))}, or a YAML or JSON file."
+
+Key = Annotated[
+    str | None,
+    typer.Option(
+        "--key",
+        metavar="NAME",
+        help="Which state dict of a checkpoint that holds several, such as net or model_ema; "
+        "default: the network itself.",
+    ),
+]
 
 
 def choose_clip(video: Path | None, box: str | None, frames: int | None) -> tuple[Clip, Box]:
@@ -88,10 +100,46 @@ def settings_with(
     return dataclasses.replace(settings, **changes)  # type: ignore[arg-type]
 
 
-def same_checkpoint(manifest: Manifest, checkpoint: Checkpoint | None) -> None:
-    """``CheckpointError`` unless ``checkpoint`` is the file that was exported, or None."""
-    if checkpoint is not None and checkpoint.sha256 != manifest.checkpoint.sha256:
+def open_checkpoint(name: str, key: str | None, strip: bool = False) -> Checkpoint:
+    """Read a checkpoint and say what was stripped, left out and chosen."""
+    from spiketrack.reference.checkpoint import read_checkpoint
+
+    read = read_checkpoint(name, key, strip)
+    _tell(read, name)
+    return read
+
+
+def _tell(read: Checkpoint, name: str) -> None:
+    for line in read.notes:
+        note(f"note: {name}: {line}")
+
+
+def refuse_key(key: str | None, source: str) -> None:
+    """``ConfigError`` for a ``--key`` beside an export folder."""
+    if key is not None:
+        raise ConfigError(f"--key {key}: {source} is an export folder; --key is for checkpoints")
+
+
+def open_exported(name: str | None, key: str | None, manifest: Manifest) -> Checkpoint | None:
+    """The checkpoint that an export was made of, or None without a name.
+
+    Without ``key`` the state dict is the exported one. ``CheckpointError`` for any other.
+    """
+    if name is None:
+        if key is not None:
+            raise ConfigError(f"--key {key}: needs --checkpoint, the file that was exported")
+        return None
+    from spiketrack.reference.checkpoint import read_checkpoint
+
+    about = manifest.checkpoint
+    read = read_checkpoint(name, key or about.key)
+    if read.sha256 != about.sha256:
         raise CheckpointError(
-            f"{checkpoint.path}: not the checkpoint that was exported "
+            f"{read.path}: not the checkpoint that was exported "
             "(its SHA-256 differs from the manifest's)"
         )
+    if read.key != about.key:
+        exported = about.key or "the only one of its file"
+        raise CheckpointError(f"{read.path}: --key {read.key}, but the export is of {exported}")
+    _tell(read, name)
+    return read

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from spiketrack.commands.inputs import Key, open_checkpoint
 from spiketrack.commands.markdown import Slot, table
 from spiketrack.commands.tables import say
 from spiketrack.commands.targets import will_write
@@ -23,6 +24,7 @@ def outlets(
     checkpoint: Annotated[
         str, typer.Argument(help="Checkpoint file, or bundled weights: nano, nano-t3.")
     ],
+    key: Key = None,
     frames: Annotated[int, typer.Option(help="Crops of the bundled clip, 1 to 8.")] = 4,
     only: Annotated[
         str, typer.Option(help="Comma separated: onnx-float, onnx, standard-nir, netx.")
@@ -40,7 +42,6 @@ def outlets(
     import tempfile
 
     from spiketrack.files import write_json
-    from spiketrack.reference.checkpoint import read_checkpoint
     from spiketrack.verification.outlet_readers import try_readers
     from spiketrack.verification.outlets import MEASUREMENTS, Bench
 
@@ -49,9 +50,10 @@ def outlets(
     if not 1 <= frames <= 8:
         raise ConfigError(f"--frames {frames}: choose 1 to 8, as many as calibration crops")
     slot = Slot(into, "outlets") if into else None
+    read = open_checkpoint(checkpoint, key)
     with tempfile.TemporaryDirectory() as folder, stages("compiling") as tell:
         needed = list(dict.fromkeys(MEASUREMENTS[name].outlet for name in names))
-        bench = Bench(read_checkpoint(checkpoint), frames, Path(folder), needed)
+        bench = Bench(read, frames, Path(folder), needed)
         measured = []
         for name in names:
             tell(f"running {name}")

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from spiketrack.commands.inputs import Key, open_exported
 from spiketrack.commands.progress import frame_bar
 from spiketrack.commands.tables import say
 from spiketrack.commands.targets import will_fill
@@ -31,6 +32,7 @@ def simulate(
     frames: Annotated[int | None, typer.Option(help="Frames after the first.")] = None,
     backend: Annotated[str, typer.Option(help=BACKEND_HELP)] = "lava",
     checkpoint: Annotated[str | None, typer.Option(help=CHECKPOINT_HELP)] = None,
+    key: Key = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda, for float.")] = "auto",
     update_every: Annotated[
         int | None, typer.Option(help="Frames between template updates; default: the network's.")
@@ -52,14 +54,12 @@ def simulate(
     from spiketrack.commands.inputs import (
         choose_clip,
         clip_source,
-        same_checkpoint,
         settings_with,
         until_it_fails,
     )
     from spiketrack.errors import ConfigError
     from spiketrack.export.nir.folder import read_export
     from spiketrack.ownership import RUN
-    from spiketrack.reference.checkpoint import read_checkpoint
     from spiketrack.runs.folder import RunWriter
     from spiketrack.tracking.tracker import Tracker, follow
 
@@ -69,8 +69,7 @@ def simulate(
     will_fill(out, RUN, force, inputs)
     clip, start = choose_clip(video, box, frames)
     network = read_export(folder)
-    read = read_checkpoint(checkpoint) if checkpoint else None
-    same_checkpoint(network.manifest, read)
+    read = open_exported(checkpoint, key, network.manifest)
     settings = settings_with(network.tracker, update_every, update_threshold)
     options = Options(find(backend).operations, counts == "full", device, threads, timeout)
     seconds: list[float] = []

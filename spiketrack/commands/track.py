@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spiketrack.commands.backend import BACKEND_HELP, Opened, open_backend
+from spiketrack.commands.inputs import Key
 from spiketrack.commands.targets import will_write
 from spiketrack.errors import ClipError
 from spiketrack.files import write_json
@@ -54,6 +55,7 @@ def track(
     checkpoint: Annotated[
         str, typer.Argument(help="Checkpoint, export folder, or bundled weights: nano, nano-t3.")
     ],
+    key: Key = None,
     video: Annotated[
         str | None,
         typer.Option(
@@ -91,7 +93,7 @@ def track(
     start = first_box(clip, box, bundled=video is None)
     targets = list(out) if out else [default_out(clip)]
     outputs = TrackOutputs(targets, clip.fps, force, inputs)
-    opened = open_backend(checkpoint, backend, device)
+    opened = open_backend(checkpoint, backend, device, key=key)
     with opened.simulator, outputs:
         done = run(opened, clip, start, outputs)
     if json is not None:

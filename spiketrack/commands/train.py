@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from spiketrack.commands.inputs import Key
 from spiketrack.terminal.console import note
 from spiketrack.terminal.progress import share_bar, stages
 
@@ -30,6 +31,7 @@ def train(
     init: Annotated[
         str | None, typer.Option(help="Checkpoint whose matching tensors come first.")
     ] = None,
+    key: Key = None,
     quantised: Annotated[
         bool,
         typer.Option(
@@ -53,7 +55,7 @@ def train(
     from spiketrack.training.place import check_place
     from spiketrack.training.schema import load_config
 
-    chosen = _with_options(load_config(config), init, max_minutes, seed, quantised)
+    chosen = _with_options(load_config(config), init, key, max_minutes, seed, quantised)
     folder = out or Path("runs") / chosen.name
     check_place(folder, resume, force, chosen.init)
     with stages("Reading the pictures"):
@@ -73,6 +75,7 @@ def train(
 def _with_options(
     config: TrainingConfig,
     init: str | None,
+    key: str | None,
     max_minutes: float | None,
     seed: int | None,
     quantised: bool,
@@ -82,6 +85,8 @@ def _with_options(
     values = config.model_dump()
     if init is not None:
         values["init"] = init
+    if key is not None:
+        values["init_key"] = key
     if quantised:
         values["quantised"] = True
     if seed is not None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from spiketrack.commands.inputs import Key, open_exported
 from spiketrack.commands.progress import frame_bar
 from spiketrack.commands.tables import say, table
 from spiketrack.commands.targets import will_write
@@ -23,6 +24,7 @@ def verify(
     checkpoint: Annotated[
         str | None, typer.Option(help="The checkpoint that was exported; float needs it.")
     ] = None,
+    key: Key = None,
     video: Annotated[
         Path | None,
         typer.Option(help="Video file or folder of frames; default: the bundled clip."),
@@ -47,10 +49,9 @@ def verify(
     Crops follow the integer backend's boxes. Exit code 1 if an exact backend differs in a count
     or map, with the first population, step and index; float alone is measured, not judged.
     """
-    from spiketrack.commands.inputs import choose_clip, same_checkpoint, settings_with
+    from spiketrack.commands.inputs import choose_clip, settings_with
     from spiketrack.export.nir.folder import read_export
     from spiketrack.files import write_json
-    from spiketrack.reference.checkpoint import read_checkpoint
     from spiketrack.verification.document import document
     from spiketrack.verification.verify import verify as run
 
@@ -58,8 +59,7 @@ def verify(
     names = _backends(backends)
     clip, start = choose_clip(video, box, frames)
     network = read_export(folder)
-    read = read_checkpoint(checkpoint) if checkpoint else None
-    same_checkpoint(network.manifest, read)
+    read = open_exported(checkpoint, key, network.manifest)
     settings = settings_with(network.tracker, update_every, update_threshold)
     options = Options(threads=threads, timeout=timeout)
     with frame_bar("verify", clip.length) as tick:

@@ -21,8 +21,8 @@ from pydantic import (
 )
 from typing_extensions import Self
 
-from spiketrack.documents.problems import printable, problem
-from spiketrack.errors import DocumentError
+from spiketrack.documents.problems import problem
+from spiketrack.errors import DocumentError, printable
 from spiketrack.files import atomic_path
 
 MOST_BYTES = 256 * 1024 * 1024

@@ -6,16 +6,17 @@ from typing import Annotated
 
 from pydantic import Field
 
-from spiketrack.documents.base import Amount, Digest, Part
+from spiketrack.documents.base import Amount, Digest, Part, Sparse
 
 Positive = Annotated[int, Field(ge=1, lt=2**31)]
 Factor = Annotated[int | float, Field(gt=0, le=1000)]
 
 
-class CheckpointPart(Part):
-    """The file that was exported."""
+class CheckpointPart(Sparse):
+    """The file that was exported, and which of several state dicts in it."""
 
     sha256: Digest
+    key: str | None = None
 
 
 class SizesPart(Part):

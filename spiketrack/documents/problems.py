@@ -6,6 +6,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from spiketrack.errors import printable
+
 SHOWN = 60  # characters of a foreign key or value that a message repeats
 _DIGITS = 10**SHOWN
 _SPELLING = "unknown key; remove it or correct its spelling"
@@ -21,7 +23,7 @@ def problem(error: ValidationError) -> str:
 
 def _place(location: tuple[int | str, ...]) -> str:
     parts = [str(part) for part in location if part != "[key]"]
-    return printable(".".join(parts)) or "the whole file"
+    return printable(".".join(parts), SHOWN) or "the whole file"
 
 
 def _what(first: Any) -> str:
@@ -37,11 +39,5 @@ def _shown(first: Any) -> str:
     if isinstance(value, int) and not -_DIGITS < value < _DIGITS:
         return "a number of too many digits"
     if value is None or isinstance(value, (bool, int, float, str)):
-        return printable(str(value)) or "nothing"
+        return printable(str(value), SHOWN) or "nothing"
     return "a table" if isinstance(value, dict) else "a list"
-
-
-def printable(text: str, longest: int = SHOWN) -> str:
-    """``text`` cut to ``longest`` characters, control characters escaped."""
-    cut = text if len(text) <= longest else text[: longest - 1] + "…"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)

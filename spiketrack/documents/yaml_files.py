@@ -16,8 +16,7 @@ from typing import Any
 
 import yaml
 
-from spiketrack.documents.problems import printable
-from spiketrack.errors import ConfigError
+from spiketrack.errors import ConfigError, printable
 
 MOST_BYTES = 64 * 1024
 DEEPEST = 16  # tables and lists within each other

@@ -13,9 +13,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from spiketrack.documents.problems import printable, problem
+from spiketrack.documents.problems import problem
 from spiketrack.documents.yaml_files import is_file, parse_yaml, read_yaml
-from spiketrack.errors import ConfigError
+from spiketrack.errors import ConfigError, printable
 from spiketrack.packaged import PRICE_TABLES
 
 Execution = Literal["spike", "graded", "dense"]

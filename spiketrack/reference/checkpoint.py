@@ -138,18 +138,28 @@ def save_checkpoint(
     without rounding. The tracker's settings go into the metadata.
     """
     state = {
-        key: (_halved(value, exact) if half else value).cpu().contiguous()
-        for key, value in model.state_dict().items()
+        key: (_halved(value, exact) if half else value) for key, value in model.state_dict().items()
     }
     faulty = [k for k, v in state.items() if not torch.isfinite(v).all()]
     refuse(str(path), {"not finite in fp16" if half else "not finite": faulty})
+    save_state(path, state, tracker, metadata)
+
+
+def save_state(
+    path: str | Path,
+    state: Mapping[str, Tensor],
+    tracker: TrackerConfig,
+    metadata: Mapping[str, str] | None = None,
+) -> None:
+    """Write a checked state dict as it is; see ``save_checkpoint``."""
+    tensors = {key: value.cpu().contiguous() for key, value in state.items()}
     notes = dict(metadata or {}) | {METADATA_KEY: json.dumps(tracker.as_dict(), sort_keys=True)}
     with atomic_path(Path(path)) as temporary:
         if Path(path).suffix == ".safetensors":
-            safetensors.torch.save_file(state, temporary, notes)
+            safetensors.torch.save_file(tensors, temporary, notes)
         else:
             with temporary.open("wb") as file:  # a path would put its random name in the file
-                torch.save({"net": state, "metadata": notes}, file)
+                torch.save({"net": tensors, "metadata": notes}, file)
 
 
 def _halved(value: Tensor, exact: bool) -> Tensor:

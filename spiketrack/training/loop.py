@@ -79,7 +79,10 @@ def build(config: TrainingConfig, tell: Tell = print) -> SpikeTrack:
     model = SpikeTrack(config.network.build())
     initialise(model)
     if config.init is not None:
-        taken = adopt(model, dict(read_checkpoint(config.init).state))
+        read = read_checkpoint(config.init, config.init_key)
+        for note in read.notes:
+            tell(f"note: {config.init}: {note}")
+        taken = adopt(model, dict(read.state))
         total = len(model.state_dict())
         tell(f"{config.init}: {taken} of {total} tensors have a place in this network")
     leave_grid(model)

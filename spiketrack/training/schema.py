@@ -130,6 +130,7 @@ class TrainingConfig(Section):
     name: str
     seed: int = 0
     init: str | None = None
+    init_key: str | None = None  # which state dict, where that checkpoint holds several
     statistics: Literal["trainable", "frozen"] = "trainable"
     quantised: bool = False  # with the integer network's rounding, and left on its grid
     network: NetworkSection
@@ -137,6 +138,12 @@ class TrainingConfig(Section):
     data: DataSection = DataSection()
     augment: AugmentSection = AugmentSection()
     optimiser: OptimiserSection
+
+    @model_validator(mode="after")
+    def _has_a_file(self) -> TrainingConfig:
+        if self.init_key is not None and self.init is None:
+            raise ValueError(f"init_key {self.init_key}: needs init, the checkpoint that holds it")
+        return self
 
     @model_validator(mode="after")
     def _divides(self) -> TrainingConfig:

@@ -7,19 +7,22 @@ weights, so the step counter stands for every generator; torch's own is kept all
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from spiketrack.errors import ConfigError, TrainingError
+from spiketrack.errors import ConfigError, TrainingError, printable
 from spiketrack.files import atomic_path
 from spiketrack.reference.checkpoint import save_checkpoint
 from spiketrack.reference.model import SpikeTrack
-from spiketrack.training.place import STATE
+from spiketrack.reference.torch_files import read_torch_file
+from spiketrack.training.place import BEST, STATE, WEIGHTS
 from spiketrack.training.schema import TrainingConfig, parse_config
 
+KEYS = ("config", "net", "average", "optimiser", "random", "step", "minutes", "best")
 # may change between a run and its continuation without making it another run
 FREE = {"steps", "max_minutes", "validate_every", "save_every", "log_every"}
 
@@ -89,18 +92,50 @@ def diverged(run: Run, folder: Path, step: int, what: str) -> TrainingError:
 
 
 def restore(run: Run, folder: Path) -> None:
-    """Go on from a saved state; in place."""
+    """Go on from a saved state; in place. ``ConfigError`` for a file that is none of this run."""
     path = folder / STATE
     if not path.is_file():
         raise ConfigError(f"{path}: no state to resume from; leave --resume out")
-    state: dict[str, Any] = torch.load(path, "cpu", weights_only=True)
+    state = _read(path)
     before = parse_config(state["config"], str(path))  # keys added since have their defaults
     _compare(before.model_dump(mode="json"), run.config.model_dump(mode="json"), "")
+    try:
+        _take(run, state)
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as e:
+        raise _unusable(path, f"{type(e).__name__} {e}") from e
+
+
+def _take(run: Run, state: Mapping[str, Any]) -> None:
     run.model.load_state_dict(state["net"])
     run.average.load_state_dict(state["average"])
     run.optimiser.load_state_dict(state["optimiser"])
     torch.set_rng_state(state["random"])
-    run.step, run.minutes, run.best = state["step"], state["minutes"], state["best"]
+    run.step, run.minutes = int(state["step"]), float(state["minutes"])
+    run.best = float(state["best"])
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        state = read_torch_file(path)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror or error}") from error
+    except Exception as error:  # any parser may fail in any way on a foreign file
+        raise _unusable(path, str(error) or type(error).__name__) from error
+    if not isinstance(state, Mapping):
+        raise _unusable(path, "another kind of file")
+    if missing := [key for key in KEYS if key not in state]:
+        raise _unusable(path, f"{', '.join(missing)} missing")
+    return state
+
+
+def _unusable(path: Path, reason: str) -> ConfigError:
+    """What is wrong with the state, and the way on: the best weights, if there are any."""
+    weights = [file for name in (BEST, WEIGHTS) if (file := path.with_name(name)).is_file()]
+    init = f"--init {weights[0]} goes on from its weights, " if weights else "start again "
+    way = f"{init}with another --out"
+    return ConfigError(
+        f"{path}: no state of a training run ({printable(reason)}); leave --resume out: {way}"
+    )
 
 
 def _compare(old: dict[str, Any], new: dict[str, Any], prefix: str) -> None:

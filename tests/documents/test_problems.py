@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from spiketrack.documents.problems import printable, problem
+from spiketrack.documents.problems import problem
+from spiketrack.errors import printable
 
 
 class Inner(BaseModel):
@@ -58,4 +59,4 @@ def test_one_line(value: Any, message: str) -> None:
 
 def test_printable_keeps_letters_of_all_languages() -> None:
     assert printable("Größe 帯") == "Größe 帯"
-    assert printable("a" * 100) == "a" * 59 + "…"
+    assert printable("a" * 5000, 59) == "a" * 59 + "… (5,000 characters)"

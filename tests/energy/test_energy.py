@@ -17,7 +17,8 @@ from support.random_graphs import random_inputs, tiny_graph
 from torch import from_numpy
 from typer.testing import CliRunner
 
-from spiketrack.commands.energy import PRICES_HELP, energy
+from spiketrack.commands.energy import energy
+from spiketrack.commands.inputs import PRICES_HELP
 from spiketrack.energy.document import compare, document
 from spiketrack.energy.joules import Energy, Spread, price_operations, published
 from spiketrack.energy.network import read_network_cost

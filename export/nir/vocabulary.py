@@ -32,6 +32,7 @@ from spiketrack.integer.graph import (
     Sum,
     Upsample,
 )
+from spiketrack.integer.installed import load_installed
 
 VOCABULARY = "spiketrack"
 VOCABULARY_VERSION = 2
@@ -140,6 +141,8 @@ def operation(name: str, node: nir.NIRGraph) -> str:
             "export the checkpoint again or use the matching program"
         )
     op: str = entry(name, node, "op", text)
+    if op not in OPERATIONS:
+        load_installed()
     if op not in OPERATIONS:
         known = ", ".join(sorted(OPERATIONS))
         raise NirError(f"{name}: operation {op} (version {version}) is unknown; known are {known}")

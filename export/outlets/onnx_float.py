@@ -1,7 +1,8 @@
 """Folded graph → float ONNX: the float network in standard operators, for any runtime or GPU.
 
 Populations give normalised spikes (count / 4), memories products of two of them; ``score`` and
-``size`` have passed the sigmoid and its clamp. Names are those of the integer graph.
+``size`` of the search branch have passed the sigmoid and its clamp. Names are those of the integer
+graph.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from spiketrack.export.outlets.onnx_builder import (
     lower,
     positions_as_channels,
 )
-from spiketrack.inference import SCORE_CLAMP
+from spiketrack.inference import SCORE_CLAMP, SEARCH
 from spiketrack.integer.graph import (
     Gate,
     Graph,
@@ -141,7 +142,7 @@ def _gate(b: Builder, node: Gate) -> None:
 @FLOAT.register(Output)
 def _output(b: Builder, node: Output) -> None:
     x = b.source(node.inputs[0])
-    if node.name not in ("score", "size"):
+    if b.graph.name != SEARCH or node.name not in ("score", "size"):
         b.add("Identity", [x], node.name)
         return
     x = b.add("Sigmoid", [x], f"{node.name}/sigmoid")

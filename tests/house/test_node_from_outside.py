@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -11,16 +12,16 @@ import numpy as np
 import pytest
 from support import brute_counting, naive
 from support.everywhere import assert_same_everywhere
-from support.examples import load_example
+from support.examples import EXAMPLES, load_example
 from support.naive import Array
-from support.registries import as_before
+from support.registries import as_before, forget_type
 
 from spiketrack.deploy.chip.execution.engine import Chip
 from spiketrack.deploy.chip.execution.units import UNITS
 from spiketrack.deploy.chip.layers import build_layers
 from spiketrack.deploy.chip.program import Choices, build_program
 from spiketrack.deploy.chip.requirements import NEEDS
-from spiketrack.errors import GraphError, NirError, UnsupportedError
+from spiketrack.errors import GraphError, MissingDependency, NirError, UnsupportedError
 from spiketrack.export.nir.reader import READERS, read_nir
 from spiketrack.export.nir.vocabulary import OPERATIONS
 from spiketrack.export.nir.writer import WRITERS, write_nir
@@ -34,6 +35,7 @@ from spiketrack.integer.costs.formulas import FORMULAS
 from spiketrack.integer.counting import OperationCounter, dense_mac, layers
 from spiketrack.integer.formats import layer_formats
 from spiketrack.integer.graph import Graph
+from spiketrack.integer.installed import load_installed
 from spiketrack.integer.kernels import KERNELS, Program
 from spiketrack.integer.registry import Registry, all_registries
 from spiketrack.integer.rules.checks import check
@@ -179,4 +181,45 @@ def test_a_file_with_it_needs_its_module(graph: Graph, tmp_path: Path) -> None:
             read_nir(path)
         del OPERATIONS["maximum"]
         with pytest.raises(NirError, match=r"block.max: operation maximum .* is unknown; known"):
+            read_nir(path)
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder of installed packages."""
+    monkeypatch.syspath_prepend(tmp_path)
+    load_installed.cache_clear()
+    yield tmp_path
+    load_installed.cache_clear()
+
+
+def install(site: Path, module: str, content: str) -> None:
+    """A package with one entry point of node types."""
+    (site / f"{module}.py").write_text(content, "utf-8")
+    info = site / f"{module}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[spiketrack.nodes]\nmine = {module}\n")
+
+
+def test_an_installed_package_brings_it(site: Path, graph: Graph) -> None:
+    install(site, "my_maximum", (EXAMPLES / "maximum_node.py").read_text("utf-8"))
+    path = site / "outside.nir"
+    write_nir(graph, path)
+    with as_before():
+        forget_type(type(graph["block.max"]), "maximum")
+        found = read_nir(path)
+        assert type(found["block.max"]).__module__ == "my_maximum"
+        check(found, "the test")
+    del sys.modules["my_maximum"]
+
+
+def test_a_broken_package_is_named(site: Path, graph: Graph, tmp_path: Path) -> None:
+    install(site, "my_broken", "import no_such_module")
+    path = tmp_path / "outside.nir"
+    write_nir(graph, path)
+    with as_before():
+        del OPERATIONS["maximum"]
+        message = r"node types mine: cannot be loaded \(my_broken: ModuleNotFoundError: No module"
+        with pytest.raises(MissingDependency, match=message):
             read_nir(path)

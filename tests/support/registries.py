@@ -12,6 +12,16 @@ from spiketrack.integer import graph
 from spiketrack.integer.registry import all_registries
 
 
+def forget_type(kind: type[graph.Node], op: str) -> None:
+    """As if the module of a node type from outside had never been imported."""
+    for registry in all_registries():
+        registry.table.pop(kind, None)
+        registry.reasons.pop(kind, None)
+    del graph._TYPES[kind.__name__], vocabulary.OPERATIONS[op], vocabulary._TYPES[op]
+    for rule in [key for key in UNITS if key[0] == op]:
+        del UNITS[rule]
+
+
 @contextmanager
 def as_before() -> Iterator[None]:
     """Whatever is registered inside, in any table, is forgotten at the end."""

@@ -31,9 +31,9 @@ from spiketrack.export.passes.quantise import QUANTISERS
 from spiketrack.integer.costs.formulas import FORMULAS, Formula, formula
 from spiketrack.integer.graph import Graph, Node, Shape, node_type
 from spiketrack.integer.kernels import KERNELS, Kernel
+from spiketrack.integer.nodes.traits import MEMBRANE, Tied, Traits
 from spiketrack.integer.rules.node_checks import CHECKS, require, require_signals
 from spiketrack.integer.rules.ranges import RANGES, Range, make
-from spiketrack.integer.traits import MEMBRANE, Tied, Traits
 from spiketrack.limits import WEIGHT_BITS
 
 

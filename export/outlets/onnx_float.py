@@ -30,9 +30,9 @@ from spiketrack.integer.graph import (
     Read,
     Upsample,
 )
+from spiketrack.integer.nodes.traits import Stage
 from spiketrack.integer.real import RealConv, RealNeuron, RealSum
 from spiketrack.integer.registry import Registry
-from spiketrack.integer.traits import Stage
 from spiketrack.limits import HEADS, MAX_COUNT
 
 FLOAT: Registry[Lowering] = Registry(

@@ -41,10 +41,10 @@ from spiketrack.integer.graph import (
     Upsample,
 )
 from spiketrack.integer.neurons import thresholds
+from spiketrack.integer.nodes.traits import Fixed, Free, Stage, Tied
 from spiketrack.integer.real import RealConv, RealNeuron, RealSum
 from spiketrack.integer.registry import Registry
 from spiketrack.integer.rules.ranges import Range, ranges
-from spiketrack.integer.traits import Fixed, Free, Stage, Tied
 from spiketrack.limits import DECAY_ONE, MAX_COUNT, POTENTIAL_MAX
 from spiketrack.preprocessing import PIXEL_MEAN, PIXEL_STEP
 

@@ -35,9 +35,9 @@ from spiketrack.integer.graph import (
     Shape,
     Upsample,
 )
+from spiketrack.integer.nodes.traits import Stage
 from spiketrack.integer.real import RealConv, RealNeuron, Reals, RealSum
 from spiketrack.integer.rules.checks import check_node
-from spiketrack.integer.traits import Stage
 from spiketrack.limits import HEADS, PIXEL_MAX
 
 

@@ -1,10 +1,8 @@
 """The integer network: a graph of a few frozen node types, the spine of the whole project.
 
-A tensor is the output of a node, of shape (steps, channels, height, width); a memory is
-(steps, heads, d, 4d). Its integers stand for real values integer · 2^-fraction, where the
-fraction of counts is 2 (a spike is count / 4) and that of a memory is 4. Every other part of the
-toolchain is an interpreter of these types, registered per type (see ``registry.py``). What an
-interpreter asks of any node beyond that are its traits (see ``traits.py``) and its methods.
+Every other part of the toolchain is an interpreter of the types in ``nodes/types.py``, registered
+per type (see ``registry.py``). What an interpreter asks of any node beyond that are its traits
+(``nodes/traits.py``) and its methods (``nodes/node.py``).
 """
 
 from __future__ import annotations
@@ -12,33 +10,30 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
 
 from spiketrack.errors import GraphError
-from spiketrack.integer.traits import (
+from spiketrack.integer.nodes.node import Integers, Node, Shape, node_type, node_types
+from spiketrack.integer.nodes.traits import (
     COUNT,
     COUNT_FRACTION,
-    FINEST,
     IMAGE,
     MEMBRANE,
     MEMORY,
     MEMORY_FRACTION,
-    PIXEL_FRACTION,
-    READ_FRACTION,
-    Fixed,
-    Free,
-    Grid,
-    Stage,
-    Tied,
-    Traits,
 )
-from spiketrack.limits import HEADS, MAX_COUNT
-
-Shape = tuple[int, int, int, int]
-Integers = NDArray[np.int32]
+from spiketrack.integer.nodes.types import (
+    Conv,
+    Gate,
+    Input,
+    KeyValue,
+    Neuron,
+    Output,
+    Pool,
+    PositionsAsChannels,
+    Read,
+    Sum,
+    Upsample,
+)
 
 __all__ = [
     "COUNT",
@@ -65,309 +60,6 @@ __all__ = [
     "node_type",
     "node_types",
 ]
-
-
-@dataclass(frozen=True, eq=False)
-class Node:
-    """One operation: a unique name, the names it reads, the shape of what it gives."""
-
-    traits: ClassVar[Traits] = Traits("unregistered", None, Free())
-
-    name: str
-    inputs: tuple[str, ...]
-    shape: Shape
-
-    @property
-    def gives(self) -> str | None:
-        """Signal of the output; None for that of the first input."""
-        return self.traits.signal
-
-    @property
-    def grid(self) -> Grid:
-        """Rule of the output's fraction."""
-        return self.traits.grid
-
-    @property
-    def beside_source(self) -> bool:
-        """Whether it belongs to what makes its only input rather than to its readers."""
-        return self.traits.beside_source
-
-    def kind(self, graph: Graph) -> str:
-        """Name of its row in operation counts."""
-        return self.traits.kind
-
-    def folds_into(self, reader: Node, graph: Graph) -> bool:
-        """Whether its sums can happen in the accumulators of ``reader``, if no other reads it."""
-        return self.traits.dendritic and reader.traits.accumulates
-
-    def unit_squared(self, fraction: int) -> int:
-        """Square of one real unit of its output in integers of this fraction."""
-        return int(4**fraction)
-
-    def largest_entry(self) -> int:
-        """Largest integer of the memory that it gives; ``GraphError`` where it gives none."""
-        raise GraphError(f"{self.name}: a {type(self).__name__} gives no memory")
-
-    def added(self, step: int) -> Integers | None:
-        """What it adds in one step whatever arrives, (C, H, W) or (C, 1, 1); None for nothing."""
-        return None
-
-    def stored(self) -> dict[str, Any]:
-        """Number formats of what it stores, for the manifest's table of layers."""
-        return {}
-
-
-_TYPES: dict[str, type[Node]] = {}
-N = TypeVar("N", bound=Node)
-
-
-def node_type(kind: type[N]) -> type[N]:
-    """Decorator: adds a type to the table of node types; ``GraphError`` for no traits or twice."""
-    name = kind.__name__
-    if not isinstance(vars(kind).get("traits"), Traits):
-        raise GraphError(f"node type {name}: no traits; give the class its own ``traits``")
-    if name in _TYPES:
-        raise GraphError(f"node type {name}: registered twice, now by {kind.__module__}")
-    _TYPES[name] = kind
-    return kind
-
-
-def node_types(stages: Stage = Stage.INTEGER) -> tuple[type[Node], ...]:
-    """Registered node types that stand in graphs of these stages, in order of registration."""
-    return tuple(kind for kind in _TYPES.values() if kind.traits.stages & stages)
-
-
-@node_type
-@dataclass(frozen=True, eq=False)
-class Input(Node):
-    """Integers from outside. ``signal``: image or memory."""
-
-    traits = Traits("input", None, Fixed(PIXEL_FRACTION), given=True)
-
-    signal: str
-    low: int = 0
-    high: int = 0
-
-    @property
-    def gives(self) -> str:
-        """Its own signal."""
-        return self.signal
-
-    @property
-    def grid(self) -> Grid:
-        """That of pixels or of memories."""
-        return Fixed(PIXEL_FRACTION if self.signal == IMAGE else MEMORY_FRACTION)
-
-    def largest_entry(self) -> int:
-        """Its upper bound."""
-        return self.high if self.signal == MEMORY else super().largest_entry()
-
-
-@node_type
-@dataclass(frozen=True, eq=False)
-class Conv(Node):
-    """y[o] = Σ (weight[o] << shift[o]) · x + bias[o], zero padding, grouped.
-
-    weight int8 (S, C_out, C_in / groups, k_h, k_w), shift >= 0 and bias int32 (S, C_out): S = 1,
-    or one set of weights for each step of the input.
-    """
-
-    traits = Traits("conv", MEMBRANE, Free(FINEST), Stage.INTEGER, dendritic=True)
-
-    weight: NDArray[np.int8]
-    shift: Integers
-    bias: Integers
-    stride: int = 1
-    padding: int = 0
-    groups: int = 1
-
-    def kind(self, graph: Graph) -> str:
-        """``image_conv`` where it multiplies pixels."""
-        return "image_conv" if graph.signal(self.inputs[0]) == IMAGE else self.traits.kind
-
-    def added(self, step: int) -> Integers:
-        """Its biases."""
-        bias: Integers = self.bias[step if len(self.bias) > 1 else 0]
-        return bias[:, None, None]
-
-    def stored(self) -> dict[str, Any]:
-        """Weights and the range of their shifts."""
-        return {
-            "weights": int(self.weight.size),
-            "weight_shape": list(self.weight.shape),
-            "weight_bits": 8,
-            "shift": [int(self.shift.min()), int(self.shift.max())],
-        }
-
-
-@node_type
-@dataclass(frozen=True, eq=False)
-class Sum(Node):
-    """Sum of membrane inputs on one grid, plus a constant map; one step feeds every step.
-
-    constant int32 (S, C, H, W) with S = 1 or the steps of the output, or None.
-    """
-
-    traits = Traits("sum", MEMBRANE, Tied(), Stage.INTEGER, dendritic=True, accumulates=True)
-
-    constant: Integers | None = None
-
-    @property
-    def beside_source(self) -> bool:
-        """Where it only adds its constant map."""
-        return self.constant is not None and len(self.inputs) == 1
-
-    def added(self, step: int) -> Integers | None:
-        """Its constant map."""
-        if self.constant is None:
-            return None
-        chosen: Integers = self.constant[step if len(self.constant) > 1 else 0]
-        return chosen
-
-
-@node_type
-@dataclass(frozen=True, eq=False)
-class Neuron(Node):
-    """Counting population with soft reset and leak; state starts afresh at each call.
-
-        k[t] = number of thresholds that u[t] reaches (u >= threshold)
-        u[t] = (((u[t-1] - k[t-1] · reset) · decay[t-1]) >> 12) + x[t]
-
-    ``thresholds``: four integers; round half to even is in them (a tie below an odd count is
-    moved up by one). ``reset`` = unit / 4. ``decay``: steps - 1 values of 12 bits; >> rounds
-    towards minus infinity. An input of one step feeds every step.
-    """
-
-    traits = Traits(
-        "neuron", COUNT, Fixed(COUNT_FRACTION), Stage.INTEGER,
-        population=True, state=True, accumulates=True, beside_source=True,
-    )  # fmt: skip
-
-    thresholds: tuple[int, int, int, int]
-    reset: int
-    decay: tuple[int, ...] = ()
-
-    def stored(self) -> dict[str, Any]:
-        """Thresholds, reset and leaks."""
-        return {
-            "thresholds": list(self.thresholds),
-            "reset": self.reset,
-            "decay": list(self.decay),
-        }
-
-
-@node_type
-@dataclass(frozen=True, eq=False)
-class Pool(Node):
-    """y = Σ of kernel × kernel cells, stride = kernel; the grid becomes finer, nothing is lost."""
-
-    traits = Traits("pool", MEMBRANE, Tied(), dendritic=True, beside_source=True)
-
-    kernel: int
-
-    @property
-    def grid(self) -> Grid:
-        """Finer by the number of its cells."""
-        return Tied(2 * (self.kernel.bit_length() - 1))
-
-
-@node_type
-@dataclass(frozen=True, eq=False)
-class Upsample(Node):
-    """Bilinear (half-pixel centres, border replicated): (Σ a · b · x + half) >> shift.
-
-    a, b are the weights of the two axes in multiples of 1 / (2 factor), factor 2 or 4;
-    half = 2^(shift - 1), 0 for shift 0.
-    """
-
-    traits = Traits("upsample", MEMBRANE, Free(), dendritic=True)
-
-    factor: int
-    shift: int = 0
-
-    def folds_into(self, reader: Node, graph: Graph) -> bool:
-        """Only where nothing is rounded before it is added."""
-        return super().folds_into(reader, graph) and not self.shift
-
-
-@node_type
-@dataclass(frozen=True, eq=False)
-class KeyValue(Node):
-    """kv = kᵀ v per head and step: k (T, C, H, W), v (T, 4C, H, W) → (T, 8, d, 4d).
-
-    Head-major channels: channel c of k is (head c // d, index c mod d), of v (c // 4d, c mod 4d).
-    ``positions`` = H · W, the number of products in each entry.
-    """
-
-    traits = Traits("key_value", MEMORY, Fixed(MEMORY_FRACTION))
-
-    positions: int
-
-    def largest_entry(self) -> int:
-        """All products of two largest counts."""
-        return MAX_COUNT**2 * self.positions
-
-
-@node_type
-@dataclass(frozen=True, eq=False)
-class Read(Node):
-    """x = (q · kv) << shift per head and step: q (T, C, H, W), kv → (T, 4C, H, W).
-
-    Head-major channels as in ``KeyValue``. The published factor 2 d^-0.5 is in the thresholds of
-    the population behind it.
-    """
-
-    traits = Traits("attention", MEMBRANE, Free(READ_FRACTION), dendritic=True)
-
-    shift: int = 0
-
-    def kind(self, graph: Graph) -> str:
-        """``memory_read`` where the memory comes from outside: its entries are weights."""
-        return "memory_read" if graph[self.inputs[1]].traits.given else self.traits.kind
-
-    def folds_into(self, reader: Node, graph: Graph) -> bool:
-        """A product of two signals of one frame ends in a population's accumulators alone."""
-        weights = graph[self.inputs[1]].traits.given
-        return super().folds_into(reader, graph) and (weights or reader.traits.population)
-
-    def unit_squared(self, fraction: int) -> int:
-        """The published factor 2 d^-0.5 makes a unit of 2^fraction √d / 2."""
-        d = self.shape[1] // 4 // HEADS
-        return int(4 ** (fraction - 1) * d)
-
-
-@node_type
-@dataclass(frozen=True, eq=False)
-class PositionsAsChannels(Node):
-    """Wiring alone: (T, C, H, W) → (T, H·W, C, 1), position y·W + x."""
-
-    traits = Traits("wiring", None, Tied(), wiring=True)
-
-
-@node_type
-@dataclass(frozen=True, eq=False)
-class Gate(Node):
-    """Temporal gate and its population: softmax over steps, weighted sum, one count.
-
-        e[t] = table[min((max_s l[s] - l[t] + half) >> shift, last)]      integer exp(-x / 256)
-        k = 1 where Σ e[t] · (c[t] - 2) > 0, else 0
-
-    Equal to round(Σ softmax(l)[t] · c[t] / 4) half to even, without a division. Inputs: counts
-    (T, C, H, W) and logits (T, 1, C, 1); ``table`` int32; half = 2^(shift - 1), 0 for shift 0.
-    """
-
-    traits = Traits("gate", COUNT, Fixed(COUNT_FRACTION), population=True)
-
-    table: Integers
-    shift: int = 0
-
-
-@node_type
-@dataclass(frozen=True, eq=False)
-class Output(Node):
-    """What the host reads: integers of its input."""
-
-    traits = Traits("output", None, Tied(), read_out=True)
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketrack.integer.graph import Conv, Neuron, Node, Sum, node_type
-from spiketrack.integer.traits import Stage
+from spiketrack.integer.nodes.traits import Stage
 
 Reals = NDArray[np.float64]
 

@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 
 from spiketrack.errors import GraphError, UnsupportedError
 from spiketrack.integer.graph import node_types
-from spiketrack.integer.traits import Stage, Traits
+from spiketrack.integer.nodes.traits import Stage, Traits
 
 F = TypeVar("F", bound=Callable[..., Any])
 NO_NODES = Stage(0)  # a table of something else than node types

@@ -15,8 +15,8 @@ from torch import nn
 from spiketrack.errors import GraphError
 from spiketrack.integer.builder import Builder, Norm, Weights
 from spiketrack.integer.graph import Conv, Input, Node
+from spiketrack.integer.nodes.traits import COUNT
 from spiketrack.integer.real import RealConv, Reals
-from spiketrack.integer.traits import COUNT
 
 ROOT = Path(__file__).resolve().parents[2]
 

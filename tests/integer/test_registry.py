@@ -19,9 +19,9 @@ import spiketrack
 from spiketrack.errors import GraphError, UnsupportedError
 from spiketrack.integer.graph import Conv, Gate, Graph, Input, Node, node_type, node_types
 from spiketrack.integer.kernels import KERNELS
+from spiketrack.integer.nodes.traits import MEMBRANE, Stage, Tied, Traits
 from spiketrack.integer.registry import Registry, all_registries
 from spiketrack.integer.rules.checks import check
-from spiketrack.integer.traits import MEMBRANE, Stage, Tied, Traits
 
 LEFT_OUT = ("spiketrack.__main__",)
 PURPOSES = {

@@ -1,6 +1,6 @@
 """A naive evaluator of the integer graph: int64 and loops, an oracle for every backend.
 
-Written from the docstrings of ``graph.py`` alone. No floating point, no torch, none of the
+Written from the docstrings of ``nodes/types.py`` alone. No floating point, no torch, none of the
 project's kernels: two implementations agree because both are right.
 """
 

@@ -8,16 +8,16 @@ from typing import Any
 
 from spiketrack.deploy.chip.execution.units import UNITS
 from spiketrack.export.nir import vocabulary
-from spiketrack.integer import graph
+from spiketrack.integer.nodes import node
 from spiketrack.integer.registry import all_registries
 
 
-def forget_type(kind: type[graph.Node], op: str) -> None:
+def forget_type(kind: type[node.Node], op: str) -> None:
     """As if the module of a node type from outside had never been imported."""
     for registry in all_registries():
         registry.table.pop(kind, None)
         registry.reasons.pop(kind, None)
-    del graph._TYPES[kind.__name__], vocabulary.OPERATIONS[op], vocabulary._TYPES[op]
+    del node._TYPES[kind.__name__], vocabulary.OPERATIONS[op], vocabulary._TYPES[op]
     for rule in [key for key in UNITS if key[0] == op]:
         del UNITS[rule]
 
@@ -25,7 +25,7 @@ def forget_type(kind: type[graph.Node], op: str) -> None:
 @contextmanager
 def as_before() -> Iterator[None]:
     """Whatever is registered inside, in any table, is forgotten at the end."""
-    tables: list[dict[Any, Any]] = [graph._TYPES, vocabulary.OPERATIONS, vocabulary._TYPES, UNITS]
+    tables: list[dict[Any, Any]] = [node._TYPES, vocabulary.OPERATIONS, vocabulary._TYPES, UNITS]
     for registry in all_registries():
         tables += [registry.table, registry.reasons]
     kept = [dict(table) for table in tables]

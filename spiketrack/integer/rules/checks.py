@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from spiketrack.errors import GraphError
 from spiketrack.integer.graph import Graph, Node, node_types
+from spiketrack.integer.nodes.traits import Fixed, Stage, Tied
 from spiketrack.integer.rules.node_checks import CHECKS, require
 from spiketrack.integer.rules.ranges import Range, prove_headroom
-from spiketrack.integer.traits import Fixed, Stage, Tied
 from spiketrack.limits import MAX_STEPS
 
 

@@ -32,9 +32,9 @@ from spiketrack.integer.graph import (
     Sum,
     Upsample,
 )
+from spiketrack.integer.nodes.traits import Stage
 from spiketrack.integer.real import RealConv, RealNeuron, RealSum
 from spiketrack.integer.registry import Registry
-from spiketrack.integer.traits import Stage
 from spiketrack.limits import DECAY_ONE, HEADS, POTENTIAL_BITS, WEIGHT_MAX
 
 CHECKS: Registry[Callable[..., None]] = Registry("check", Stage.BOTH)

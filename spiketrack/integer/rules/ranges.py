@@ -31,9 +31,9 @@ from spiketrack.integer.graph import (
     Sum,
     Upsample,
 )
+from spiketrack.integer.nodes.traits import Stage
 from spiketrack.integer.real import RealConv, RealNeuron, RealSum
 from spiketrack.integer.registry import Registry
-from spiketrack.integer.traits import Stage
 from spiketrack.limits import DECAY_ONE, HEADS, MAX_COUNT, POTENTIAL_MAX
 
 Vector = NDArray[np.float64]

@@ -1,0 +1,1 @@
+"""What a node is: its traits, its base, the types."""

@@ -1,0 +1,1 @@
+"""The chip's neurons as short programs in the published opcodes: a model, see ``machine.py``."""

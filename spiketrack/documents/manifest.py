@@ -83,7 +83,7 @@ class Manifest(Document, Sparse):
     checkpoint: CheckpointPart
     network: NetworkPart
     tracker: TrackerPart
-    calibration: Calibration | None
+    calibration: Calibration | None = None
     not_standard_nir: NotStandard
     layers: dict[str, tuple[LayerFormat, ...]]
     also: dict[str, tuple[OutletEntry, ...]] | None = None

@@ -1,0 +1,78 @@
+"""``spiketrack microcode``: the chip's neurons as programs, and the proof of the counting ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from spiketrack.commands.inputs import is_export
+from spiketrack.terminal.console import say
+from spiketrack.terminal.progress import frame_bar
+from spiketrack.terminal.table import Table, print_table
+
+if TYPE_CHECKING:
+    from spiketrack.integer.graph import Graph
+
+
+def microcode(
+    networks: Annotated[
+        list[str] | None,
+        typer.Argument(help="Checkpoints, export folders or bundled weights: nano, nano-t3."),
+    ] = None,
+) -> None:
+    """Show the programs of the chip's neurons; with networks, prove that they count rightly.
+
+    For every distinct set of thresholds the counting program runs on all 2^24 membranes and is
+    compared with the integer network's rule. The opcodes are published, their encoding is not:
+    the programs are a model.
+
+    Example: spiketrack microcode nano nano-t3
+    """
+    from spiketrack.deploy.chip.microcode.programs import LISTINGS, instructions
+
+    if networks:
+        _prove(networks)
+        return
+    for listing in LISTINGS:
+        say(f"{listing}\n")
+    rows = [
+        (listing.name, counted.idle, counted.silent, counted.sending)
+        for listing in LISTINGS
+        for counted in [instructions(listing)]
+    ]
+    columns = ("program", "idle", "fires, silent", "fires, sends")
+    print_table(Table.of("instructions of a neuron in a time step", columns, rows))
+
+
+def _prove(networks: list[str]) -> None:
+    from spiketrack.deploy.chip.microcode.proof import distinct_thresholds, prove
+
+    sets = distinct_thresholds(graph for name in networks for graph in _graphs(name))
+    proofs = []
+    with frame_bar("Membranes", len(sets)) as advance:
+        for levels, populations in sets.items():
+            proofs.append(prove(levels, populations))
+            advance()
+    rows = [(p.thresholds, p.populations, p.compared, p.differing) for p in proofs]
+    columns = ("thresholds", "populations", "membranes", "counts that differ")
+    print_table(Table.of("the counting program against the integer rule", columns, rows))
+    differing = sum(proof.differing for proof in proofs)
+    compared = sum(proof.compared for proof in proofs)
+    say(f"{compared:,} membranes compared, {differing:,} counts differ")
+    if differing:
+        raise typer.Exit(1)
+
+
+def _graphs(name: str) -> Iterator[Graph]:
+    from spiketrack.export.nir.folder import read_export
+    from spiketrack.pipeline import calibration, compile_network
+    from spiketrack.reference.checkpoint import read_checkpoint
+
+    if is_export(name):
+        yield from read_export(Path(name)).graphs.values()
+        return
+    read = read_checkpoint(name)
+    yield from compile_network(read, calibration(read)).graphs.values()

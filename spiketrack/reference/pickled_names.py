@@ -146,7 +146,9 @@ def resolve(module: str, name: str) -> Any:
 
 
 def _translated(module: str, name: str) -> _Name:
-    """Python 2's names, which protocols 0 to 2 still write, in Python 3's spelling."""
+    """A name as people write it: Python 2's, of protocols 0 to 2, and those behind ``os``."""
+    if module in ("posix", "nt"):
+        return _Name("os", name)
     pair = _compat_pickle.NAME_MAPPING.get((module, name))
     return _Name(*(pair or (_compat_pickle.IMPORT_MAPPING.get(module, module), name)))
 

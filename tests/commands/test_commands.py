@@ -668,8 +668,8 @@ def text_checkpoint(home: Path, here: Path) -> Path:
         (lambda home, here: here / "none.pth", "none.pth: no such file"),
         (lambda home, here: cut(home / "tiny3.pth.tar", here / "bad.pth"), "bad.pth: corrupt"),
         (lambda home, here: cut(home / "tiny.safetensors", here / "bad.pth"), "bad.pth: corrupt"),
-        (text_checkpoint, "bad.pth: corrupt"),
-        (foreign_checkpoint, "bad.pth: "),
+        (text_checkpoint, "bad.pth: a text, not a checkpoint"),
+        (foreign_checkpoint, "looks like another network"),
         (checkpoint_with_nan, "bad.pth: "),
     ],
 )

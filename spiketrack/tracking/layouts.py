@@ -22,7 +22,7 @@ from pathlib import Path
 
 from spiketrack.errors import ClipError
 from spiketrack.video.boxes import Box, read_rectangles, read_text
-from spiketrack.video.footage import IMAGE_SUFFIXES, image_home, natural_key
+from spiketrack.video.footage import has_images, image_home, natural_key
 
 _OTB = re.compile(r"ground_?truth_rect(?:[._ -]?(\w+))?\.(txt|csv)", re.IGNORECASE)
 _PLAIN = re.compile(r"ground_?truth\.(txt|csv)", re.IGNORECASE)
@@ -56,21 +56,14 @@ def find_sources(folder: Path, notes: list[str]) -> list[Source]:
     annotations = next((p for p in (folder / "anno", folder / "annos") if p.is_dir()), None)
     if annotations is not None:
         return _annotated(folder, annotations)
-    if beside := [path for path in texts if _has_images(folder / path.stem)]:
+    if beside := [path for path in texts if has_images(folder / path.stem)]:
         return [_beside(path) for path in beside]
-    return _other(folder, texts, notes) if _has_images(folder) else []
+    return _other(folder, texts, notes) if has_images(folder) else []
 
 
 def _texts(folder: Path) -> list[Path]:
     found = (p for p in folder.iterdir() if p.suffix.lower() in (".txt", ".csv") and p.is_file())
     return sorted((p for p in found if not p.name.startswith(".")), key=natural_key)
-
-
-def _has_images(folder: Path) -> bool:
-    home = image_home(folder)
-    if not home.is_dir():
-        return False
-    return any(p.suffix.lower() in IMAGE_SUFFIXES and p.name[0] != "." for p in home.iterdir())
 
 
 def _otb(folder: Path, label: Path, target: str | None, several: bool) -> Source:

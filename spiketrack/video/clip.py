@@ -114,11 +114,12 @@ def _open_video(path: Path, frames: int | None) -> Clip:
     """Short videos are decoded once to count their frames, longer ones as far as needed."""
     check_file(path)
     header = read_header(path)
+    deep = tuple(f"{path}: {note}" for note in header.notes)
     long = header.frames > SCAN_FRAMES
     if long and frames is None:
         late: list[str] = []
         whole = functools.partial(_counted, path, header, late)
-        return Clip(path.stem, None, header.fps or None, (), whole, late)
+        return Clip(path.stem, None, header.fps or None, deep, whole, late)
     tally = count_frames(path, frames + 1 if long and frames is not None else None)
     claims = _turned(path, tally) if long else _shortfall(path, tally, header, frames)
     length, notes = _fit(str(path), tally.found, frames)
@@ -126,7 +127,7 @@ def _open_video(path: Path, frames: int | None) -> Clip:
         path.stem,
         length,
         header.fps or None,
-        (*claims, *notes),
+        (*deep, *claims, *notes),
         lambda: _take(read_video(path), length - 1),
     )
 

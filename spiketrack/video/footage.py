@@ -153,9 +153,26 @@ def survey_images(folder: Path) -> ImageFolder:
     hidden = sorted(p for p in found if p.name.startswith("."))
     images = sorted((p for p in found if not p.name.startswith(".")), key=natural_key)
     if not images:
-        raise ClipError(f"{home}: no frames in this folder; expected .jpg, .png or other images")
+        raise ClipError(
+            f"{home}: no frames in this folder; expected .jpg, .png or other images{_below(home)}"
+        )
     skipped = [f"{home}: hidden files are no frames: {_names(hidden)}"] if hidden else []
     return ImageFolder(tuple(images), (*skipped, *_order_notes(home, images)))
+
+
+def _below(home: Path) -> str:
+    """Sub-folders that hold images themselves."""
+    folders = sorted(p for p in home.iterdir() if p.is_dir() and p.name[0] != ".")
+    found = [p for p in folders[:100] if has_images(p)]
+    return f"; there are some in {_names(found)}" if found else ""
+
+
+def has_images(folder: Path) -> bool:
+    """Whether a folder, or its sub-folder for frames, holds an image that is not hidden."""
+    home = image_home(folder)
+    if not home.is_dir():
+        return False
+    return any(p.suffix.lower() in IMAGE_SUFFIXES and p.name[0] != "." for p in home.iterdir())
 
 
 def list_images(folder: Path) -> tuple[Path, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 from collections.abc import Iterator
@@ -35,13 +36,20 @@ _KINDS = ((stat.S_ISFIFO, "a pipe"), (stat.S_ISCHR, "a device"), (stat.S_ISSOCK,
 @dataclass(frozen=True)
 class Header:
     """What a video says of itself: frames (0: unknown), whether counted or guessed from its
-    duration, frames a second (0: unknown), name of its codec.
+    duration, frames a second (0: unknown), name of its codec, and of its pixels.
     """
 
     frames: int
     exact: bool
     fps: float
     codec: str
+    pixels: str = ""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Grey pixels of 16 bits seldom use them all, and no scale is said to go with them."""
+        deep = self.pixels.startswith(("gray16", "grayf"))
+        return (f"{self.pixels} pixels: the whole range is read as 0..255",) if deep else ()
 
 
 @dataclass
@@ -59,7 +67,7 @@ class Tally:
 def address(source: str | Path) -> str | None:
     """``scheme://rest`` where ``source`` is no file but an address (a path loses a slash)."""
     found = _ADDRESS.fullmatch(str(source))
-    if found is None or Path(source).exists():
+    if found is None or os.path.exists(source):  # noqa: PTH110  # a path of any length
         return None
     return f"{found[1].lower()}://{found[2]}"
 
@@ -94,11 +102,13 @@ def read_header(source: str | Path) -> Header:
     with _opened(source) as (container, stream):
         fps = float(stream.average_rate or stream.guessed_rate or 0)
         fps = fps if 0 < fps < 1e5 else 0.0
+        kind = stream.codec_context.format  # not pix_fmt, which crashes where there is none
+        about = (fps, stream.codec_context.name, kind.name if kind else "")
         if 0 < stream.frames < 2**31:
-            return Header(stream.frames, True, fps, stream.codec_context.name)
+            return Header(stream.frames, True, *about)
         seconds = (container.duration or 0) / 1e6
         guess = round(seconds * fps) if 0 < seconds < 1e7 else 0
-        return Header(guess, False, fps, stream.codec_context.name)
+        return Header(guess, False, *about)
 
 
 def count_frames(source: str | Path, most: int | None = None) -> Tally:
@@ -143,6 +153,8 @@ def _decode(
             raise ClipError(f"{name}: frame {tally.found}: {error.strerror}") from error
         if packet is None:
             return
+        if not packet.size and packet.dts is not None:
+            continue  # a frame that a recorder dropped; decoding it would end the stream
         tally.hidden += packet.is_discard
         try:
             images = packet.decode()

@@ -152,6 +152,36 @@ def test_what_decodes_is_taken_with_a_note(tmp_path: Path, suffix: str) -> None:
         assert f"{clip.length} frames decode, its header claims 40" in clip.notes[0]
 
 
+def test_frames_that_a_recorder_dropped(tmp_path: Path) -> None:
+    """Chunks of no length stand for them in an AVI."""
+    path = write_video(tmp_path / "patch.avi", moving_patch(10)[0])
+    data = bytearray(path.read_bytes())
+    place, index = data.find(b"movi") + 4, data.find(b"idx1") + 8
+    for number in range(10):
+        (length,) = struct.unpack_from("<I", data, place + 4)
+        if number in (3, 4, 9):
+            struct.pack_into("<I4sI", data, place + 4, 0, b"JUNK", length + length % 2 - 8)
+            struct.pack_into("<I", data, index + 16 * number + 12, 0)
+        place += 8 + length + length % 2
+    path.write_bytes(data)
+    clip = open_clip(path)
+    assert (clip.length, len(list(clip))) == (7, 7)
+    assert clip.notes == (f"{path}: 7 frames decode, its header claims 10",)
+
+
+def test_deep_grey_videos_are_said(tmp_path: Path) -> None:
+    path = tmp_path / "thermal.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "gray16le"
+        for _ in range(3):
+            image = np.full((48, 64), 300, np.uint16)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "gray16le")))
+        container.mux(stream.encode(None))
+    assert open_clip(path).notes == (f"{path}: gray16le pixels: the whole range is read as 0..255",)
+
+
 def test_dropped_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     video = write_video(tmp_path / "patch.avi", FRAMES)
     monkeypatch.setattr(clips, "read_header", lambda path: Header(12, True, 25.0, "mjpeg"))
@@ -328,8 +358,13 @@ def test_no_video(
 def test_nothing_there(tmp_path: Path) -> None:
     with pytest.raises(ClipError, match=r"absent.mp4: no such file or folder"):
         open_clip(tmp_path / "absent.mp4")
-    with pytest.raises(ClipError, match="no frames in this folder"):
+    with pytest.raises(ClipError, match=r"no frames in this folder; .* other images$"):
         open_clip(tmp_path)
+    write_images(tmp_path / "A" / "img", FRAMES[:1])
+    with pytest.raises(ClipError, match=r"other images; there are some in A$"):
+        open_clip(tmp_path)
+    with pytest.raises(ClipError, match="File name too long"):
+        open_clip("a" * 300)
 
 
 def test_single_frame(tmp_path: Path) -> None:

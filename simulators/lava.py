@@ -10,6 +10,7 @@ from typing_extensions import Self
 from spiketrack.config import NetworkConfig
 from spiketrack.deploy.lava.network import STEP_TIMEOUT, LavaNetwork
 from spiketrack.deploy.process_graph.processes import Recording
+from spiketrack.inference import Crop, Inference
 from spiketrack.integer.graph import Graph
 from spiketrack.simulators.inline import ProcessSimulator
 
@@ -44,3 +45,10 @@ class LavaSimulator(ProcessSimulator):
         """As the table of backends opens it."""
         record = (options.operations, options.counts)
         return cls(network.graphs, network.config, *record, options.threads, options.timeout)
+
+    def search(self, crop: Crop) -> Inference:
+        """As usual; ``LavaError`` also where an idle process of the template graph was lost."""
+        template = self.networks["template"]
+        if isinstance(template, LavaNetwork):
+            template.look()
+        return super().search(crop)

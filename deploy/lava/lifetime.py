@@ -11,17 +11,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import redirect_stdout, suppress
 from typing import Any
 
+from spiketrack.deploy.lava.forks import ForkRuntime, Forks
+from spiketrack.deploy.lava.health import SERVICE, exit_words
 from spiketrack.deploy.lava.names import (
     MGMT_COMMAND,
     AbstractProcess,
     ActorType,
-    MessageInfrastructureInterface,
-    Runtime,
 )
 from spiketrack.errors import LavaError, SpikeTrackError
 from spiketrack.interrupts import interrupts_wait
-
-MEMORY_HINT = "-9 is what the kernel does when memory runs out"
 
 
 def start(
@@ -30,20 +28,20 @@ def start(
     slots: int,
     names: Mapping[AbstractProcess, str],
     timeout: float,
-) -> Runtime:
+) -> ForkRuntime:
     """Compile and fork everything connected to ``process``; ``slots`` messages fit a channel.
 
     ``LavaError`` names, as ``names`` do, a process that fails, ends or does not answer within
     ``timeout`` seconds; all processes have ended then. Signals wait until all have started.
     """
-    runtime: Runtime | None = None
+    runtime: ForkRuntime | None = None
     try:
         with interrupts_wait():
             executable = process.compile(run_config, {"pypy_channel_size": slots})
-            runtime = Runtime(executable, ActorType.MultiProcessing, logging.WARNING)
+            runtime = ForkRuntime(executable, ActorType.MultiProcessing, logging.WARNING)
             executable.assign_runtime_to_all_processes(runtime)
-            order = [names.get(p, type(p).__name__) for p in executable.proc_builders]
-            runtime.exception_q = _Answers(runtime, order, timeout)
+            runtime.names = [names.get(p, type(p).__name__) for p in executable.proc_builders]
+            runtime.exception_q = _Answers(runtime, runtime.names, timeout)
             with redirect_stdout(io.StringIO()):  # Lava prints the traceback of a failure
                 runtime.initialize()
         return runtime
@@ -58,7 +56,7 @@ def start(
 class _Answers(list[Any]):
     """The queues of the processes' first words; waiting for one ends with its process."""
 
-    def __init__(self, runtime: Runtime, names: list[str], timeout: float) -> None:
+    def __init__(self, runtime: ForkRuntime, names: list[str], timeout: float) -> None:
         super().__init__()
         self.runtime, self.names = runtime, names
         self.timeout = timeout
@@ -86,17 +84,15 @@ class _Answer:
 
     def _look(self) -> None:
         names, position = self.answers.names, self.position
-        name = names[position] if position < len(names) else "runtime service"
+        name = names[position] if position < len(names) else SERVICE
         code = self.answers.runtime._messaging_infrastructure.actors[position].exitcode
         if code is not None:
-            raise LavaError(
-                f"Lava process {name}: ended with exit code {code} at its start ({MEMORY_HINT})"
-            )
+            raise LavaError(f"Lava process {name}: at its start {exit_words(code)}")
         if time.monotonic() > self.deadline:
             raise LavaError(f"Lava process {name}: no start within {self.answers.timeout:g} s")
 
 
-def pauses(runtime: Runtime, timeout: float, end_step: Callable[[], None]) -> bool:
+def pauses(runtime: ForkRuntime, timeout: float, end_step: Callable[[], None]) -> bool:
     """Ask a run without end to pause; False when it did not within ``timeout`` seconds.
 
     Lava looks for commands between two time steps alone: ``end_step`` lets the one that waits
@@ -141,9 +137,9 @@ def stops(process: AbstractProcess, timeout: float) -> bool:
     return bool(done)
 
 
-def kill(runtime: Runtime) -> None:
+def kill(runtime: ForkRuntime) -> None:
     """End every process of a runtime at once and unlink its shared memory."""
-    infrastructure: MessageInfrastructureInterface | None = runtime._messaging_infrastructure
+    infrastructure: Forks | None = runtime._messaging_infrastructure
     runtime._is_started = False  # keeps Lava's destructor from talking to dead processes
     runtime._is_running = False
     if infrastructure is None:

@@ -1,9 +1,11 @@
 """How Lava is loaded: the one release that is known, mended where Python 3.11 and later refuse it.
 
 lava-nc 0.10.0, the last release, gives eight fields of data classes in one file a default that
-they would share, a ``ByteEncoder``; Python >= 3.11 refuses that when the file is imported. Here a
-loader for that file alone gives each field a factory while it is compiled; nothing is written to
-disk, and every other file of Lava is loaded as it is. Any other release is refused by name.
+they would share, a ``ByteEncoder``; Python >= 3.11 refuses that when the file is imported. Here
+each field gets a factory. Another file sets ``multiprocessing`` to fork for the whole program, and
+fails where another start method is set; that line is left out, since our processes have a context
+of their own. Both are mended while they are compiled; nothing is written to disk, and every other
+file of Lava is loaded as it is. Any other release is refused by name.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ from spiketrack.errors import LavaError, MissingDependency
 
 RELEASE = "0.10.0"
 INSTALL = f"pip install --no-deps --ignore-requires-python lava-nc=={RELEASE}"
-MENDED = "lava.magma.compiler.var_model"
+FIELDS = "lava.magma.compiler.var_model"
+STARTS = "lava.magma.runtime.message_infrastructure.multiprocessing"
 SHARED = "ByteEncoder"  # the class of the defaults
 DEFAULTS = 8
 
@@ -57,12 +60,12 @@ def installed() -> str | None:
 
 
 class _Finder(MetaPathFinder):
-    """Finds the one module that is mended, where Lava is installed."""
+    """Finds the modules that are mended, where Lava is installed."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        spec = PathFinder.find_spec(name, path) if name == MENDED else None
+        spec = PathFinder.find_spec(name, path) if name in MENDS else None
         if spec is not None and spec.origin is not None:
             spec.loader = _Loader(name, spec.origin)
         return spec
@@ -72,11 +75,34 @@ class _Loader(SourceFileLoader):
     """Compiles the mended text and keeps no byte code: a plain import may not find ours."""
 
     def get_code(self, fullname: str) -> CodeType:
-        tree = mended(self.get_source(fullname) or "")
+        tree = MENDS[fullname](self.get_source(fullname) or "")
         return compile(tree, self.path, "exec", dont_inherit=True)
 
 
-def mended(source: str) -> ast.Module:
+def without_start_method(source: str) -> ast.Module:
+    """The module without the line that sets a start method for the whole program."""
+    tree = ast.parse(source)
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.Expr) and _starts(node)]
+    if len(found) != 1:
+        raise _changed(STARTS, f"{len(found)} calls of set_start_method where 1 is known")
+    found[0].value = ast.copy_location(ast.Constant(None), found[0])
+    return tree
+
+
+def _starts(line: ast.Expr) -> bool:
+    call = line.value
+    name = call.func if isinstance(call, ast.Call) else None
+    return isinstance(name, ast.Attribute) and name.attr == "set_start_method"
+
+
+def _changed(module: str, what: str) -> LavaError:
+    return LavaError(
+        f"lava-nc {RELEASE}: {module} has {what}; the installed files were changed: {INSTALL} "
+        "--force-reinstall"
+    )
+
+
+def with_factories(source: str) -> ast.Module:
     """The module with a factory for each shared default; ``LavaError`` unless there are eight."""
     tree = ast.parse(source)
     fields = [
@@ -87,10 +113,7 @@ def mended(source: str) -> ast.Module:
         if isinstance(line, ast.AnnAssign) and _shares(line.value)
     ]
     if len(fields) != DEFAULTS:
-        raise LavaError(
-            f"lava-nc {RELEASE}: {MENDED} has {len(fields)} shared defaults where {DEFAULTS} are "
-            f"known; the installed files were changed: {INSTALL} --force-reinstall"
-        )
+        raise _changed(FIELDS, f"{len(fields)} shared defaults where {DEFAULTS} are known")
     for line in fields:
         factory = f"__import__('dataclasses').field(default_factory={SHARED})"
         line.value = ast.parse(factory, mode="eval").body
@@ -105,3 +128,6 @@ def _shares(value: ast.expr | None) -> bool:
         and not value.args
         and not value.keywords
     )
+
+
+MENDS = {FIELDS: with_factories, STARTS: without_start_method}

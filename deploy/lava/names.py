@@ -8,7 +8,9 @@ from spiketrack.deploy.lava.loading import prepare
 
 prepare()
 
-from lava.magma.compiler.channels.pypychannel import CspRecvPort, CspSendPort
+from lava.magma.compiler.channels import pypychannel as pypychannel_module
+from lava.magma.compiler.channels.interfaces import ChannelType
+from lava.magma.compiler.channels.pypychannel import CspRecvPort, CspSendPort, PyPyChannel
 from lava.magma.core.model.py.model import PyLoihiProcessModel
 from lava.magma.core.model.py.ports import PyInPort, PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
@@ -18,6 +20,7 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.run_conditions import RunContinuous, RunSteps
 from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
+from lava.magma.runtime import runtime as runtime_module
 from lava.magma.runtime.message_infrastructure.message_infrastructure_interface import (
     MessageInfrastructureInterface,
 )
@@ -30,6 +33,7 @@ __all__ = [
     "MGMT_RESPONSE",
     "AbstractProcess",
     "ActorType",
+    "ChannelType",
     "CspRecvPort",
     "CspSendPort",
     "InPort",
@@ -41,7 +45,10 @@ __all__ = [
     "PyInPort",
     "PyLoihiProcessModel",
     "PyOutPort",
+    "PyPyChannel",
     "RunContinuous",
     "RunSteps",
     "Runtime",
+    "pypychannel_module",
+    "runtime_module",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import sys
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spiketrack.deploy.lava.lifetime import MEMORY_HINT, kill, pauses, start, stops
+from spiketrack.deploy.lava.health import Health
+from spiketrack.deploy.lava.lifetime import kill, pauses, start, stops
 from spiketrack.deploy.lava.names import Loihi2SimCfg, OutPort, RunContinuous
 from spiketrack.deploy.lava.processes.blocks import PROCESSES, BlockModel
 from spiketrack.deploy.lava.processes.host import (
@@ -85,6 +87,7 @@ class LavaNetwork:
         self.threads = threads
         self.timeout = timeout
         self.runtime: Any = None
+        self.health: Health | None = None
         self.receivers: dict[OutPort, Receiver] = {}
         self.models: dict[PlannedProcess, type[Any]] = {}
         # anonymous shared memory: the children inherit it, nothing to unlink
@@ -139,6 +142,7 @@ class LavaNetwork:
         config = Loihi2SimCfg(exception_proc_model_map=self.models)
         names = {block: name for name, block in self.blocks.items()}
         self.runtime = start(self.image, config, CHANNEL_SLOTS, names, START_TIMEOUT)
+        self.health = Health(self.runtime, self.runtime.names, self._place, self.timeout)
         self.receivers = {port: receiver(port.external_pipe_csp_recv_port) for port in self._ends()}
         # Each time step waits for its frame, so the next one is announced to all processes
         # between two frames, not within the next.
@@ -164,6 +168,7 @@ class LavaNetwork:
     def _step(self, image: NDArray[Any], memory: Mapping[str, NDArray[Any]] | None) -> StepResult:
         if self.writer is not None and memory is None and self.steps == 0:
             raise GraphError(f"{self.graph.name}: the first step needs a memory")
+        self.look()
         deadline = time.monotonic() + self.timeout
         self.steps += 1
         self._feed(image, memory)
@@ -209,7 +214,7 @@ class LavaNetwork:
     ) -> NDArray[Any]:
         """Wait for a message, now and then looking for failed processes and the deadline."""
         while not self.receivers[port].arrives(LOOK_EVERY):
-            self._raise_failures()
+            self.look()
             if time.monotonic() > deadline:
                 raise LavaError(
                     f"Lava process {self._late()}: no answer within {self.timeout:g} s; "
@@ -217,24 +222,24 @@ class LavaNetwork:
                 )
         return self.receivers[port].copy(into)
 
-    def _raise_failures(self) -> None:
-        for actor in self.runtime._messaging_infrastructure.actors:
-            failed = actor.exception
-            if failed is not None:
-                raise LavaError(str(failed[0]))
-            if actor.exitcode not in (None, 0):
-                raise LavaError(
-                    f"Lava process {self._late()}: ended with exit code "
-                    f"{actor.exitcode} ({MEMORY_HINT})"
-                )
+    def look(self) -> None:
+        """``LavaError`` where a process has ended or stands still, in a step or between two."""
+        if self.health is not None:
+            self.health.look()
 
     def _late(self) -> str:
         """The first process that began this step and did not finish it, else the first waiting."""
+        names = (part.name for part in self.grouping.parts if self._place(part.name))
+        late = next(names, None)
+        return "of input or output" if late is None else f"{late}{self._place(late)}"
+
+    def _place(self, name: str) -> str:
+        """Where in an unfinished step a block is; empty otherwise."""
         for part, row in zip(self.grouping.parts, self.progress, strict=True):
-            if row[FINISHED] < self.steps:
+            if part.name == name and row[FINISHED] < self.steps:
                 state = "began" if row[STARTED] >= self.steps else "did not begin"
-                return f"{part.name} ({state} step {self.steps})"
-        return "of input or output"
+                return f" ({state} step {self.steps})"
+        return ""
 
     def seconds(self) -> dict[str, tuple[float, float]]:
         """Part → seconds of arithmetic, and of sending and recording, so far."""
@@ -244,24 +249,34 @@ class LavaNetwork:
         }
 
     def close(self, force: bool = False) -> None:
-        """End all processes and free their shared memory; ``force`` does not wait for them."""
+        """End all processes and free their shared memory; ``force`` does not wait for them.
+
+        ``LavaError`` where one did not live until now, unless another error is on its way.
+        """
         runtime, self.runtime = self.runtime, None
+        health, self.health = self.health, None
         if runtime is None:
             return
+        lost: LavaError | None = None
         with interrupts_wait():
-            if force or not self._stopped(runtime):
+            try:
+                if force or health is None or not self._stopped(runtime, health):
+                    kill(runtime)
+            except LavaError as error:
                 kill(runtime)
+                lost = error
+        if lost is not None and sys.exc_info()[0] is None:
+            raise lost
 
-    def _stopped(self, runtime: Any) -> bool:
-        """Whether the processes ended when asked to, which broken ones do not."""
-        actors = runtime._messaging_infrastructure.actors
-        if self.steps == 0 or any(actor.exitcode is not None for actor in actors):
-            return False
-        if not pauses(runtime, STOP_TIMEOUT, self._end_step):
+    def _stopped(self, runtime: Any, health: Health) -> bool:
+        """Whether the processes ended when asked to; ``LavaError`` where one is lost."""
+        health.look_at_the_end()
+        if self.steps == 0 or not pauses(runtime, STOP_TIMEOUT, lambda: self._end_step(health)):
             return False
         return stops(self.image, STOP_TIMEOUT)
 
-    def _end_step(self) -> None:
+    def _end_step(self, health: Health) -> None:
         """Let the time step that waits for a frame end: Lava stops between steps alone."""
+        health.look_for_ended()
         if self.image.host.external_pipe_csp_send_port.probe():
             self._feed(np.zeros(self.image.host.shape, np.int16), None)

@@ -32,7 +32,7 @@ def module(fields: int) -> str:
 
 def test_each_shared_default_becomes_a_factory() -> None:
     names: dict[str, Any] = {"__name__": __name__}
-    exec(compile(loading.mended(module(8)), "text", "exec", dont_inherit=True), names)
+    exec(compile(loading.with_factories(module(8)), "text", "exec", dont_inherit=True), names)
     pairs = [kind for name, kind in names.items() if name.startswith("Pair")]
     assert len(pairs) == 4
     for kind in pairs:
@@ -45,13 +45,13 @@ def test_each_shared_default_becomes_a_factory() -> None:
 @pytest.mark.parametrize("fields", [0, 7, 9])
 def test_a_changed_file_is_refused(fields: int) -> None:
     with pytest.raises(LavaError, match=rf"has {fields} shared defaults where 8 are known"):
-        loading.mended(module(fields))
+        loading.with_factories(module(fields))
 
 
 def test_other_defaults_stay() -> None:
     text = module(8) + "@dataclass\nclass Other:\n    n: int = int()\n    b: str = ByteEncoder(1)\n"
     before = {ast.dump(node) for node in ast.parse(text).body[-1:]}
-    assert {ast.dump(node) for node in loading.mended(text).body[-1:]} == before
+    assert {ast.dump(node) for node in loading.with_factories(text).body[-1:]} == before
 
 
 def test_another_release_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,11 +72,11 @@ def test_an_absent_lava_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 FRESH = """
-from spiketrack.deploy.lava.loading import MENDED, load_lava, prepare
+from spiketrack.deploy.lava.loading import FIELDS, load_lava, prepare
 import importlib.util, pathlib, sys
 prepare(); prepare()
 assert sum(type(f).__module__ == "spiketrack.deploy.lava.loading" for f in sys.meta_path) == 1
-model = load_lava(MENDED)
+model = load_lava(FIELDS)
 cores = model.CoreEncoder(), model.CoreEncoder()
 assert cores[0].x == cores[1].x and cores[0].x is not cores[1].x
 kept = pathlib.Path(importlib.util.cache_from_source(model.__file__))

@@ -106,7 +106,7 @@ class Actor(CONTEXT.Process):  # type: ignore[name-defined,misc]
             self.close()
 
 
-class Forks(MessageInfrastructureInterface):
+class Forks(MessageInfrastructureInterface):  # type: ignore[misc]
     """Processes and channels of one network."""
 
     def __init__(self) -> None:
@@ -149,7 +149,7 @@ class Forks(MessageInfrastructureInterface):
         return bool(self._ends.poll(0))
 
 
-class ForkRuntime(Runtime):
+class ForkRuntime(Runtime):  # type: ignore[misc]
     """Lava's runtime on ``Forks``; ``names`` of its processes in the order of forking."""
 
     names: list[str]

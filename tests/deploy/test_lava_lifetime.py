@@ -177,9 +177,7 @@ def test_a_process_that_is_killed_between_steps_is_named(
     pids = [actor.pid for actor in running.runtime._messaging_infrastructure.actors]
     name = name or running.runtime.names[index]
     os.kill(victim(running, index), signal.SIGKILL)
-    with pytest.raises(
-        LavaError, match=rf"^Lava process {name}( \(began.*\))?: ended .* -9 \("
-    ):
+    with pytest.raises(LavaError, match=rf"^Lava process {name}( \(began.*\))?: ended .* -9 \("):
         end(running)
     assert not [pid for pid in pids if psutil.pid_exists(pid)]
 

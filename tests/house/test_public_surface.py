@@ -16,7 +16,7 @@ from spiketrack.commands import own_commands
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("spiketrack", "spiketrack.export", "spiketrack.deploy", "spiketrack.simulators")
-PAGES = ("docs/files.md", "docs/lava.md", "docs/nir.md")
+PAGES = ("docs/checkpoints.md", "docs/files.md", "docs/lava.md", "docs/nir.md")
 SIMULATE = """
 from spiketrack.commands.simulate import simulate
 simulate(Path("nano"), backend="integer", frames=2, out=Path("run"))

@@ -74,7 +74,7 @@ def watched(path: Path) -> Iterator[None]:
 @lru_cache(maxsize=1)
 def _warm(folder: Path) -> None:
     """Read each format once, so that what is imported late has been."""
-    for codec in ("cp437", "unicode_escape", "latin1"):
+    for codec in ("cp437", "unicode_escape", "raw_unicode_escape", "latin1", "ascii"):
         codecs.lookup(codec)
     for index, content in enumerate((_zip(), _stream(), _tensors())):
         path = folder / f"warm{index}"

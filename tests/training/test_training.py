@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 import typer
+from pydantic import ValidationError
 from support.training_data import tiny_collection, tiny_config, write_config, write_root
 from torch import Tensor
 from typer.testing import CliRunner
@@ -96,6 +97,20 @@ def test_init_takes_what_matches(tmp_path: Path) -> None:
     torch.testing.assert_close(
         taken["decoder.conv1_ctr.0.weight"], fresh["decoder.conv1_ctr.0.weight"]
     )
+
+
+def test_init_takes_one_of_several_state_dicts(tmp_path: Path) -> None:
+    config = tiny_config()
+    state = build(config).state_dict()
+    averaged = {f"module.{k}": v * 0.5 if "weight" in k else v for k, v in state.items()}
+    torch.save({"net": state, "net_ema": averaged}, tmp_path / "two.pth")
+    told: list[str] = []
+    chosen = config.model_copy(update={"init": str(tmp_path / "two.pth"), "init_key": "net_ema"})
+    key = "encoder.downsample1_1.encode_conv.weight"
+    assert torch.equal(build(chosen, told.append).state_dict()[key], state[key] * 0.5)
+    assert f"note: {tmp_path / 'two.pth'}: stripped module. from its keys" in told
+    with pytest.raises(ValidationError, match="init_key net_ema: needs init"):
+        tiny_config(init_key="net_ema")
 
 
 def test_later_steps_start_from_the_first_responder() -> None:

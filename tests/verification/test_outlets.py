@@ -131,7 +131,7 @@ def test_command_replaces_the_table(
 ) -> None:
     readme = tmp_path / "README.md"
     readme.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
-    outlets(checkpoint, 1, "onnx", readme, tmp_path / "found.json")
+    outlets(checkpoint, None, 1, "onnx", readme, tmp_path / "found.json")
     text = readme.read_text()
     assert text.startswith(f"before\n{BEGIN}\nMeasured with")
     assert text.endswith(f"|\n{END}\nafter\n")

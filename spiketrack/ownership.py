@@ -90,8 +90,8 @@ class Boxes(Kind):
             return None
 
 
-def _also(manifest: Mapping[str, Any]) -> Iterable[str]:
-    return (name for outlet in manifest["also"].values() for name in outlet["files"])
+def _listed(document: Mapping[str, Any]) -> Iterable[str]:
+    return map(str, document["files"])
 
 
 def _boxes(document: Mapping[str, Any]) -> Iterable[str]:
@@ -110,7 +110,7 @@ EXPORT = Kind(
     "format",
     "spiketrack-export",
     ("template.nir", "search.nir"),
-    _also,
+    _listed,
 )
 RUN = Kind("run", "run.json", "format", "spiketrack-run", ("boxes.csv", "counts.h5"))
 EVALUATION = Kind(

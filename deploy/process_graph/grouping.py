@@ -46,10 +46,6 @@ class Grouping:
     graph: str
     parts: tuple[Part, ...]
 
-    def as_dict(self) -> dict[str, object]:
-        """Plain values for JSON: part → nodes."""
-        return {part.name: {"kind": part.kind, "nodes": list(part.nodes)} for part in self.parts}
-
 
 def group(graph: Graph) -> Grouping:
     """One process a block; blocks that read each other share one."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from spiketrack.config import NetworkConfig, TrackerConfig
+from spiketrack.documents.digests import folder_digests, require_digest
 from spiketrack.documents.manifest import Manifest
 from spiketrack.errors import DocumentError, NirError
 from spiketrack.export.nir.reader import read_nir
@@ -40,12 +40,7 @@ def write_export(network: ExportedNetwork, folder: Path) -> ExportedNetwork:
 
 def write_manifest(network: ExportedNetwork, folder: Path) -> ExportedNetwork:
     """Write ``manifest.json`` with the digests of all other files; the network that says so."""
-    files = {
-        path.relative_to(folder).as_posix(): file_digest(path)
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path != folder / MANIFEST
-    }
-    manifest = network.manifest.model_copy(update={"files": files})
+    manifest = network.manifest.model_copy(update={"files": folder_digests(folder, MANIFEST)})
     (folder / MANIFEST).write_text(manifest.text(), encoding="utf-8")
     return replace(network, manifest=manifest)
 
@@ -82,22 +77,12 @@ def read_manifest(folder: Path) -> Manifest:
         raise NirError(str(error)) from None
 
 
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file, 64 hexadecimal digits."""
-    found = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            found.update(block)
-    return found.hexdigest()
-
-
 def _read_branch(folder: Path, branch: str, manifest: Manifest) -> Graph:
     path = folder / f"{branch}.nir"
-    if path.is_file() and file_digest(path) != manifest.files.get(path.name):
-        raise NirError(
-            f"{path}: not the file that was exported (its SHA-256 is not the manifest's); "
-            f"{Manifest.REMEDY}"
-        )
+    try:
+        require_digest(path, manifest.files, MANIFEST, Manifest.REMEDY)
+    except DocumentError as error:
+        raise NirError(str(error)) from None
     graph = read_nir(path, known=True)
     if graph.name != branch:
         raise NirError(f"{path}: holds the {graph.name} branch")

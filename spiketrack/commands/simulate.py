@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,6 +17,9 @@ from spiketrack.simulators.backends import Options, either, find, open_simulator
 
 BACKEND_HELP = f"{either()}; operations, which energy prices: {either(operations=True)}."
 CHECKPOINT_HELP = f"Checkpoint, which the {either(needs='checkpoint')} backend needs."
+
+if TYPE_CHECKING:
+    from spiketrack.documents.run import Processes
 
 
 def simulate(
@@ -57,6 +60,8 @@ def simulate(
         settings_with,
         until_it_fails,
     )
+    from spiketrack.documents.network import TrackerPart
+    from spiketrack.documents.run import ClipPart, RunDocument, SecondsPart
     from spiketrack.errors import ConfigError
     from spiketrack.export.nir.folder import read_export
     from spiketrack.ownership import RUN
@@ -85,19 +90,23 @@ def simulate(
             seconds.append(time.perf_counter() - begin)
             begin = time.perf_counter()
             tick()
-        about = {
-            "network": network.manifest.network.model_dump(mode="json"),
-            "checkpoint": network.manifest.checkpoint.model_dump(mode="json"),
-            "export": str(folder.absolute()),
-            "clip": {"name": clip.name, "path": clip_source(video), "fps": clip.fps},
-            "box": list(start.as_tuple()),
-            "frames": len(seconds) - 1,
-            "backend": backend,
-            "counts": counts,
-            "tracker": dataclasses.asdict(settings),
-            "seconds": {"first": seconds[0], "frames": seconds[1:]},
-            "placement": placement_of(simulator),
-        }
+        about = RunDocument(
+            network=network.manifest.network,
+            checkpoint=network.manifest.checkpoint,
+            export=str(folder.absolute()),
+            clip=ClipPart(name=clip.name, path=clip_source(video), fps=clip.fps),
+            box=start.as_tuple(),
+            frames=len(seconds) - 1,
+            backend=backend,
+            counts="full" if counts == "full" else "totals",
+            tracker=TrackerPart(**dataclasses.asdict(settings)),
+            seconds=SecondsPart(first=seconds[0], frames=tuple(seconds[1:])),
+            placement=placement_of(simulator),
+            updates=(),
+            versions={},
+            network_digest=network.manifest.network_digest,
+            files={},
+        )
         writer.finish(about)
     median = sorted(seconds[1:])[len(seconds[1:]) // 2]
     say(f"{out}: {len(seconds) - 1} frames on {backend}, {median:.3f} s a frame (median)")
@@ -110,9 +119,17 @@ def simulate(
         raise typer.Exit(1)
 
 
-def placement_of(simulator: Any) -> dict[str, Any] | None:
+def placement_of(simulator: Any) -> Processes | None:
     """Which layers shared a Lava process, by branch; None for other backends."""
+    from spiketrack.documents.run import ProcessPart
+
     networks = getattr(simulator, "networks", None)
     if networks is None:
         return None
-    return {name: network.grouping.as_dict() for name, network in networks.items()}
+    return {
+        branch: {
+            part.name: ProcessPart(kind=part.kind, nodes=part.nodes)
+            for part in network.grouping.parts
+        }
+        for branch, network in networks.items()
+    }

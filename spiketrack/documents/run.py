@@ -34,6 +34,9 @@ class ProcessPart(Part):
     nodes: tuple[str, ...]
 
 
+Processes = dict[str, dict[str, ProcessPart]]  # by branch, by process
+
+
 class RunDocument(Document):
     """A run. ``network_digest``: of the exported network that it was given, on every backend;
     ``files``: SHA-256 of the folder's other files. The SHA-256 of this file is the run's digest.
@@ -53,7 +56,7 @@ class RunDocument(Document):
     counts: Literal["full", "totals"]
     tracker: TrackerPart
     seconds: SecondsPart
-    placement: dict[str, dict[str, ProcessPart]] | None
+    placement: Processes | None
     updates: tuple[Count, ...]
     versions: dict[str, str]
     network_digest: Digest

@@ -9,9 +9,9 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -21,21 +21,23 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self
 
+from spiketrack.documents.digests import file_digest, folder_digests, require_digest
+from spiketrack.documents.run import RunDocument
 from spiketrack.errors import SpikeTrackError
-from spiketrack.files import HDF5_VERSIONS, PatientFile, atomic_folder, write_json
+from spiketrack.files import HDF5_VERSIONS, PatientFile, atomic_folder
 from spiketrack.inference import SEARCH, TEMPLATE, Trace
 from spiketrack.integer.count_range import in_range
 from spiketrack.integer.counting import layers
 from spiketrack.integer.graph import Graph
 from spiketrack.interrupts import interrupts_wait
 from spiketrack.ownership import RUN
-from spiketrack.runs.operations import COUNTS_FILE, write_operations
+from spiketrack.runs.operations import COUNTS_FILE, BranchCounts, read_run, write_operations
 from spiketrack.targets import Source
 from spiketrack.tracking.tracker import TrackResult
-from spiketrack.version import FORMAT_VERSION, VERSION
-from spiketrack.video.boxes import BoxRow, write_csv
+from spiketrack.version import VERSION
+from spiketrack.video.boxes import BoxRow, read_csv, write_csv
 
-FORMAT = "spiketrack-run"
+RUN_FILE, BOXES_FILE = "run.json", "boxes.csv"
 PACKAGES = ("lava-nc", "nir", "numpy", "torch")
 
 
@@ -103,18 +105,24 @@ class RunWriter:
         self.disk.check()
 
     @interrupts_wait()
-    def finish(self, about: Mapping[str, Any]) -> None:
-        """Write boxes, operations and ``run.json``; call it last. ``OSError`` on a full disk."""
+    def finish(self, about: RunDocument) -> None:
+        """Write boxes, operations and ``run.json``; call it last. ``OSError`` on a full disk.
+
+        ``updates``, ``versions`` and ``files`` of ``about`` are filled in here.
+        """
         for branch, graph in self.graphs.items():
             if rows := self.operations[branch]:
                 write_operations(self.file, branch, layers(graph), np.stack(rows))
         self.file.close()
         self.disk.check()
-        write_csv(self.folder / "boxes.csv", self.rows)
+        write_csv(self.folder / BOXES_FILE, self.rows)
         versions = {name: importlib.metadata.version(name) for name in PACKAGES}
-        head = {"format": FORMAT, "version": FORMAT_VERSION}
-        tail = {"updates": self.updates, "versions": {"spiketrack": VERSION} | versions}
-        write_json(self.folder / "run.json", head | dict(about) | tail)
+        filled = {
+            "updates": tuple(self.updates),
+            "versions": {"spiketrack": VERSION} | versions,
+            "files": folder_digests(self.folder, RUN_FILE),
+        }
+        about.model_copy(update=filled).write(self.folder / RUN_FILE)
 
 
 def _append(file: Any, name: str, counts: NDArray[np.int8]) -> None:
@@ -177,18 +185,47 @@ def open_counts(run: str | Path, branch: str = SEARCH) -> Counts:
     return Counts(Path(run), branch)
 
 
-def read_run_json(run: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class RunFolder:
+    """A run folder that is read: ``run.json``, and its SHA-256, which is the run's digest."""
+
+    path: Path
+    about: RunDocument
+    digest: str
+
+    @classmethod
+    def read(cls, path: Path) -> RunFolder:
+        """``SpikeTrackError`` where there is none or one of another version."""
+        about = read_run_json(path)
+        return cls(path, about, file_digest(path / RUN_FILE))
+
+    def boxes(self) -> tuple[BoxRow, ...]:
+        """The first box and one a tracked frame."""
+        self._require(BOXES_FILE)
+        rows = tuple(read_csv(self.path / BOXES_FILE))
+        if len(rows) != self.about.frames + 1:
+            raise SpikeTrackError(
+                f"{self.path / BOXES_FILE}: {len(rows)} boxes, {RUN_FILE} says "
+                f"{self.about.frames} frames after the first; {RunDocument.REMEDY}"
+            )
+        return rows
+
+    def counts(self) -> dict[str, BranchCounts]:
+        """Operation counts by branch."""
+        self._require(COUNTS_FILE)
+        return read_run(self.path)
+
+    def _require(self, name: str) -> None:
+        require_digest(self.path / name, self.about.files, RUN_FILE, RunDocument.REMEDY)
+
+
+def read_run_json(run: Path) -> RunDocument:
     """``run.json`` of a run folder; errors say what is missing or of another version."""
-    path = run / "run.json"
-    if not path.is_file():
-        raise SpikeTrackError(f"{run}: no run.json in it; make a run with spiketrack simulate")
-    try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise SpikeTrackError(f"{path}: unreadable ({error})") from None
-    if about.get("format") != FORMAT or about.get("version") != FORMAT_VERSION:
-        raise SpikeTrackError(f"{path}: not a run of this version ({FORMAT} {FORMAT_VERSION})")
-    return dict(about)
+    if not run.is_dir():
+        raise SpikeTrackError(f"{run}: no such run folder; make one with spiketrack simulate")
+    if not (run / RUN_FILE).is_file():
+        raise SpikeTrackError(f"{run}: no {RUN_FILE} in it; make a run with spiketrack simulate")
+    return RunDocument.read(run / RUN_FILE)
 
 
-__all__ = ["Counts", "RunWriter", "open_counts", "read_run_json"]
+__all__ = ["Counts", "RunFolder", "RunWriter", "open_counts", "read_run_json"]

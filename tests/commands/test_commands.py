@@ -39,7 +39,7 @@ from spiketrack.video.clip import BUNDLED_BOX
 # networkx, which Lava's compiler imports, looks for pandas
 pytestmark = pytest.mark.filterwarnings("ignore::ImportWarning")
 BOX = "10,20,20,16"
-CHANGED = "not the file that was exported (its SHA-256 is not the manifest's); export"
+CHANGED = "not the file that manifest.json names (its SHA-256 is another); export"
 Make = Callable[[Path, Path], dict[str, object]]
 FRAMES, _ = moving_patch(6)
 FILES = ["manifest.json", "search.nir", "template.nir"]
@@ -279,11 +279,15 @@ def test_the_road_on_the_bundled_clip(nano: Path, tmp_path: Path, program: Progr
     assert program("energy", run, "--json", report, "--csv", rows)
     check_energy(json.loads(report.read_text()), rows)
     about = read_run_json(run)
-    assert (about["backend"], about["frames"], about["updates"]) == ("integer", 2, [])
+    assert (about.backend, about.frames, about.updates) == ("integer", 2, ())
     program("simulate", nano, *options, "--force")
     lava = read_run_json(run)
-    assert lava["backend"] == "lava"
-    assert lava["placement"]["search"]
+    assert lava.backend == "lava"
+    assert lava.placement
+    assert set(lava.placement) == {"search", "template"}
+    manifest = read_export(nano).manifest
+    assert (lava.network_digest, lava.checkpoint) == (manifest.network_digest, manifest.checkpoint)
+    assert list(lava.files) == ["boxes.csv", "counts.h5"]
     verdict = tmp_path / "verify.json"
     options = ["--checkpoint", "nano", "--frames", 2, "--json", verdict]
     assert "yes" in program("verify", nano, *options)
@@ -336,7 +340,7 @@ def test_counts_are_arrays_in_python(home: Path, tmp_path: Path, program: Progra
     run, network = tmp_path / "run", read_export(home / "export3")
     options = ["--video", home / "clip.avi", "--box", BOX, "--backend", "integer", "--out", run]
     program("simulate", home / "export3", *options, "--update-every", 2, "--update-threshold", 0)
-    assert read_run_json(run)["updates"] == [2, 4]
+    assert read_run_json(run).updates == (2, 4)
     for branch, inferences in (("search", 5), ("template", 3)):
         with open_counts(run, branch) as counts:
             assert set(counts) == {node.name for node in network.graphs[branch].populations}
@@ -375,7 +379,7 @@ def test_float_runs_beside_its_checkpoint(home: Path, tmp_path: Path, program: P
         "--checkpoint",
         home / "tiny.safetensors",
     )
-    assert read_run_json(tmp_path / "run")["backend"] == "float"
+    assert read_run_json(tmp_path / "run").backend == "float"
 
 
 def test_verify_names_what_differs(

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+from support.runs import run_document
 
 from spiketrack.files import PatientFile
 from spiketrack.inference import Trace
@@ -56,7 +57,7 @@ def _write(out: Path, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
         for _ in range(100):
             writer.add(_result())
         _strike(monkeypatch)
-        writer.finish({})
+        writer.finish(run_document())
 
 
 @pytest.mark.parametrize("moment", ["open", "add", "finish"])

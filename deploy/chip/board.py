@@ -8,70 +8,30 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, ValidationError
 
+from spiketrack.documents.placement import Limits
 from spiketrack.documents.problems import problem
 from spiketrack.documents.yaml_files import is_file, parse_yaml, read_yaml
 from spiketrack.errors import ConfigError, SpikeTrackError, printable
 from spiketrack.packaged import BOARDS
 
 DEFAULT_BOARD = "hala-point"
-UNSOURCED = "given by the user, no source"
 PARENT_DEPTH = 8  # boards that extend boards; more is a circle
-
-V = TypeVar("V")
-Count = Annotated[int, Field(ge=1, le=2**31)]
-ChipCores = Annotated[int, Field(ge=1, le=2**16)]
 
 
 class CapacityError(SpikeTrackError):
     """A layer that no core of this board can hold, however it is split."""
 
 
-class Quantity(BaseModel, Generic[V]):
-    """A number and where it comes from; a bare number has no source."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    value: V
-    source: str = UNSOURCED
-
-    @model_validator(mode="before")
-    @classmethod
-    def _bare(cls, given: Any) -> Any:
-        return given if isinstance(given, Mapping) else {"value": given}
-
-
-class Board(BaseModel):
-    """Limits of one core, cores of a chip, chips of a board. None: no such limit is published.
-
-    ``memory_kib_per_core``: KiB for synapses, axon tables and neuron state together.
-    ``axon_bits``: one table entry. ``accumulators_per_product``: neurons' worth of a core that
-    one neuron with two multiplied inputs takes. ``cores_per_tile``, ``tiles_across``: the mesh
-    on the chip, for hop counts.
-    """
+class Board(Limits):
+    """The limits of a board by name."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
-    chips: Quantity[Count | None]
-    cores_per_chip: Quantity[ChipCores]
-    neurons_per_core: Quantity[Count]
-    memory_kib_per_core: Quantity[Count]
-    weight_bits: Quantity[Count]
-    state_bits: Quantity[Count]
-    payload_bits: Quantity[Count]
-    axon_bits: Quantity[Annotated[int, Field(ge=0)]]
-    input_axons_per_core: Quantity[Count | None]
-    output_axons_per_core: Quantity[Count | None]
-    fan_in: Quantity[Count | None]
-    fan_out_cores: Quantity[Count | None]
-    accumulators_per_product: Quantity[Count]
-    shared_kernels: Quantity[bool]
-    cores_per_tile: Quantity[Count]
-    tiles_across: Quantity[Count]
 
     @property
     def cores(self) -> int | None:

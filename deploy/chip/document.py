@@ -24,36 +24,43 @@ from spiketrack.deploy.chip.loads import (
 )
 from spiketrack.deploy.chip.placement import Branch, Placement, unrolled_least_bits
 from spiketrack.deploy.chip.traffic import Traffic
+from spiketrack.documents.placement import (
+    BranchPlacement,
+    ChipRow,
+    CoreMap,
+    LayerPlacement,
+    Limits,
+    MapDocument,
+    OtherBoard,
+    TrafficPart,
+)
 
-SCHEMA = "spiketrack.map"
-VERSION = 1
 
-Document = dict[str, Any]
-
-
-def document(placement: Placement) -> Document:
-    """Everything about a placement in plain values."""
+def document(
+    placement: Placement, network_digest: str, run_digest: str | None = None
+) -> MapDocument:
+    """Everything about a placement; the digests of the network and of the run that was counted."""
     board = placement.board
-    return {
-        "schema": SCHEMA,
-        "version": VERSION,
-        "board": board.name,
-        "limits": board.model_dump(exclude={"name"}),
-        "fits": placement.fits,
-        "obstacle": placement.obstacle,
-        "cores": placement.cores,
-        "chips": placement.chips,
-        "board_cores": board.cores,
-        "lower_bound_cores": placement.lower_bound_cores,
-        "lower_bound_ratio": placement.cores / placement.lower_bound_cores,
-        "unrolled_lower_bound_cores": placement.unrolled_lower_bound_cores,
-        "neurons": placement.neurons,
-        "neurons_by_kind": _by_kind(placement.layers),
-        "boards": [_other(placement, load_board(name)) for name in board_names()],
-        "branches": [_branch(branch, board) for branch in placement.branches],
-        "chip_table": _chips(placement),
-        "core_map": _core_map(placement),
-    }
+    return MapDocument(
+        board=board.name,
+        limits=Limits(**{name: getattr(board, name) for name in Limits.model_fields}),
+        fits=placement.fits,
+        obstacle=placement.obstacle,
+        cores=placement.cores,
+        chips=placement.chips,
+        board_cores=board.cores,
+        lower_bound_cores=placement.lower_bound_cores,
+        lower_bound_ratio=placement.cores / placement.lower_bound_cores,
+        unrolled_lower_bound_cores=placement.unrolled_lower_bound_cores,
+        neurons=placement.neurons,
+        neurons_by_kind=_by_kind(placement.layers),
+        boards=tuple(_other(placement, load_board(name)) for name in board_names()),
+        branches=tuple(_branch(branch, board) for branch in placement.branches),
+        chip_table=_chips(placement),
+        core_map=_core_map(placement),
+        network_digest=network_digest,
+        run_digest=run_digest,
+    )
 
 
 def _by_kind(layers: list[Layer]) -> dict[str, int]:
@@ -63,64 +70,64 @@ def _by_kind(layers: list[Layer]) -> dict[str, int]:
     return found
 
 
-def _other(placement: Placement, board: Board) -> Document:
+def _other(placement: Placement, board: Board) -> OtherBoard:
     """The same cores on another board, whose chips may have more of them."""
     fits = board.cores is None or placement.cores <= board.cores
     chips = -(-placement.cores // board.cores_per_chip.value)
-    return {"name": board.name, "chips": board.chips.value, "needed_chips": chips, "fits": fits}
+    return OtherBoard(name=board.name, chips=board.chips.value, needed_chips=chips, fits=fits)
 
 
-def _branch(branch: Branch, board: Board) -> Document:
+def _branch(branch: Branch, board: Board) -> BranchPlacement:
     times = branch.program
     total = sum(branch.traffic.values(), Traffic())
     readers = readers_of(branch.layers)
-    return {
-        "name": branch.name,
-        "mode": times.choices.mode,
-        "spikes": times.choices.spikes,
-        "tiles": times.choices.tiles,
-        "cores": len(branch.used_cores),
-        "neurons": sum(layer.neurons for layer in branch.layers),
-        "neurons_by_kind": _by_kind(list(branch.layers)),
-        "latency_steps": times.latency,
-        "longest_chain": list(times.chain),
-        "interval_steps": times.interval,
-        "period_steps": times.period,
-        "slowest_layer": times.slowest,
-        "frames_in_flight": times.frames_in_flight,
-        "counted": branch.counted,
-        "traffic": dataclasses.asdict(total),
-        "layers": [_layer(branch, layer, readers, board) for layer in branch.layers],
-    }
+    return BranchPlacement(
+        name=branch.name,
+        mode=times.choices.mode,
+        spikes=times.choices.spikes,
+        tiles=times.choices.tiles,
+        cores=len(branch.used_cores),
+        neurons=sum(layer.neurons for layer in branch.layers),
+        neurons_by_kind=_by_kind(list(branch.layers)),
+        latency_steps=times.latency,
+        longest_chain=tuple(times.chain),
+        interval_steps=times.interval,
+        period_steps=times.period,
+        slowest_layer=times.slowest,
+        frames_in_flight=times.frames_in_flight,
+        counted=branch.counted,
+        traffic=TrafficPart(**dataclasses.asdict(total)),
+        layers=tuple(_layer(branch, layer, readers, board) for layer in branch.layers),
+    )
 
 
-def _layer(branch: Branch, layer: Layer, readers: Readers, board: Board) -> Document:
+def _layer(branch: Branch, layer: Layer, readers: Readers, board: Board) -> LayerPlacement:
     name = layer.name
     tiling, loads = branch.tilings[name], branch.loads[name]
-    return {
-        "name": name,
-        "kind": layer.kind,
-        "shape": list(layer.shape),
-        "steps": layer.steps,
-        "neurons": layer.neurons,
-        "ports": layer.ports,
-        "block": list(tiling.block),
-        "blocks": len(tiling),
-        "cores": len(np.unique(branch.cores[name])),
-        "first_core": int(branch.cores[name].min()),
-        "last_core": int(branch.cores[name].max()),
-        "fullest": _fullest(loads, board),
-        "memory_bytes": _bytes(loads.memory.sum()),
-        "synapse_bytes": _bytes(synapse_bits(layer, tiling, board).sum()),
-        "unrolled_synapse_bytes": _bytes(unrolled_least_bits(layer)),
-        "state_bits_a_neuron": layer.state_bits,
-        "fan_in": fan_in(layer),
-        "fan_out_cores": fan_out_cores(layer, branch.tilings, readers),
-        "input_axons": int(loads.input_axons.max()),
-        "output_axons": int(loads.output_axons.max()),
-        "done_steps": list(branch.program.done[name]),
-        "traffic": dataclasses.asdict(branch.traffic[name]),
-    }
+    return LayerPlacement(
+        name=name,
+        kind=layer.kind,
+        shape=tuple(layer.shape),
+        steps=layer.steps,
+        neurons=layer.neurons,
+        ports=layer.ports,
+        block=tuple(tiling.block),
+        blocks=len(tiling),
+        cores=len(np.unique(branch.cores[name])),
+        first_core=int(branch.cores[name].min()),
+        last_core=int(branch.cores[name].max()),
+        fullest=_fullest(loads, board),
+        memory_bytes=_bytes(loads.memory.sum()),
+        synapse_bytes=_bytes(synapse_bits(layer, tiling, board).sum()),
+        unrolled_synapse_bytes=_bytes(unrolled_least_bits(layer)),
+        state_bits_a_neuron=layer.state_bits,
+        fan_in=fan_in(layer),
+        fan_out_cores=fan_out_cores(layer, branch.tilings, readers),
+        input_axons=int(loads.input_axons.max()),
+        output_axons=int(loads.output_axons.max()),
+        done_steps=tuple(branch.program.done[name]),
+        traffic=TrafficPart(**dataclasses.asdict(branch.traffic[name])),
+    )
 
 
 def _bytes(bits: int) -> int:
@@ -133,7 +140,7 @@ def _fullest(loads: Loads, board: Board) -> str:
     return RESOURCES[int(shares.max(0).argmax())]
 
 
-def _chips(placement: Placement) -> list[Document]:
+def _chips(placement: Placement) -> tuple[ChipRow, ...]:
     """Cores, neurons and mean use of each chip."""
     rows = []
     per_chip = placement.board.cores_per_chip.value
@@ -141,36 +148,36 @@ def _chips(placement: Placement) -> list[Document]:
         part = slice(chip * per_chip, (chip + 1) * per_chip)
         shares = placement.fractions[part].mean(0)
         rows.append(
-            {
-                "cores": len(placement.used[part]),
-                "neurons": int(placement.used[part, 0].sum()),
-                "use": {n: round(float(s), 4) for n, s in zip(RESOURCES, shares, strict=True)},
-            }
+            ChipRow(
+                cores=len(placement.used[part]),
+                neurons=int(placement.used[part, 0].sum()),
+                use={n: round(float(s), 4) for n, s in zip(RESOURCES, shares, strict=True)},
+            )
         )
-    return rows
+    return tuple(rows)
 
 
-def _core_map(placement: Placement) -> Document:
+def _core_map(placement: Placement) -> CoreMap:
     """One entry a core in each list: where it is, how full, and which layers it holds."""
     per_chip = placement.board.cores_per_chip.value
     tiles = [placement.board.tile(core) for core in range(per_chip)]
     cores = range(placement.cores)
     shares = placement.fractions.max(1)
     names, held = _holders(placement)
-    return {
-        "resources": list(RESOURCES),
-        "layer_names": names,
-        "chip": [core // per_chip for core in cores],
-        "tile_column": [tiles[core % per_chip][0] for core in cores],
-        "tile_row": [tiles[core % per_chip][1] for core in cores],
-        "neurons": placement.used[:, 0].tolist(),
-        "memory_bytes": (-(-placement.used[:, 1] // 8)).tolist(),
-        "input_axons": placement.used[:, 2].tolist(),
-        "output_axons": placement.used[:, 3].tolist(),
-        "fullest": placement.fullest.tolist(),
-        "use": [round(float(share), 4) for share in shares],
-        "layers": held,
-    }
+    return CoreMap(
+        resources=tuple(RESOURCES),
+        layer_names=tuple(names),
+        chip=tuple(core // per_chip for core in cores),
+        tile_column=tuple(tiles[core % per_chip][0] for core in cores),
+        tile_row=tuple(tiles[core % per_chip][1] for core in cores),
+        neurons=tuple(placement.used[:, 0].tolist()),
+        memory_bytes=tuple((-(-placement.used[:, 1] // 8)).tolist()),
+        input_axons=tuple(placement.used[:, 2].tolist()),
+        output_axons=tuple(placement.used[:, 3].tolist()),
+        fullest=tuple(placement.fullest.tolist()),
+        use=tuple(round(float(share), 4) for share in shares),
+        layers=tuple(tuple(numbers) for numbers in held),
+    )
 
 
 def _holders(placement: Placement) -> tuple[list[str], list[list[int]]]:

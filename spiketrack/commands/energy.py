@@ -12,8 +12,8 @@ from spiketrack.commands.tables import console, say
 from spiketrack.commands.targets import will_write
 
 if TYPE_CHECKING:
-    from spiketrack.energy.document import Document
-    from spiketrack.energy.prices import PriceTable
+    from spiketrack.documents.energy import EnergyDocument
+    from spiketrack.documents.prices import PriceTable
 
 
 def energy(
@@ -40,17 +40,17 @@ def energy(
     from spiketrack.energy.document import compare
     from spiketrack.energy.prices import load_prices
     from spiketrack.energy.tables import to_csv
-    from spiketrack.files import atomic_path, write_json
+    from spiketrack.files import atomic_path
 
     will_write((run, compare_with, placement, prices), json=json, csv=csv)
     table = load_prices(prices)
     found = describe(run, table, execution, amortise, placement)
     other = None
     if compare_with is not None:
-        other = describe(compare_with, table, execution, amortise, placement)
-        found["comparison"] = compare(found, other)
+        other = describe(compare_with, table, execution, amortise)
+        found = found.model_copy(update={"comparison": compare(found, other)})
     if json is not None:
-        write_json(json, found)
+        found.write(json)
     if csv is not None:
         with atomic_path(csv) as path:
             path.write_text(to_csv(found), encoding="utf-8")
@@ -63,27 +63,27 @@ def describe(
     execution: str | None = None,
     amortise: int | None = None,
     placement: Path | None = None,
-) -> Document:
+) -> EnergyDocument:
     """The document of one run; a table of the user's own stands first among the packaged ones."""
     from spiketrack.energy.document import document
     from spiketrack.energy.network import read_network_cost
     from spiketrack.energy.prices import packaged_tables
-    from spiketrack.runs.folder import read_run_json
-    from spiketrack.runs.operations import read_run
+    from spiketrack.runs.folder import RunFolder
     from spiketrack.simulators.backends import require_operations
 
-    if (run / "run.json").is_file():
-        require_operations(run, read_run_json(run)["backend"])
+    read = RunFolder.read(run)
+    require_operations(run, read.about.backend)
     tables = packaged_tables()
     if table not in tables:
         tables = [table, *tables]
-    found = document(read_run(run), table, tables, execution, amortise, str(run))
-    if placement is not None:
-        found["network_on_chip"] = read_network_cost(placement, table, found)
-    return found
+    found = document(read.counts(), table, tables, execution, amortise, of=read.reference)
+    if placement is None:
+        return found
+    cost = read_network_cost(placement, table, found)
+    return found.model_copy(update={"network_on_chip": cost})
 
 
-def show(found: Document) -> None:
+def show(found: EnergyDocument) -> None:
     """Print layers, kinds, price tables, totals, and what kind of numbers these are."""
     from spiketrack.energy.tables import (
         compare_table,
@@ -93,14 +93,14 @@ def show(found: Document) -> None:
         summary_table,
     )
 
-    layers, template = found["layers"], found["template"]
-    console.print(layer_table("search branch, a frame", layers, found["total"]))
-    if template["layers"]:
+    layers, template = found.layers, found.template
+    console.print(layer_table("search branch, a frame", layers, found.total))
+    if template.layers:
         title = "template branch, an encoding"
-        console.print(layer_table(title, template["layers"], template["total"]))
-    if "comparison" in found:
-        console.print(compare_table(found["comparison"]))
-    for part in (kind_table(layers, found["total"]), price_table(found), summary_table(found)):
+        console.print(layer_table(title, template.layers, template.total))
+    if found.comparison is not None:
+        console.print(compare_table(found.comparison))
+    for part in (kind_table(layers, found.total), price_table(found), summary_table(found)):
         console.print(part)
-    for word, text in found["statement"].items():
+    for word, text in found.statement.model_dump().items():
         say(f"{word}: {text}")

@@ -14,7 +14,16 @@ from spiketrack.packaged import BOARDS
 
 if TYPE_CHECKING:
     from spiketrack.deploy.chip.mapping import Events
+    from spiketrack.documents.placement import (
+        BranchPlacement,
+        ChipRow,
+        CoreMap,
+        LayerPlacement,
+        MapDocument,
+    )
+    from spiketrack.export.nir.folder import ExportedNetwork
     from spiketrack.integer.graph import Graph
+    from spiketrack.runs.folder import RunFolder
     from spiketrack.runs.operations import BranchCounts
 
 BOARD_HELP = f"{', '.join(BOARDS.names())}, 'N chips', or a YAML file; loihi2 is endless."
@@ -40,28 +49,43 @@ def map(
     from spiketrack.deploy.chip.document import document
     from spiketrack.deploy.chip.mapping import map_network
     from spiketrack.export.nir.folder import read_export
-    from spiketrack.files import write_json
     from spiketrack.inference import SEARCH, TEMPLATE
 
     will_write((folder, run, board), json=json)
     target = load_board(board)
-    found_graphs = read_export(folder).graphs
-    graphs = {branch: found_graphs[branch] for branch in (SEARCH, TEMPLATE)}
-    events = None if run is None else read_events(run, graphs)
-    found = document(map_network(graphs, target, events))
+    network = read_export(folder)
+    graphs = {branch: network.graphs[branch] for branch in (SEARCH, TEMPLATE)}
+    counted = None if run is None else read_counted(run, network)
+    events = None if counted is None else read_events(counted, graphs)
+    placement = map_network(graphs, target, events)
+    digest = network.manifest.network_digest
+    found = document(placement, digest, None if counted is None else counted.digest)
     if json is not None:
-        write_json(json, found)
+        found.write(json)
     show(found)
 
 
-def read_events(run: Path, graphs: Mapping[str, Graph]) -> Events:
-    """Mean events of a run; ``SpikeTrackError`` where it was made with another network."""
-    from spiketrack.deploy.chip.document import events_of
-    from spiketrack.runs.operations import read_run
+def read_counted(run: Path, network: ExportedNetwork) -> RunFolder:
+    """A run of this network; ``SpikeTrackError`` where it was made with another one."""
+    from spiketrack.errors import SpikeTrackError
+    from spiketrack.runs.folder import RunFolder
 
-    counts = read_run(run)
+    found = RunFolder.read(run)
+    if found.about.network_digest != network.manifest.network_digest:
+        raise SpikeTrackError(
+            f"{run}: the run was made with another network ({found.about.network_digest[:12]}) "
+            f"than the export holds ({network.manifest.network_digest[:12]})"
+        )
+    return found
+
+
+def read_events(run: RunFolder, graphs: Mapping[str, Graph]) -> Events:
+    """Mean events of a run; ``SpikeTrackError`` where its counts are not of these graphs."""
+    from spiketrack.deploy.chip.document import events_of
+
+    counts = run.counts()
     for branch, recorded in counts.items():
-        require_same(run, graphs[branch], recorded)
+        require_same(run.path, graphs[branch], recorded)
     return events_of(counts)
 
 
@@ -80,75 +104,75 @@ def require_same(run: Path, graph: Graph, recorded: BranchCounts) -> None:
             )
 
 
-def show(found: dict[str, Any]) -> None:
+def show(found: MapDocument) -> None:
     """Limits, layers, chips and the verdict."""
     table(
-        f"limits of board {found['board']}",
+        f"limits of board {found.board}",
         ("limit", "value", "source"),
-        [(name, row["value"], row["source"]) for name, row in found["limits"].items()],
+        [(name, row.value, row.source) for name, row in found.limits],
     )
-    for branch in found["branches"]:
+    for branch in found.branches:
         show_branch(branch)
     table(
         "chips",
-        ("chip", "cores", "neurons", *(f"{n} %" for n in found["core_map"]["resources"])),
-        [chip_row(number, chip) for number, chip in enumerate(found["chip_table"])],
+        ("chip", "cores", "neurons", *(f"{n} %" for n in found.core_map.resources)),
+        [chip_row(number, chip) for number, chip in enumerate(found.chip_table)],
     )
-    show_cores(found["core_map"])
+    show_cores(found.core_map)
     table(
         "boards",
         ("board", "chips", "needed", "fits"),
-        [(b["name"], b["chips"], b["needed_chips"], b["fits"]) for b in found["boards"]],
+        [(b.name, b.chips, b.needed_chips, b.fits) for b in found.boards],
     )
     verdict(found)
 
 
-def show_branch(branch: dict[str, Any]) -> None:
+def show_branch(branch: BranchPlacement) -> None:
     """Layers of a branch, its times and its traffic."""
-    table(f"{branch['name']} branch", LAYER_COLUMNS, [layer_row(row) for row in branch["layers"]])
+    table(f"{branch.name} branch", LAYER_COLUMNS, [layer_row(row) for row in branch.layers])
     say(
-        f"{branch['name']}: {branch['neurons']:,} neurons ({kinds(branch['neurons_by_kind'])}) "
-        f"on {branch['cores']:,} cores"
+        f"{branch.name}: {branch.neurons:,} neurons ({kinds(branch.neurons_by_kind)}) "
+        f"on {branch.cores:,} cores"
     )
     say(
-        f"  longest chain {len(branch['longest_chain'])} layers, latency "
-        f"{branch['latency_steps']:,} time steps; a new frame every {branch['interval_steps']:,} "
-        f"({branch['slowest_layer']}): up to {branch['frames_in_flight']} frames in flight, of "
+        f"  longest chain {len(branch.longest_chain)} layers, latency "
+        f"{branch.latency_steps:,} time steps; a new frame every {branch.interval_steps:,} "
+        f"({branch.slowest_layer}): up to {branch.frames_in_flight} frames in flight, of "
         "independent objects: the next crop of one object waits for its last box"
     )
-    sent = branch["traffic"]
-    source = "from the run" if branch["counted"] else "at most: without --run every neuron sends"
+    sent = branch.traffic
+    source = "from the run" if branch.counted else "at most: without --run every neuron sends"
     say(
-        f"  messages an inference ({source}): {sent['between_cores']:,.0f} between cores of a "
-        f"chip, {sent['between_chips']:,.0f} between chips, {sent['within_core']:,.0f} within a "
-        f"core, {sent['with_host']:,.0f} with the host"
+        f"  messages an inference ({source}): {sent.between_cores:,.0f} between cores of a "
+        f"chip, {sent.between_chips:,.0f} between chips, {sent.within_core:,.0f} within a "
+        f"core, {sent.with_host:,.0f} with the host"
     )
 
 
-def layer_row(row: dict[str, Any]) -> tuple[Any, ...]:
+def layer_row(row: LayerPlacement) -> tuple[Any, ...]:
     """Cells of one layer, in the order of ``LAYER_COLUMNS``."""
-    sent = row["traffic"]
-    out = sum(sent[key] for key in ("within_core", "between_cores", "between_chips"))
-    kib = (row["synapse_bytes"] // 1024, row["unrolled_synapse_bytes"] // 1024)
-    axons = (row["input_axons"], row["output_axons"])
+    sent = row.traffic
+    out = sum(getattr(sent, key) for key in ("within_core", "between_cores", "between_chips"))
+    kib = (row.synapse_bytes // 1024, row.unrolled_synapse_bytes // 1024)
+    axons = (row.input_axons, row.output_axons)
     return (
-        row["name"], row["kind"], row["shape"], row["block"], row["blocks"], row["cores"],
-        row["neurons"], *kib, row["fan_in"], row["fan_out_cores"], *axons, row["fullest"],
+        row.name, row.kind, row.shape, row.block, row.blocks, row.cores,
+        row.neurons, *kib, row.fan_in, row.fan_out_cores, *axons, row.fullest,
         round(out),
     )  # fmt: skip
 
 
-def chip_row(number: int, chip: dict[str, Any]) -> tuple[Any, ...]:
+def chip_row(number: int, chip: ChipRow) -> tuple[Any, ...]:
     """Cells of one chip."""
-    return (number, chip["cores"], chip["neurons"], *(100 * s for s in chip["use"].values()))
+    return (number, chip.cores, chip.neurons, *(100 * s for s in chip.use.values()))
 
 
-def show_cores(cores: dict[str, Any]) -> None:
+def show_cores(cores: CoreMap) -> None:
     """How many cores each resource fills most, and how many are shared."""
-    names = [cores["resources"][index] for index in cores["fullest"]]
+    names = [cores.resources[index] for index in cores.fullest]
     most = ", ".join(f"{name} on {names.count(name):,}" for name in dict.fromkeys(names))
-    shared = sum(len(held) > 1 for held in cores["layers"])
-    mean = sum(cores["use"]) / len(cores["use"])
+    shared = sum(len(held) > 1 for held in cores.layers)
+    mean = sum(cores.use) / len(cores.use)
     say(f"fullest resource of the cores: {most}; mean use of it {mean:.1%}")
     say(f"{shared:,} cores hold several layers\n")
 
@@ -158,11 +182,11 @@ def kinds(by_kind: dict[str, int]) -> str:
     return ", ".join(f"{number:,} {kind}" for kind, number in by_kind.items())
 
 
-def verdict(found: dict[str, Any]) -> None:
+def verdict(found: MapDocument) -> None:
     """The answer in two lines."""
     say(
-        f"{found['cores']:,} cores on {found['chips']:,} chips; lower bound "
-        f"{found['lower_bound_cores']:,} cores (ratio {found['lower_bound_ratio']:.3f}); with "
-        f"every synapse stored by itself at least {found['unrolled_lower_bound_cores']:,}"
+        f"{found.cores:,} cores on {found.chips:,} chips; lower bound "
+        f"{found.lower_bound_cores:,} cores (ratio {found.lower_bound_ratio:.3f}); with "
+        f"every synapse stored by itself at least {found.unrolled_lower_bound_cores:,}"
     )
-    say(f"fits {found['board']}" if found["fits"] else f"does not fit: {found['obstacle']}")
+    say(f"fits {found.board}" if found.fits else f"does not fit: {found.obstacle}")

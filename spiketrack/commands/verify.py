@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +14,9 @@ from spiketrack.commands.tables import say, table
 from spiketrack.commands.targets import will_write
 from spiketrack.simulators.backends import INTEGER, Options, either, find
 from spiketrack.simulators.backends import names as backend_names
+
+if TYPE_CHECKING:
+    from spiketrack.documents.verification import FloatPart, FrameRow, VerifyDocument
 
 WORST = 10  # populations shown of the float comparison
 BACKENDS_HELP = f"Comma separated: {', '.join(backend_names())}; integer is always among them."
@@ -51,7 +55,6 @@ def verify(
     """
     from spiketrack.commands.inputs import choose_clip, settings_with
     from spiketrack.export.nir.folder import read_export
-    from spiketrack.files import write_json
     from spiketrack.verification.document import document
     from spiketrack.verification.verify import verify as run
 
@@ -64,14 +67,9 @@ def verify(
     options = Options(threads=threads, timeout=timeout)
     with frame_bar("verify", clip.length) as tick:
         found = run(network, read, clip, start, names, settings, options, tick)
-    about = {
-        "network": network.manifest.network.model_dump(mode="json"),
-        "clip": clip.name,
-        "box": list(start.as_tuple()),
-    }
-    report = document(found, about)
+    report = document(found, network.manifest, clip.name, start)
     if json is not None:
-        write_json(json, report)
+        report.write(json)
     _show(report)
     if found.exact is False:
         for agreement in found.agreements.values():
@@ -93,47 +91,47 @@ def _backends(text: str) -> tuple[str, ...]:
     return chosen
 
 
-def _show(report: dict[str, Any]) -> None:
+def _show(report: VerifyDocument) -> None:
     rows = [
-        (name, entry["exact"], entry["counts_compared"], entry["mismatches"], entry["maps_differ"])
-        for name, entry in report["backends"].items()
+        (name, entry.exact, entry.counts_compared, entry.mismatches, entry.maps_differ)
+        for name, entry in report.backends.items()
     ]
     columns = ("backend", "exact", "counts compared", "mismatches", "maps that differ")
-    title = f"against integer, {report['frames']} frames, {report['populations']} populations"
+    title = f"against integer, {report.frames} frames, {report.populations} populations"
     if rows:
         table(title, columns, rows)
-    _show_boxes(report["boxes"])
-    if report["float"] is not None:
-        _show_float(report["float"])
+    _show_boxes(report.boxes)
+    if report.float_ is not None:
+        _show_float(report.float_)
 
 
-def _show_boxes(boxes: list[dict[str, Any]]) -> None:
+def _show_boxes(boxes: Sequence[FrameRow]) -> None:
     """Boxes side by side, each backend's own; those of exact backends are the integer ones."""
     shown = boxes[-LAST:]
-    names = list(shown[-1]["boxes"])
-    rows = ([entry["frame"], *(_box(entry["boxes"][name]) for name in names)] for entry in shown)
+    names = list(shown[-1].boxes)
+    rows = ([entry.frame, *(_box(entry.boxes[name]) for name in names)] for entry in shown)
     table(f"boxes x,y,w,h, the last {len(shown)} frames", ["frame", *names], rows)
 
 
-def _box(values: list[float]) -> str:
+def _box(values: Sequence[float]) -> str:
     return "(" + ", ".join(f"{value:.1f}" for value in values) + ")"
 
 
-def _show_float(loss: dict[str, Any]) -> None:
-    ordered = sorted(loss["teacher_forced"], key=lambda row: -row["mismatch_rate"])
+def _show_float(loss: FloatPart) -> None:
+    ordered = sorted(loss.teacher_forced, key=lambda row: -row.mismatch_rate)
     keys = ("branch", "population", "mismatch_rate", "mean_difference", "sqnr_db", "ties")
     columns = ("branch", "population", "mismatch", "mean difference", "SQNR dB", "ties")
     title = f"float against integer, teacher-forced: the {WORST} worst populations"
-    table(title, columns, ([row[key] for key in keys] for row in ordered[:WORST]))
-    summary, free = loss["summary"], loss["free_running"]
+    table(title, columns, ([getattr(row, key) for key in keys] for row in ordered[:WORST]))
+    summary, free = loss.summary, loss.free_running
     say(
-        f"mismatch over {summary['populations']} populations: mean "
-        f"{summary['mean_mismatch_rate']:.2%}, worst {summary['worst_mismatch_rate']:.2%}"
+        f"mismatch over {summary.populations} populations: mean "
+        f"{summary.mean_mismatch_rate:.2%}, worst {summary.worst_mismatch_rate:.2%}"
     )
-    if (same := loss["same_crops"]["median_iou"]) is not None:
+    if (same := loss.same_crops.median_iou) is not None:
         say(f"same crops: median IoU of float and integer boxes {same:.3f}")
-    if free["median_iou"] is not None:
+    if free.median_iou is not None:
         say(
-            f"free-running: median box IoU {free['median_iou']:.3f}, mean score difference "
-            f"{free['mean_score_difference']:+.4f}"
+            f"free-running: median box IoU {free.median_iou:.3f}, mean score difference "
+            f"{free.mean_score_difference:+.4f}"
         )

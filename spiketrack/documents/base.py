@@ -50,11 +50,18 @@ class Part(BaseModel):
 
 
 class Sparse(Part):
-    """A part in which an absent value is an absent key."""
+    """A part in which a field that may be left out is an absent key where it is None."""
 
     @model_serializer(mode="wrap")
     def _present(self, values: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {key: value for key, value in values(self).items() if value is not None}
+        needed = {
+            key
+            for name, field in type(self).model_fields.items()
+            if field.is_required()
+            for key in (name, field.alias)
+        }
+        found: dict[str, Any] = values(self)
+        return {key: value for key, value in found.items() if value is not None or key in needed}
 
 
 class Document(Part):

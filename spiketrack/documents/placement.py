@@ -40,7 +40,7 @@ class Limits(BaseModel):
     on the chip, for hop counts.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     chips: Quantity[Positive | None]
     cores_per_chip: Quantity[ChipCores]
@@ -102,12 +102,16 @@ class BranchPlacement(Part):
     """One branch: its cores, its times in time steps, its layers. ``counted``: traffic of a run."""
 
     name: str
+    mode: str
+    spikes: str
+    tiles: Count
     cores: Count
     neurons: Count
     neurons_by_kind: dict[str, Count]
     latency_steps: Count
     longest_chain: tuple[str, ...]
     interval_steps: Count
+    period_steps: Count
     slowest_layer: str
     frames_in_flight: Count
     counted: bool

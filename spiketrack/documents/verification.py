@@ -12,12 +12,16 @@ from spiketrack.documents.network import NetworkPart
 
 
 class BackendAgreement(Part):
-    """One backend against integer; ``maps_differ``: frames whose maps do."""
+    """One backend against integer; ``maps_differ``: frames whose maps do.
+
+    ``required``: it must be exact; of another backend the differences are only measured.
+    """
 
     exact: bool
     counts_compared: Count
     mismatches: Count
     maps_differ: Count
+    required: bool
 
     @property
     def proven(self) -> bool:
@@ -123,7 +127,7 @@ class FrameRow(Part):
 class VerifyDocument(Document):
     """A verification; its verdict must be that of its rows.
 
-    ``exact``: every integer backend agrees in every count and map; null where none was compared.
+    ``exact``: every required backend agrees in every count and map; null where none was compared.
     ``counts_compared``, ``mismatches``, ``populations``, ``frames``: over all backends together.
     """
 
@@ -154,7 +158,8 @@ class VerifyDocument(Document):
         found = self.backends.values()
         if any(backend.exact != backend.proven for backend in found):
             raise ValueError("backends: exact contradicts the counts beside it")
-        if self.exact != (all(backend.exact for backend in found) if self.backends else None):
+        verdicts = [backend.exact for backend in found if backend.required]
+        if self.exact != (all(verdicts) if verdicts else None):
             raise ValueError("exact contradicts the backends")
         for total, rows, each in (
             (self.counts_compared, "counts_compared", "compared"),

@@ -22,7 +22,7 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from spiketrack.energy.prices import ON_CHIP, Execution, Operation, PriceTable
+from spiketrack.documents.prices import ON_CHIP, Execution, Operation, PriceTable
 from spiketrack.errors import ConfigError
 from spiketrack.integer.costs.formulas import FIELDS
 from spiketrack.integer.counting import Layers

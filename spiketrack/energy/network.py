@@ -9,92 +9,71 @@ its traffic grows by its mean count; relays of membranes send one graded message
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from spiketrack.energy.document import Document
-from spiketrack.energy.prices import ON_NETWORK, PriceTable
-from spiketrack.errors import ConfigError
+from spiketrack.documents.energy import EnergyDocument, NetworkCost
+from spiketrack.documents.placement import BranchPlacement, MapDocument, TrafficPart
+from spiketrack.documents.prices import ON_NETWORK, PriceTable
+from spiketrack.errors import ConfigError, DocumentError
 from spiketrack.inference import SEARCH
 
 
-class _Given(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
+def read_network_cost(path: Path, table: PriceTable, found: EnergyDocument) -> NetworkCost:
+    """Cost of the search branch's messages on a placement of the network that ran.
 
-
-class Messages(_Given):
-    """Messages of a layer in one inference, as ``deploy/chip/traffic.py`` counts them."""
-
-    within_core: float = Field(ge=0)
-    between_cores: float = Field(ge=0)
-    between_chips: float = Field(ge=0)
-    hops_east_west: float = Field(ge=0)
-    hops_north_south: float = Field(ge=0)
-
-
-class _Layer(_Given):
-    name: str
-    traffic: Messages
-
-
-class _Branch(_Given):
-    name: str
-    counted: bool
-    layers: list[_Layer]
-
-
-class _Placement(_Given):
-    board: str
-    branches: list[_Branch]
-
-
-def read_network_cost(path: Path, table: PriceTable, found: Document) -> Document:
-    """Cost of the search branch's messages.
-
-    Returns {map, board, counted, messages, between_chips, hops_east_west, hops_north_south,
-    energy_pj, by_operation, unpriced}; messages between chips have no published price.
+    ``DocumentError`` for a placement of another network, or with the messages of another run.
     """
-    placement = _read(path)
+    return network_cost(path, MapDocument.read(path), table, found)
+
+
+def network_cost(
+    path: Path, placement: MapDocument, table: PriceTable, found: EnergyDocument
+) -> NetworkCost:
+    """The same for a placement that is read; ``path`` is for messages."""
+    require_same_run(path, placement, found)
     branch = next((b for b in placement.branches if b.name == SEARCH), None)
     if branch is None:
         raise ConfigError(f"{path}: places no search branch")
-    factors = _spikes_a_message(found) if found["execution"] == "spike" else {}
-    sums = dict.fromkeys(Messages.model_fields, 0.0)
-    for layer in branch.layers:
-        for name, number in layer.traffic.model_dump().items():
-            sums[name] += number * factors.get(layer.name, 1.0)
+    return NetworkCost(
+        map=str(path),
+        board=placement.board,
+        counted=branch.counted,
+        **_cost(_sums(branch, found), table),
+    )
+
+
+def require_same_run(path: Path, placement: MapDocument, found: EnergyDocument) -> None:
+    """A placement must be of the network that ran; counted messages must be of this run."""
+    if placement.network_digest != found.network_digest:
+        raise DocumentError(
+            f"{path}: places network {placement.network_digest[:12]}, {found.run} ran "
+            f"{found.network_digest[:12]}; place that network with spiketrack map"
+        )
+    if placement.run_digest not in (None, found.run_digest):
+        raise DocumentError(
+            f"{path}: its messages were counted in another run than {found.run}; "
+            f"write it with spiketrack map --run {found.run} --json"
+        )
+
+
+def _sums(branch: BranchPlacement, found: EnergyDocument) -> dict[str, float]:
+    factors = _spikes_a_message(found) if found.execution == "spike" else {}
     return {
-        "map": str(path),
-        "board": placement.board,
-        "counted": branch.counted,
-        **_cost(sums, table),
+        name: sum(
+            getattr(layer.traffic, name) * factors.get(layer.name, 1.0) for layer in branch.layers
+        )
+        for name in TrafficPart.model_fields
     }
 
 
-def _read(path: Path) -> _Placement:
-    try:
-        return _Placement.model_validate(json.loads(path.read_text("utf-8")))
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror or error}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"{path}: no placement: {place}: {first['msg']}") from error
-    except ValueError as error:
-        raise ConfigError(
-            f"{path}: no JSON ({error}); write it with spiketrack map --json"
-        ) from error
-
-
-def _spikes_a_message(found: Document) -> dict[str, float]:
+def _spikes_a_message(found: EnergyDocument) -> dict[str, float]:
     """Population → mean count of the messages it sends."""
-    return {row["name"]: row["spikes"] / row["events"] for row in found["layers"] if row["events"]}
+    return {row.name: row.spikes / row.events for row in found.layers if row.events}
 
 
-def _cost(sums: Mapping[str, float], table: PriceTable) -> Document:
+def _cost(sums: Mapping[str, float], table: PriceTable) -> dict[str, Any]:
     on_chip = sums["within_core"] + sums["between_cores"]
     numbers = {
         "spike_in_tile": on_chip,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from spiketrack.documents.placement import MapDocument
+from spiketrack.documents.verification import VerifyDocument
 from spiketrack.energy.tables import amount, joules
 from spiketrack.report.activity_section import activity_section
 from spiketrack.report.document import Fact, Overlay, Report, Section, Table
@@ -25,17 +25,17 @@ def build_report(sources: Sources, budget: int = BUDGET) -> Report:
     """Everything the page shows. ``budget``: bytes for the pictures of the clip."""
     run = sources.run
     overlays = overlays_of(sources)
-    network = run.about["network"]
+    network = run.about.network
     return Report(
         title=f"SpikeTrack on Loihi: {run.label}",
         subtitle=(
-            f"Network {network['variant']}, T = {network['templates']}, embed dims "
-            f"{'/'.join(map(str, network['embed_dims']))}; {run.about['backend']} backend; "
-            f"clip {run.about['clip']['name']}, {run.about['frames']} frames"
+            f"Network {network.variant}, T = {network.templates}, embed dims "
+            f"{'/'.join(map(str, network.embed_dims))}; {run.about.backend} backend; "
+            f"clip {run.about.clip.name}, {run.about.frames} frames"
         ),
         facts=facts(sources),
-        pictures=read_pictures(Path(run.about["clip"]["path"]), last_frame(overlays), budget),
-        fps=run.about["clip"]["fps"],
+        pictures=read_pictures(Path(run.about.clip.path), last_frame(overlays), budget),
+        fps=run.about.clip.fps,
         overlays=overlays,
         sections=(
             clip_section(sources, overlays),
@@ -52,33 +52,33 @@ def build_report(sources: Sources, budget: int = BUDGET) -> Report:
 
 def facts(sources: Sources) -> tuple[Fact, ...]:
     """The answers that a reader wants first."""
-    energy = sources.run.energy
-    total, twin = energy["total"], energy["ann_twin"]
-    price = f"{energy['prices']['name']}, {energy['execution']} execution"
+    energy = sources.run.priced
+    total, twin = energy.total, energy.ann_twin
+    price = f"{energy.prices.name}, {energy.execution} execution"
     found = [
-        Fact("energy a frame", joules(total["energy_pj"]) or "none", price),
-        Fact("as an ANN", joules(twin["energy_pj"]) or "none", f"{twin['prices']}, every MAC"),
-        Fact("spikes a frame", amount(total["spikes"]), f"{amount(total['events'])} messages"),
-        Fact("accumulations a frame", amount(total["ac_spike"]), f"{amount(total['mac'])} MACs"),
+        Fact("energy a frame", joules(total.energy_pj) or "none", price),
+        Fact("as an ANN", joules(twin.energy_pj) or "none", f"{twin.prices}, every MAC"),
+        Fact("spikes a frame", amount(total.spikes), f"{amount(total.events)} messages"),
+        Fact("accumulations a frame", amount(total.ac_spike), f"{amount(total.mac)} MACs"),
     ]
     return (*found, _agreement(sources.verify), _placement(sources.placement))
 
 
-def _agreement(verify: Mapping[str, Any] | None) -> Fact:
+def _agreement(verify: VerifyDocument | None) -> Fact:
     if verify is None:
         return Fact("backends", "not compared", "give --verify")
-    if verify["exact"] is None:
+    if verify.exact is None:
         return Fact("backends", "float alone", "no exact backend was compared with integer")
-    value = "exact" if verify["exact"] else f"{verify['mismatches']:,} counts differ"
-    return Fact("backends", value, f"{amount(verify['counts_compared'])} counts compared")
+    value = "exact" if verify.exact else f"{verify.mismatches:,} counts differ"
+    return Fact("backends", value, f"{amount(verify.counts_compared)} counts compared")
 
 
-def _placement(placement: Mapping[str, Any] | None) -> Fact:
+def _placement(placement: MapDocument | None) -> Fact:
     if placement is None:
         return Fact("on the chip", "not placed", "give --map")
-    verdict = "fits" if placement["fits"] else "does not fit"
-    detail = f"{placement['chips']:,} chips; {verdict} {placement['board']}"
-    return Fact("on the chip", f"{placement['cores']:,} cores", detail)
+    verdict = "fits" if placement.fits else "does not fit"
+    detail = f"{placement.chips:,} chips; {verdict} {placement.board}"
+    return Fact("on the chip", f"{placement.cores:,} cores", detail)
 
 
 def last_frame(overlays: tuple[Overlay, ...]) -> int:
@@ -90,7 +90,7 @@ def overlays_of(sources: Sources) -> tuple[Overlay, ...]:
     """Boxes of all sources that tracked the same object in the same clip."""
     run = sources.run
     found = [
-        Overlay(f"{other.label} ({other.about['backend']})", other.boxes)
+        Overlay(f"{other.label} ({other.about.backend})", other.boxes)
         for other in sources.runs
         if other.clip == run.clip
     ]
@@ -100,18 +100,18 @@ def overlays_of(sources: Sources) -> tuple[Overlay, ...]:
 def _verified(sources: Sources) -> list[Overlay]:
     """Boxes of the backends in the verification, if it was of this clip and box."""
     verify, about = sources.verify, sources.run.about
-    if verify is None or verify["clip"] != about["clip"]["name"]:
+    if verify is None or verify.clip != about.clip.name:
         return []
-    if list(verify["box"]) != list(about["box"]):
+    if verify.box != about.box:
         return []
-    names = dict.fromkeys(name for row in verify["boxes"] for name in row["boxes"])
+    names = dict.fromkeys(name for row in verify.boxes for name in row.boxes)
     return [
         Overlay(
             f"verify: {name}",
             tuple(
-                BoxRow(row["frame"], Box(*row["boxes"][name]), row["scores"][name])
-                for row in verify["boxes"]
-                if name in row["boxes"]
+                BoxRow(row.frame, Box(*row.boxes[name]), row.scores[name])
+                for row in verify.boxes
+                if name in row.boxes
             ),
         )
         for name in names

@@ -12,6 +12,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from spiketrack.documents.base import Part
 from spiketrack.video.boxes import BoxRow
 
 Cell = str | int | float | bool | None
@@ -37,14 +38,15 @@ class Table:
         cls,
         name: str,
         title: str,
-        rows: Sequence[Mapping[str, Any]],
+        rows: Sequence[Mapping[str, Any] | Part],
         columns: Sequence[str] = (),
         folded: Sequence[str] = (),
         note: str = "",
     ) -> Table:
         """From rows by key; columns are the keys of the first row unless given."""
-        keys = tuple(columns or (rows[0] if rows else ()))
-        cells = tuple(tuple(cell(row.get(key)) for key in keys) for row in rows)
+        plain = [dict(row) for row in rows]
+        keys = tuple(columns or (plain[0] if plain else ()))
+        cells = tuple(tuple(cell(row.get(key)) for key in keys) for row in plain)
         return cls(name, title, keys, cells, tuple(folded), note)
 
     def as_dict(self) -> dict[str, Any]:
@@ -62,6 +64,8 @@ def cell(value: Any) -> Cell:
     """A value of a JSON document as one cell; a list becomes 1×2×3."""
     if isinstance(value, (list, tuple)):
         return "×".join(str(item) for item in value)
+    if isinstance(value, Part):
+        value = dict(value)
     if isinstance(value, Mapping):
         return "; ".join(f"{key} {item}" for key, item in value.items())
     if value is None or isinstance(value, (str, int, float)):

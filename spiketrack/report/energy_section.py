@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from spiketrack.documents.energy import EnergyDocument, NetworkCost
+from spiketrack.documents.prices import PriceTable
 from spiketrack.report.document import Section, Table
 from spiketrack.report.figures import energy_figure, kind_figure
 from spiketrack.report.sources import Run, Sources
@@ -19,40 +21,40 @@ FOLDED = ("events_in", "spikes_in", "energy_sd_pj")
 
 def energy_section(sources: Sources) -> Section:
     """What each layer costs, measured counts times a table's prices."""
-    energy = sources.run.energy
-    prices = energy["prices"]
+    energy = sources.run.priced
+    prices = energy.prices
     text = [
-        f"Prices: {prices['name']} {prices['version']} ({prices['title']}), "
-        f"{energy['execution']} execution. Means over {energy['frames']} frames (search branch) "
-        f"and {energy['encodes']} template encodings (template branch).",
-        *(f"{word.capitalize()}: {line}." for word, line in energy["statement"].items()),
+        f"Prices: {prices.name} {prices.version} ({prices.title}), "
+        f"{energy.execution} execution. Means over {energy.frames} frames (search branch) "
+        f"and {energy.encodes} template encodings (template branch).",
+        *(f"{word.capitalize()}: {line}." for word, line in energy.statement),
         _updates(energy),
     ]
     tables = [layer_table(energy)]
     text += [
-        f"{run.label} ({run.about['backend']}) counted no operations: it has boxes alone."
+        f"{run.label} ({run.about.backend}) counted no operations: it has boxes alone."
         for run in sources.runs
         if run not in sources.priced
     ]
     if len(sources.priced) > 1:
         tables.append(comparison_table(sources.priced))
     tables += [price_table(sources.priced), source_table(prices), reference_table(sources.priced)]
-    if energy["network_on_chip"]:
-        tables.append(network_table(energy["network_on_chip"]))
+    if energy.network_on_chip:
+        tables.append(network_table(energy.network_on_chip))
     figures = (energy_figure(sources.priced), kind_figure(sources.priced))
     return Section("energy", "Energy", tuple(text), figures, tuple(tables))
 
 
-def _updates(energy: Mapping[str, Any]) -> str:
-    share = energy["total"]["neuron_update_share"]
+def _updates(energy: EnergyDocument) -> str:
+    share = energy.total.neuron_update_share
     if share is None:
         return "Neuron updates have no price in this table: the price tables below show them."
     return f"Neuron updates take {share:.1%} of the energy of a frame."
 
 
-def layer_table(energy: Mapping[str, Any]) -> Table:
+def layer_table(energy: EnergyDocument) -> Table:
     """The rows of ``spiketrack energy --json``: ``layers``, then ``template.layers``."""
-    rows = [*energy["layers"], *energy["template"]["layers"]]
+    rows = [*energy.layers, *energy.template.layers]
     note = (
         "Means per frame (search) and per encoding (template). events: messages sent; spikes: sum "
         "of counts; AC and MAC: operations of the layer's synapses; energy_se_pj: standard error "
@@ -67,10 +69,10 @@ def comparison_table(runs: Sequence[Run]) -> Table:
     by_name: dict[str, dict[str, Any]] = {}
     for run in runs:
         columns += [f"energy_pj {run.label}", f"spikes {run.label}"]
-        for row in run.energy["layers"]:
-            entry = by_name.setdefault(row["name"], {"name": row["name"], "kind": row["kind"]})
-            entry[f"energy_pj {run.label}"] = row["energy_pj"]
-            entry[f"spikes {run.label}"] = row["spikes"]
+        for row in run.priced.layers:
+            entry = by_name.setdefault(row.name, {"name": row.name, "kind": row.kind})
+            entry[f"energy_pj {run.label}"] = row.energy_pj
+            entry[f"spikes {run.label}"] = row.spikes
     for run in runs[1:]:
         columns.append(f"ratio {run.label}")
         for entry in by_name.values():
@@ -85,42 +87,42 @@ def price_table(runs: Sequence[Run]) -> Table:
     rows = [
         {
             "run": run.label,
-            "table": f"{found['name']} {found['version']}",
-            "title": found["title"],
-            "execution": found["execution"],
-            "energy_pj": found["energy_pj"],
-            "dense_energy_pj": found["dense_pj"],
-            "neuron_update_share": found["neuron_update_share"],
-            "unpriced": ", ".join(found["unpriced"]),
+            "table": f"{found.name} {found.version}",
+            "title": found.title,
+            "execution": found.execution,
+            "energy_pj": found.energy_pj,
+            "dense_energy_pj": found.dense_pj,
+            "neuron_update_share": found.neuron_update_share,
+            "unpriced": ", ".join(found.unpriced),
         }
         for run in runs
-        for found in run.energy["tables"]
+        for found in run.priced.tables
     ]
     note = "dense_energy_pj: every MAC of the same network as an ANN at the same prices."
     return Table.of("prices", "One frame at every price table", rows, note=note)
 
 
-def source_table(prices: Mapping[str, Any]) -> Table:
+def source_table(prices: PriceTable) -> Table:
     """The prices themselves, with sources."""
-    rows = [{"operation": name, **price} for name, price in prices["prices"].items()]
-    title = f"Prices of {prices['name']} {prices['version']}"
-    return Table.of("price_sources", title, rows, note=" ".join(prices["notes"]))
+    rows = [{"operation": name, **dict(price)} for name, price in prices.prices.items()]
+    title = f"Prices of {prices.name} {prices.version}"
+    return Table.of("price_sources", title, rows, note=" ".join(prices.notes))
 
 
 def reference_table(runs: Sequence[Run]) -> Table:
     """The published formula, the ANN twin and the whole run beside the counted energy."""
     rows = []
     for run in runs:
-        energy, formula, twin = run.energy, run.energy["published_formula"], run.energy["ann_twin"]
-        total, template = energy["total"], energy["template"]["total"]
+        energy, formula, twin = run.priced, run.priced.published_formula, run.priced.ann_twin
+        total, template = energy.total, energy.template.total
         found = [
-            ("a frame, counted", energy["prices"]["name"], total["energy_pj"]),
-            ("standard error of a frame", energy["prices"]["name"], total["energy_se_pj"]),
-            ("a template encoding, counted", energy["prices"]["name"], template["energy_pj"]),
-            ("the whole run", energy["prices"]["name"], energy["run_total"]["energy_pj"]),
-            ("published formula", formula["prices"], formula["energy_pj"]),
-            ("the formula's layers, counted", formula["prices"], formula["exact_pj"]),
-            ("the same network as an ANN", twin["prices"], twin["energy_pj"]),
+            ("a frame, counted", energy.prices.name, total.energy_pj),
+            ("standard error of a frame", energy.prices.name, total.energy_se_pj),
+            ("a template encoding, counted", energy.prices.name, template.energy_pj),
+            ("the whole run", energy.prices.name, energy.run_total.energy_pj),
+            ("published formula", formula.prices, formula.energy_pj),
+            ("the formula's layers, counted", formula.prices, formula.exact_pj),
+            ("the same network as an ANN", twin.prices, twin.energy_pj),
         ]
         rows += [
             {"run": run.label, "what": what, "prices": prices, "energy_pj": value}
@@ -129,20 +131,20 @@ def reference_table(runs: Sequence[Run]) -> Table:
     return Table.of("references", "Totals and references", rows)
 
 
-def network_table(cost: Mapping[str, Any]) -> Table:
+def network_table(cost: NetworkCost) -> Table:
     """Messages on the network-on-chip of the placement."""
     rows = [
-        {"what": "messages on a chip", "number": cost["messages"], "energy_pj": None},
-        {"what": "messages between chips", "number": cost["between_chips"], "energy_pj": None},
+        {"what": "messages on a chip", "number": cost.messages, "energy_pj": None},
+        {"what": "messages between chips", "number": cost.between_chips, "energy_pj": None},
         *(
             {"what": name, "number": number, "energy_pj": None}
-            for name, number in cost["unpriced"].items()
+            for name, number in cost.unpriced.items()
         ),
         *(
             {"what": name, "number": None, "energy_pj": value}
-            for name, value in cost["by_operation"].items()
+            for name, value in cost.by_operation.items()
         ),
-        {"what": "sum of what has a price", "number": None, "energy_pj": cost["energy_pj"]},
+        {"what": "sum of what has a price", "number": None, "energy_pj": cost.energy_pj},
     ]
-    note = f"Search branch, a frame, on {cost['board']}; messages between chips have no price."
+    note = f"Search branch, a frame, on {cost.board}; messages between chips have no price."
     return Table.of("network_on_chip", "Network-on-chip", rows, note=note)

@@ -52,11 +52,11 @@ def energy_figure(runs: Sequence[Run]) -> Figure:
     """Energy of a frame by layer of the search branch, a bar for each run."""
     plot = blank("layer, in the order of the network", "energy a frame, µJ", 460)
     for run in runs:
-        rows = [row for row in run.energy["layers"] if row["energy_pj"]]
+        rows = [row for row in run.priced.layers if row.energy_pj]
         plot.add_bar(
             name=run.label,
-            x=[row["name"] for row in rows],
-            y=np.array([row["energy_pj"] for row in rows]) / PICOJOULES_A_MICROJOULE,
+            x=[row.name for row in rows],
+            y=np.array([row.energy_pj for row in rows]) / PICOJOULES_A_MICROJOULE,
             hovertemplate="%{x}<br>%{y:.4g} µJ",
         )
     hide_names(plot)
@@ -69,8 +69,8 @@ def kind_figure(runs: Sequence[Run]) -> Figure:
     plot = blank("kind of layer", "energy a frame, µJ", 360)
     for run in runs:
         sums: dict[str, float] = {}
-        for row in run.energy["layers"]:
-            sums[row["kind"]] = sums.get(row["kind"], 0.0) + row["energy_pj"]
+        for row in run.priced.layers:
+            sums[row.kind] = sums.get(row.kind, 0.0) + row.energy_pj
         spending = {kind: value for kind, value in sums.items() if value}
         y = np.array(list(spending.values())) / PICOJOULES_A_MICROJOULE
         plot.add_bar(name=run.label, x=list(spending), y=y, hovertemplate="%{x}<br>%{y:.4g} µJ")

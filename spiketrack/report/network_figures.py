@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
+from spiketrack.documents.manifest import LayerFormat
+from spiketrack.documents.placement import BranchPlacement, CoreMap, MapDocument
+from spiketrack.documents.verification import LossRow
 from spiketrack.report.document import Figure
 from spiketrack.report.figures import SCALE, blank, hide_names
 
@@ -19,14 +22,14 @@ PLOT_WIDTH = 950  # pixels, roughly; gives the core map its height
 TRAFFIC = ("within_core", "between_cores", "between_chips")
 
 
-def mismatch_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
+def mismatch_figure(rows: Sequence[LossRow]) -> Figure:
     """Share of counts that differ between float and integer, population by population."""
     plot = blank("population, in the order of the network", "share of counts that differ", 400)
-    for branch in dict.fromkeys(row["branch"] for row in rows):
-        same = [row for row in rows if row["branch"] == branch]
+    for branch in dict.fromkeys(row.branch for row in rows):
+        same = [row for row in rows if row.branch == branch]
         plot.add_bar(
-            x=[row["population"] for row in same],
-            y=[row["mismatch_rate"] for row in same],
+            x=[row.population for row in same],
+            y=[row.mismatch_rate for row in same],
             name=f"{branch} branch",
             hovertemplate="%{x}<br>%{y:.3%}",
         )
@@ -35,13 +38,13 @@ def mismatch_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
     return Figure("mismatch", "Float against integer, teacher-forced", (("", plot),), "y")
 
 
-def headroom_figure(layers: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
+def headroom_figure(layers: Mapping[str, Sequence[LayerFormat]]) -> Figure:
     """Bits between the largest value that can occur and the limit of 24 bits."""
     plot = blank("layer, in the order of the network", "head-room, bits", 400)
     for branch, rows in layers.items():
         plot.add_scatter(
-            x=[row["name"] for row in rows],
-            y=[row["headroom_bits"] for row in rows],
+            x=[row.name for row in rows],
+            y=[row.headroom_bits for row in rows],
             name=f"{branch} branch",
             mode="markers",
             marker={"size": 6, "symbol": "circle" if branch == "search" else "diamond-open"},
@@ -52,40 +55,39 @@ def headroom_figure(layers: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure
     return Figure("headroom", "Head-room of every layer", (("", plot),))
 
 
-def core_figure(placement: Mapping[str, Any]) -> Figure:
+def core_figure(placement: MapDocument) -> Figure:
     """Every core where it lies on its chip, coloured by use, by resource or by layers."""
-    cores, resources = placement["core_map"], placement["core_map"]["resources"]
+    cores, resources = placement.core_map, placement.core_map.resources
     names = _names(cores)
-    limits = placement["limits"]
+    limits = placement.limits
     shares = {
-        "use of the fullest resource": np.array(cores["use"], float),
-        "neurons": np.array(cores["neurons"]) / limits["neurons_per_core"]["value"],
-        "memory": np.array(cores["memory_bytes"]) / (1024 * limits["memory_kib_per_core"]["value"]),
+        "use of the fullest resource": np.array(cores.use, float),
+        "neurons": np.array(cores.neurons) / limits.neurons_per_core.value,
+        "memory": np.array(cores.memory_bytes) / (1024 * limits.memory_kib_per_core.value),
     }
     variants = [
         (title, _cores(placement, value, names, "share")) for title, value in shares.items()
     ]
-    held = np.array([len(layers) for layers in cores["layers"]], float)
+    held = np.array([len(layers) for layers in cores.layers], float)
     variants.append(("layers on the core", _cores(placement, held, names, "layers")))
     note = "Fullest resource: " + ", ".join(
-        f"{resources[i]} on {cores['fullest'].count(i):,} cores"
-        for i in dict.fromkeys(cores["fullest"])
+        f"{resources[i]} on {cores.fullest.count(i):,} cores" for i in dict.fromkeys(cores.fullest)
     )
     return Figure("cores", "Core map", tuple(variants), note=f"{note}.")
 
 
-def _names(cores: Mapping[str, Any]) -> list[str]:
+def _names(cores: CoreMap) -> list[str]:
     """What shows of a core under the pointer: its fullest resource and its first layers."""
-    layers, resources = cores["layer_names"], cores["resources"]
+    layers, resources = cores.layer_names, cores.resources
     found = []
-    for number, (index, held) in enumerate(zip(cores["fullest"], cores["layers"], strict=True)):
+    for number, (index, held) in enumerate(zip(cores.fullest, cores.layers, strict=True)):
         more = [f"and {len(held) - NAMED_LAYERS} more"] if len(held) > NAMED_LAYERS else []
         lines = [layers[i] for i in held[:NAMED_LAYERS]] + more
         found.append("<br>".join([f"core {number}, {resources[index]}", *lines]))
     return found
 
 
-def _cores(placement: Mapping[str, Any], values: Any, names: Sequence[str], unit: str) -> go.Figure:
+def _cores(placement: MapDocument, values: Any, names: Sequence[str], unit: str) -> go.Figure:
     columns, rows, shape = core_grid(placement)
     grid = np.full(shape, np.nan, np.float32)
     grid[rows, columns] = values
@@ -113,21 +115,21 @@ def _cores(placement: Mapping[str, Any], values: Any, names: Sequence[str], unit
     return plot
 
 
-def core_grid(placement: Mapping[str, Any]) -> tuple[Any, Any, tuple[int, int]]:
+def core_grid(placement: MapDocument) -> tuple[Any, Any, tuple[int, int]]:
     """(column, row) of each core in one picture of all chips, and its (height, width).
 
     Chips lie in rows of about sqrt(chips), a gap between them; a tile's cores stand in a square.
     """
-    cores, limits = placement["core_map"], placement["limits"]
-    inside = limits["cores_per_tile"]["value"]
+    cores, limits = placement.core_map, placement.limits
+    inside = limits.cores_per_tile.value
     side = math.ceil(math.sqrt(inside))
-    chip = np.array(cores["chip"])
-    column = np.array(cores["tile_column"]) * side
-    row = np.array(cores["tile_row"]) * side
-    local = np.arange(len(chip)) % limits["cores_per_chip"]["value"] % inside
-    width = limits["tiles_across"]["value"] * side
-    tiles = -(-limits["cores_per_chip"]["value"] // inside)
-    height = -(-tiles // limits["tiles_across"]["value"]) * side
+    chip = np.array(cores.chip)
+    column = np.array(cores.tile_column) * side
+    row = np.array(cores.tile_row) * side
+    local = np.arange(len(chip)) % limits.cores_per_chip.value % inside
+    width = limits.tiles_across.value * side
+    tiles = -(-limits.cores_per_chip.value // inside)
+    height = -(-tiles // limits.tiles_across.value) * side
     across = max(1, round(math.sqrt((int(chip.max()) + 1) * height / width * SPREAD)))
     across = min(across, int(chip.max()) + 1)
     x = chip % across * (width + 1) + column + local % side
@@ -136,19 +138,19 @@ def core_grid(placement: Mapping[str, Any]) -> tuple[Any, Any, tuple[int, int]]:
     return x, y, (down * (height + 1) - 1, across * (width + 1) - 1)
 
 
-def traffic_figure(branches: Sequence[Mapping[str, Any]]) -> Figure:
+def traffic_figure(branches: Sequence[BranchPlacement]) -> Figure:
     """Messages that each layer sends in one inference, by how far they go."""
     variants = []
     for branch in branches:
         plot = blank("layer", "messages an inference", 400, barmode="stack")
         for key in TRAFFIC:
             plot.add_bar(
-                x=[row["name"] for row in branch["layers"]],
-                y=[row["traffic"][key] for row in branch["layers"]],
+                x=[row.name for row in branch.layers],
+                y=[getattr(row.traffic, key) for row in branch.layers],
                 name=key.replace("_", " "),
                 hovertemplate="%{x}<br>%{y:,.0f}",
             )
         hide_names(plot)
-        source = "" if branch["counted"] else " (at most: no run was counted)"
-        variants.append((f"{branch['name']} branch{source}", plot))
+        source = "" if branch.counted else " (at most: no run was counted)"
+        variants.append((f"{branch.name} branch{source}", plot))
     return Figure("traffic", "Traffic between cores", tuple(variants))

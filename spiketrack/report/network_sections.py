@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from spiketrack.documents.placement import BranchPlacement, MapDocument
+from spiketrack.documents.verification import FirstDivergence, PopulationRow, VerifyDocument
 from spiketrack.limits import POTENTIAL_BITS
 from spiketrack.report.commands import map_command, verify_command
 from spiketrack.report.document import Figure, Overlay, Section, Table
@@ -54,11 +56,11 @@ def agreement_section(sources: Sources, overlays: Sequence[Overlay]) -> Section:
         Table.of(
             "counts_compared",
             "Counts compared by population",
-            [_flat(row) for row in verify["by_population"]],
+            [_flat(row) for row in verify.by_population],
         ),
     ]
-    if verify["float"]:
-        rows = verify["float"]["teacher_forced"]
+    if verify.float_:
+        rows = verify.float_.teacher_forced
         figures.insert(0, mismatch_figure(rows))
         note = "Each population gets the integer network's input; gates are apart in the summary."
         name = "Float against integer by population, teacher-forced"
@@ -66,54 +68,56 @@ def agreement_section(sources: Sources, overlays: Sequence[Overlay]) -> Section:
     return Section("agreement", title, text, tuple(figures), tuple(tables))
 
 
-def _verdict(verify: Mapping[str, Any]) -> str:
-    names = " and ".join(verify["backends"])
-    if verify["exact"] is None:
+def _verdict(verify: VerifyDocument) -> str:
+    names = " and ".join(verify.backends)
+    if verify.exact is None:
         return "No exact backend was compared with integer: what follows is float against integer."
-    if verify["exact"]:
+    if verify.exact:
         return (
-            f"Exact: integer and {names} agree in all {verify['counts_compared']:,} counts of "
-            f"{verify['populations']} populations over {verify['frames']} frames of "
-            f"{verify['clip']}."
+            f"Exact: integer and {names} agree in all {verify.counts_compared:,} counts of "
+            f"{verify.populations} populations over {verify.frames} frames of "
+            f"{verify.clip}."
         )
+    maps = sum(backend.maps_differ for backend in verify.backends.values())
+    first = f"; first: {_first(verify.first_divergence)}" if verify.first_divergence else ""
     return (
-        f"Not exact: {verify['mismatches']:,} of {verify['counts_compared']:,} counts differ "
-        f"between integer and {names}; first: {_flat_text(verify['first_divergence'])}."
+        f"Not exact: {verify.mismatches:,} of {verify.counts_compared:,} counts and the maps of "
+        f"{maps:,} frames differ between integer and {names}{first}."
     )
 
 
-def _quantisation(verify: Mapping[str, Any]) -> tuple[str, ...]:
-    if not verify["float"]:
+def _quantisation(verify: VerifyDocument) -> tuple[str, ...]:
+    if not verify.float_:
         return ("The float network was not compared (verify needs --checkpoint for it).",)
-    found, free = verify["float"]["summary"], verify["float"]["free_running"]
+    found, free = verify.float_.summary, verify.float_.free_running
     lines = [
-        f"Quantisation: {found['mean_mismatch_rate']:.3%} of the counts of a population differ "
-        f"from the float network (mean of {found['populations']}), "
-        f"{found['worst_mismatch_rate']:.3%} in the worst "
-        f"({found['worst_population']['branch']} {found['worst_population']['population']})."
+        f"Quantisation: {found.mean_mismatch_rate:.3%} of the counts of a population differ "
+        f"from the float network (mean of {found.populations}), "
+        f"{found.worst_mismatch_rate:.3%} in the worst "
+        f"({found.worst_population.branch} {found.worst_population.population})."
     ]
-    if free["median_iou"] is not None:
+    if free.median_iou is not None:
         lines.append(
             f"Each on its own road, float and integer boxes overlap with a median IoU of "
-            f"{free['median_iou']:.3f}; the score differs by {free['mean_score_difference']:+.4f} "
+            f"{free.median_iou:.3f}; the score differs by {free.mean_score_difference:+.4f} "
             "in the mean."
         )
     return tuple(lines)
 
 
-def _backends(verify: Mapping[str, Any]) -> Table:
-    rows = [{"backend": name, **entry} for name, entry in verify["backends"].items()]
+def _backends(verify: VerifyDocument) -> Table:
+    rows = [{"backend": name, **dict(entry)} for name, entry in verify.backends.items()]
     return Table.of("backends", "Backends against integer", rows)
 
 
-def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+def _flat(row: PopulationRow) -> dict[str, Any]:
     """``backends`` spread over columns of their own."""
-    plain = {key: value for key, value in row.items() if key != "backends"}
-    return plain | {f"mismatches {name}": number for name, number in row["backends"].items()}
+    plain = {key: value for key, value in row if key != "backends"}
+    return plain | {f"mismatches {name}": number for name, number in row.backends.items()}
 
 
-def _flat_text(found: Mapping[str, Any] | None) -> str:
-    return ", ".join(f"{key} {value}" for key, value in (found or {}).items())
+def _first(found: FirstDivergence) -> str:
+    return ", ".join(f"{key} {value}" for key, value in found)
 
 
 def placement_section(sources: Sources) -> Section:
@@ -123,47 +127,47 @@ def placement_section(sources: Sources) -> Section:
     if placement is None:
         missing = ("Not given: a placement. Make one and give it to the report with --map:",)
         return Section("placement", title, missing, commands=(map_command(sources.run),))
-    fits = "fits" if placement["fits"] else f"does not fit: {placement['obstacle']}"
+    fits = "fits" if placement.fits else f"does not fit: {placement.obstacle}"
     text = (
-        f"Board {placement['board']}: the network {fits}.",
-        f"{placement['neurons']:,} neurons on {placement['cores']:,} cores of "
-        f"{placement['chips']:,} chips; at least {placement['lower_bound_cores']:,} cores are "
-        f"needed (ratio {placement['lower_bound_ratio']:.3f}), "
-        f"{placement['unrolled_lower_bound_cores']:,} with every synapse stored by itself.",
-        *(_branch_text(branch) for branch in placement["branches"]),
+        f"Board {placement.board}: the network {fits}.",
+        f"{placement.neurons:,} neurons on {placement.cores:,} cores of "
+        f"{placement.chips:,} chips; at least {placement.lower_bound_cores:,} cores are "
+        f"needed (ratio {placement.lower_bound_ratio:.3f}), "
+        f"{placement.unrolled_lower_bound_cores:,} with every synapse stored by itself.",
+        *(_branch_text(branch) for branch in placement.branches),
     )
-    figures = (core_figure(placement), traffic_figure(placement["branches"]))
+    figures = (core_figure(placement), traffic_figure(placement.branches))
     return Section("placement", title, text, figures, placement_tables(placement))
 
 
-def _branch_text(branch: Mapping[str, Any]) -> str:
+def _branch_text(branch: BranchPlacement) -> str:
     return (
-        f"The {branch['name']} branch takes {branch['cores']:,} cores; its longest chain has "
-        f"{len(branch['longest_chain'])} layers, a result comes after "
-        f"{branch['latency_steps']:,} time steps, a new frame can enter every "
-        f"{branch['interval_steps']:,} steps: up to {branch['frames_in_flight']} frames in flight, "
+        f"The {branch.name} branch takes {branch.cores:,} cores; its longest chain has "
+        f"{len(branch.longest_chain)} layers, a result comes after "
+        f"{branch.latency_steps:,} time steps, a new frame can enter every "
+        f"{branch.interval_steps:,} steps: up to {branch.frames_in_flight} frames in flight, "
         "of independent objects."
     )
 
 
-def placement_tables(placement: Mapping[str, Any]) -> tuple[Table, ...]:
+def placement_tables(placement: MapDocument) -> tuple[Table, ...]:
     """Layers, chips, limits and boards."""
     layers = [
-        {"branch": branch["name"], **row, **row["traffic"]}
-        for branch in placement["branches"]
-        for row in branch["layers"]
+        {"branch": branch.name, **dict(row), **dict(row.traffic)}
+        for branch in placement.branches
+        for row in branch.layers
     ]
     chips = [
-        {"chip": number, "cores": row["cores"], "neurons": row["neurons"]}
-        | {f"{name} use": share for name, share in row["use"].items()}
-        for number, row in enumerate(placement["chip_table"])
+        {"chip": number, "cores": row.cores, "neurons": row.neurons}
+        | {f"{name} use": share for name, share in row.use.items()}
+        for number, row in enumerate(placement.chip_table)
     ]
-    limits = [{"limit": name, **row} for name, row in placement["limits"].items()]
+    limits = [{"limit": name, **dict(row)} for name, row in placement.limits]
     return (
         Table.of("placement_layers", "Layers on cores", layers, LAYERS, FOLDED_LAYERS),
         Table.of("chips", "Chips", chips),
-        Table.of("limits", f"Limits of {placement['board']}, with sources", limits),
-        Table.of("boards", "The same cores on other boards", placement["boards"]),
+        Table.of("limits", f"Limits of {placement.board}, with sources", limits),
+        Table.of("boards", "The same cores on other boards", placement.boards),
     )
 
 
@@ -172,16 +176,19 @@ def formats_section(sources: Sources) -> Section:
     title = "Number formats and head-room"
     manifest = sources.run.manifest
     if manifest is None:
-        export = sources.run.about["export"]
+        export = sources.run.about.export
         gone = f"Not available: {export} holds no export of this network any more; export it again."
         return Section("formats", title, (gone,))
-    layers = manifest["layers"]
-    rows = [{"branch": branch} | row for branch, found in layers.items() for row in found]
-    least = min(rows, key=lambda row: row["headroom_bits"])
+    layers = manifest.layers
+    rows = [{"branch": b} | dict(row) for b, found in layers.items() for row in found]
+    least, branch = min(
+        ((row, b) for b, found in layers.items() for row in found),
+        key=lambda pair: pair[0].headroom_bits,
+    )
     text = (
         f"Every value is an integer times 2^-fraction; weights have 8 bits, potentials "
         f"{POTENTIAL_BITS}. Proven at export: no potential can overflow. Least head-room: "
-        f"{least['headroom_bits']:.2f} bits in {least['name']} ({least['branch']} branch).",
+        f"{least.headroom_bits:.2f} bits in {least.name} ({branch} branch).",
     )
     table = Table.of("formats", title, rows, FORMATS, FOLDED_FORMATS)
     return Section("formats", title, text, (headroom_figure(layers),), (table,))

@@ -23,7 +23,7 @@ def provenance_section(sources: Sources) -> Section:
 
 def limits_section(sources: Sources) -> Section:
     """What is left out, with reasons."""
-    table = unsupported(sources.run.energy, sources.run.manifest)
+    table = unsupported(sources.run.priced, sources.run.manifest)
     return Section("unsupported", "What is not supported", (), (), (table,))
 
 
@@ -34,21 +34,22 @@ def run_table(sources: Sources) -> Table:
 
 def _run(run: Run) -> dict[str, Any]:
     about = run.about
-    seconds = sorted(about["seconds"]["frames"])
-    network = about["network"]
+    seconds = sorted(about.seconds.frames)
+    network = about.network
     return {
         "run": run.label,
-        "backend": about["backend"],
-        "network": network["variant"],
-        "templates": network["templates"],
-        "embed_dims": network["embed_dims"],
-        "checkpoint_sha256": about["checkpoint"]["sha256"],
-        "clip": about["clip"]["path"],
-        "box": ",".join(f"{value:g}" for value in about["box"]),
-        "frames": about["frames"],
-        "template_updates": len(about["updates"]),
+        "backend": about.backend,
+        "network": network.variant,
+        "templates": network.templates,
+        "embed_dims": network.embed_dims,
+        "checkpoint_sha256": about.checkpoint.sha256,
+        "network_digest": about.network_digest,
+        "clip": about.clip.path,
+        "box": ",".join(f"{value:g}" for value in about.box),
+        "frames": about.frames,
+        "template_updates": len(about.updates),
         "seconds_a_frame": seconds[len(seconds) // 2] if seconds else None,
-        "tracker": about["tracker"],
+        "tracker": about.tracker,
     }
 
 
@@ -57,12 +58,13 @@ def version_table(sources: Sources) -> Table:
     rows = [
         {"made": f"run {run.label}", "package": name, "version": version}
         for run in sources.runs
-        for name, version in run.about["versions"].items()
+        for name, version in run.about.versions.items()
     ]
-    for name, version in ((sources.run.manifest or {}).get("versions") or {}).items():
+    manifest = sources.run.manifest
+    for name, version in ({} if manifest is None else manifest.versions).items():
         rows.append({"made": "export", "package": name, "version": version})
     if sources.verify is not None:
-        version = sources.verify["spiketrack"]
+        version = sources.verify.spiketrack
         rows.append({"made": "verification", "package": "spiketrack", "version": version})
     mine = {"spiketrack": VERSION, "python": platform.python_version()}
     mine |= {name: importlib.metadata.version(name) for name in ("plotly", "numpy")}

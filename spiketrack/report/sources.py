@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+from spiketrack.documents.energy import EnergyDocument
+from spiketrack.documents.manifest import Manifest
+from spiketrack.documents.placement import MapDocument
+from spiketrack.documents.run import RunDocument
+from spiketrack.documents.verification import VerifyDocument
 from spiketrack.energy.document import document
-from spiketrack.energy.network import read_network_cost
+from spiketrack.energy.network import network_cost
 from spiketrack.energy.prices import DEFAULT, load_prices, packaged_tables
-from spiketrack.errors import SpikeTrackError
-from spiketrack.runs.folder import read_run_json
-from spiketrack.runs.operations import RunCounts, read_run
+from spiketrack.errors import DocumentError
+from spiketrack.runs.folder import RunFolder, read_run_json
+from spiketrack.runs.operations import RunCounts
 from spiketrack.simulators.backends import backends, require_operations
-from spiketrack.video.boxes import BoxRow, read_csv
-
-VERIFY_SCHEMA = "spiketrack.verify"
-MAP_SCHEMA = "spiketrack.map"
+from spiketrack.video.boxes import BoxRow
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,21 +25,28 @@ class Run:
     """A run folder: ``run.json``, boxes, operation counts, energy document, export manifest.
 
     ``manifest`` is None where the export folder is gone. The runs of some backends hold no
-    operations: then ``counts`` and ``energy`` are empty.
+    operations: then ``counts`` are empty and ``energy`` is None.
     """
 
     path: Path
     label: str
-    about: Mapping[str, Any]
+    about: RunDocument
     boxes: tuple[BoxRow, ...]
     counts: RunCounts
-    energy: Mapping[str, Any]
-    manifest: Mapping[str, Any] | None
+    energy: EnergyDocument | None
+    manifest: Manifest | None
 
     @property
     def clip(self) -> tuple[str, tuple[float, ...]]:
         """What it tracked: the clip's path and the first box."""
-        return str(self.about["clip"]["path"]), tuple(self.about["box"])
+        return self.about.clip.path, self.about.box
+
+    @property
+    def priced(self) -> EnergyDocument:
+        """The energy document of a run that counted operations."""
+        if self.energy is None:
+            raise DocumentError(f"{self.path}: a {self.about.backend} run counts no operations")
+        return self.energy
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +58,8 @@ class Sources:
 
     run: Run
     against: tuple[Run, ...]
-    verify: Mapping[str, Any] | None
-    placement: Mapping[str, Any] | None
+    verify: VerifyDocument | None
+    placement: MapDocument | None
     command: str
 
     @property
@@ -64,7 +70,7 @@ class Sources:
     @property
     def priced(self) -> tuple[Run, ...]:
         """Those that counted operations; the first always did."""
-        return tuple(run for run in self.runs if run.energy)
+        return tuple(run for run in self.runs if run.energy is not None)
 
 
 def read_sources(
@@ -76,14 +82,17 @@ def read_sources(
     command: str = "",
 ) -> Sources:
     """Read everything; ``SpikeTrackError`` names the file and what is wrong with it."""
-    given = None if verify is None else read_document(verify, VERIFY_SCHEMA, "verify")
-    placed = None if placement is None else read_document(placement, MAP_SCHEMA, "map")
-    paths = (run, *against)
-    labels = _labels(paths)
-    first = load_run(run, labels[0], prices, placement)
+    given = None if verify is None else VerifyDocument.read(verify)
+    placed = None if placement is None else MapDocument.read(placement)
+    labels = _labels((run, *against))
+    require_operations(run, read_run_json(run).backend)
+    first = load_run(run, labels[0], prices)
+    if verify is not None and given is not None:
+        _require_same(verify, given.network_digest, first)
+    if placement is not None and placed is not None:
+        first = _placed(first, placement, placed, prices)
     others = [
-        load_run(path, label, prices) if counts_operations(path) else boxes_alone(path, label)
-        for path, label in zip(against, labels[1:], strict=True)
+        load_run(path, label, prices) for path, label in zip(against, labels[1:], strict=True)
     ]
     return Sources(first, tuple(others), given, placed, command)
 
@@ -96,61 +105,50 @@ def _labels(paths: tuple[Path, ...]) -> list[str]:
     return [f"{index}: {path}" for index, path in enumerate(paths, 1)]
 
 
-def load_run(path: Path, label: str, prices: str = DEFAULT, placement: Path | None = None) -> Run:
-    """One run folder and its energy document (messages priced if there is a placement)."""
-    about = read_run_json(path)
-    require_operations(path, about["backend"])
-    counts = read_run(path)
-    table = load_prices(prices)
-    packaged = packaged_tables()
-    tables = packaged if table in packaged else [table, *packaged]
-    energy = document(counts, table, tables, run=str(path))
-    if placement is not None:
-        energy["network_on_chip"] = read_network_cost(placement, table, energy)
-    boxes = tuple(read_csv(path / "boxes.csv"))
-    return Run(path, label, about, boxes, counts, energy, _manifest(about))
+def _require_same(path: Path, digest: str, run: Run) -> None:
+    """A verification must be of the network that ran."""
+    if digest != run.about.network_digest:
+        raise DocumentError(
+            f"{path}: verifies network {digest[:12]}, {run.path} ran "
+            f"{run.about.network_digest[:12]}; verify {run.about.export}"
+        )
 
 
-def counts_operations(path: Path) -> bool:
-    """Whether a run holds operation counts; a backend of no row here may count."""
-    row = backends().get(read_run_json(path)["backend"])
+def load_run(path: Path, label: str, prices: str = DEFAULT) -> Run:
+    """One run folder, with its energy document if it counted operations."""
+    found = RunFolder.read(path)
+    counts = found.counts() if counts_operations(found.about.backend) else {}
+    energy = _energy(found, counts, prices) if counts else None
+    manifest = _manifest(found.about)
+    return Run(path, label, found.about, found.boxes(), counts, energy, manifest)
+
+
+def counts_operations(backend: str) -> bool:
+    """Whether runs of a backend hold operation counts; one of no row here may count."""
+    row = backends().get(backend)
     return row is None or row.operations
 
 
-def boxes_alone(path: Path, label: str) -> Run:
-    """A run without operation counts."""
-    about = read_run_json(path)
-    boxes = tuple(read_csv(path / "boxes.csv"))
-    return Run(path, label, about, boxes, {}, {}, _manifest(about))
+def _energy(found: RunFolder, counts: RunCounts, prices: str) -> EnergyDocument:
+    table = load_prices(prices)
+    packaged = packaged_tables()
+    tables = packaged if table in packaged else [table, *packaged]
+    return document(counts, table, tables, of=found.reference)
 
 
-def _manifest(about: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _placed(run: Run, path: Path, placement: MapDocument, prices: str) -> Run:
+    """The run with its messages priced."""
+    cost = network_cost(path, placement, load_prices(prices), run.priced)
+    return replace(run, energy=run.priced.model_copy(update={"network_on_chip": cost}))
+
+
+def _manifest(about: RunDocument) -> Manifest | None:
     """Manifest of the export that made the run, if it is still the same network."""
-    path = Path(about["export"]) / "manifest.json"
+    path = Path(about.export) / "manifest.json"
     if not path.is_file():
         return None
-    found = _json(path)
-    same = found.get("checkpoint") == about["checkpoint"] and "layers" in found
-    return found if same else None
-
-
-def read_document(path: Path, schema: str, command: str) -> Mapping[str, Any]:
-    """A JSON document of one of our commands."""
-    if not path.is_file():
-        raise SpikeTrackError(f"{path}: no such file; write it with spiketrack {command} --json")
-    found = _json(path)
-    if found.get("schema") != schema or found.get("version") != 1:
-        raise SpikeTrackError(
-            f"{path}: not a document {schema} 1; write it with spiketrack {command} --json"
-        )
-    return found
-
-
-def _json(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SpikeTrackError(f"{path}: unreadable ({error})") from None
-    if not isinstance(found, dict):
-        raise SpikeTrackError(f"{path}: no JSON object")
-    return found
+        found = Manifest.read(path)
+    except DocumentError:
+        return None
+    return found if found.network_digest == about.network_digest else None

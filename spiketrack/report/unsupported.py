@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
+from spiketrack.documents.energy import EnergyDocument
+from spiketrack.documents.manifest import Manifest, OutletEntry
 from spiketrack.report.document import Table
 
 NOT_SUPPORTED = (
@@ -17,25 +18,24 @@ NOT_SUPPORTED = (
 )
 
 
-def unsupported(energy: Mapping[str, Any], manifest: Mapping[str, Any] | None) -> Table:
+def unsupported(energy: EnergyDocument, manifest: Manifest | None) -> Table:
     """The fixed list, operations without a price, and what stock NIR tools cannot read."""
     rows = [{"area": "all", "what": what, "why": why} for what, why in NOT_SUPPORTED]
-    table = energy["prices"]
-    for operation in energy["total"]["unpriced"]:
-        why = f"price table {table['name']} {table['version']} has no price for it"
+    table = energy.prices
+    for operation in energy.total.unpriced:
+        why = f"price table {table.name} {table.version} has no price for it"
         rows.append({"area": "energy", "what": operation, "why": why})
-    for operation, why in (
-        ((manifest or {}).get("not_standard_nir") or {}).get("operations", {}).items()
-    ):
-        rows.append({"area": "standard NIR", "what": operation, "why": why})
-    for outlet, files in ((manifest or {}).get("also") or {}).items():
-        rows += _left_out(outlet, files)
+    if manifest is not None:
+        for operation, why in manifest.not_standard_nir.operations.items():
+            rows.append({"area": "standard NIR", "what": operation, "why": why})
+        for outlet, files in (manifest.also or {}).items():
+            rows += _left_out(outlet, files)
     return Table.of("unsupported", "Not supported, and why", rows, ("area", "what", "why"))
 
 
-def _left_out(outlet: str, files: list[Mapping[str, Any]]) -> list[dict[str, str]]:
+def _left_out(outlet: str, files: Sequence[OutletEntry]) -> list[dict[str, str]]:
     return [
-        {"area": outlet, "what": f"{file['path']}: {number} nodes", "why": reason}
+        {"area": outlet, "what": f"{file.path}: {number} nodes", "why": reason}
         for file in files
-        for reason, number in file["left_out"].items()
+        for reason, number in file.left_out.items()
     ]

@@ -186,6 +186,15 @@ def open_counts(run: str | Path, branch: str = SEARCH) -> Counts:
 
 
 @dataclass(frozen=True)
+class RunReference:
+    """What a document says of the run that it speaks of: folder, digests of network and run."""
+
+    path: str
+    network_digest: str
+    run_digest: str
+
+
+@dataclass(frozen=True)
 class RunFolder:
     """A run folder that is read: ``run.json``, and its SHA-256, which is the run's digest."""
 
@@ -198,6 +207,11 @@ class RunFolder:
         """``SpikeTrackError`` where there is none or one of another version."""
         about = read_run_json(path)
         return cls(path, about, file_digest(path / RUN_FILE))
+
+    @property
+    def reference(self) -> RunReference:
+        """What a document says of this run."""
+        return RunReference(str(self.path), self.about.network_digest, self.digest)
 
     def boxes(self) -> tuple[BoxRow, ...]:
         """The first box and one a tracked frame."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -30,10 +29,6 @@ class Divergence:
             f"branch): frame {self.frame}, step {self.step}, index ({place}): "
             f"{self.found} instead of {self.expected}"
         )
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {**self.__dict__, "index": list(self.index)}
 
 
 @dataclass

@@ -18,6 +18,7 @@ from spiketrack.errors import DocumentError
 class Row(Sparse):
     name: str
     size: int | None = None
+    needed: int | None
 
 
 class Sample(Document):
@@ -31,11 +32,12 @@ class Sample(Document):
     digest: Digest
 
 
-GOOD = Sample(rows=(Row(name="a"), Row(name="b", size=2)), number=3, real=0.5, digest="0a" * 32)
+ROWS = (Row(name="a", needed=None), Row(name="b", size=2, needed=1))
+GOOD = Sample(rows=ROWS, number=3, real=0.5, digest="0a" * 32)
 PLAIN = {
     "schema": "spiketrack.sample",
     "version": 3,
-    "rows": [{"name": "a"}, {"name": "b", "size": 2}],
+    "rows": [{"name": "a", "needed": None}, {"name": "b", "size": 2, "needed": 1}],
     "number": 3,
     "real": 0.5,
     "digest": "0a" * 32,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import functools
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -14,20 +16,34 @@ import typer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.random_graphs import random_inputs, tiny_graph
+from support.runs import NETWORK, sign_run, write_run_folder
 from torch import from_numpy
 from typer.testing import CliRunner
 
 from spiketrack.commands.energy import energy
 from spiketrack.commands.inputs import PRICES_HELP
-from spiketrack.energy.document import compare, document
+from spiketrack.deploy.chip.board import load_board
+from spiketrack.documents.energy import EnergyDocument
+from spiketrack.documents.placement import (
+    BranchPlacement,
+    CoreMap,
+    LayerPlacement,
+    Limits,
+    MapDocument,
+    TrafficPart,
+)
+from spiketrack.documents.prices import PriceTable
+from spiketrack.energy import document as documents
+from spiketrack.energy.document import compare
 from spiketrack.energy.joules import Energy, Spread, price_operations, published
 from spiketrack.energy.network import read_network_cost
-from spiketrack.energy.prices import PriceTable, load_prices, packaged_tables, price_names
+from spiketrack.energy.prices import load_prices, packaged_tables, price_names
 from spiketrack.energy.tables import CSV_COLUMNS, amount, joules
 from spiketrack.errors import ConfigError, SpikeTrackError
 from spiketrack.inference import SEARCH, TEMPLATE
 from spiketrack.integer.counting import FIELDS, Layers, OperationCounter, layers
 from spiketrack.integer.kernels import Program
+from spiketrack.runs.folder import RunFolder, RunReference
 from spiketrack.runs.operations import BranchCounts, read_operations, read_run, write_operations
 
 LAYERS = Layers(
@@ -151,6 +167,9 @@ def test_spread_of_few_or_equal_frames() -> None:
 
 # the document
 
+REFERENCE = RunReference("RUN", NETWORK, "b" * 64)
+document = functools.partial(documents.document, of=REFERENCE)
+
 
 def counts(frames: int = 3) -> dict[str, BranchCounts]:
     search = branch(*(frame(6 + n, 9 + 2 * n) for n in range(frames)))
@@ -169,49 +188,41 @@ ROWS = st.lists(
 def test_columns_add_up_to_the_total(frames: list[list[list[int]]], name: str) -> None:
     found = document({SEARCH: branch(*frames)}, load_prices(name))
     for key in (*FIELDS, "dense_mac", "energy_pj"):
-        assert sum(layer[key] for layer in found["layers"]) == pytest.approx(found["total"][key])
-    shares = sum(layer["energy_share"] for layer in found["layers"])
-    assert shares == pytest.approx(1) or found["total"]["energy_pj"] == 0
-    assert sum(found["total"]["by_operation"].values()) == pytest.approx(
-        found["total"]["energy_pj"]
-    )
+        assert sum(getattr(layer, key) for layer in found.layers) == pytest.approx(
+            getattr(found.total, key)
+        )
+    shares = sum(layer.energy_share for layer in found.layers)
+    assert shares == pytest.approx(1) or found.total.energy_pj == 0
+    assert sum(found.total.by_operation.values()) == pytest.approx(found.total.energy_pj)
 
 
 def test_document_has_the_documented_keys() -> None:
-    found = document(counts(), load_prices("loihi1"), packaged_tables(), amortise=10, run="RUN")
-    assert (found["schema"], found["version"]) == ("spiketrack.energy", 1)
-    assert (found["frames"], found["encodes"]) == (3, 1)
-    first = found["layers"][0]
-    assert {
-        "name",
-        "kind",
-        "branch",
-        "events",
-        "spikes",
-        "ac_graded",
-        "ac_spike",
-        "mac",
-        "dense_mac",
-        "neuron_updates",
-        "energy_pj",
-        "energy_sd_pj",
-        "energy_se_pj",
-    } <= set(first)
-    amortised = found["amortised"]
-    template = found["template"]["total"]["energy_pj"]
-    assert amortised["energy_pj"] == pytest.approx(found["total"]["energy_pj"] + template / 10)
-    assert found["run_total"]["search"]["spikes"] == 9 + 11 + 13 + 3 * 2
-    assert found["run_total"]["energy_pj"] == pytest.approx(
-        3 * found["total"]["energy_pj"] + template
-    )
-    assert [t["name"] for t in found["tables"]] == [t.name for t in packaged_tables()]
-    assert "Loihi 2" in found["statement"]["unpublished"]
-    json.dumps(found, allow_nan=False)
+    found = document(counts(), load_prices("loihi1"), packaged_tables(), amortise=10)
+    assert EnergyDocument.identity() == ("schema", "spiketrack.energy", 1)
+    assert (found.frames, found.encodes) == (3, 1)
+    plain = found.to_json()
+    assert list(plain["layers"][0]) == [
+        "name", "kind", "branch", *FIELDS, "dense_mac",
+        "energy_pj", "energy_sd_pj", "energy_se_pj", "energy_share",
+    ]  # fmt: skip
+    assert "comparison" not in plain
+    assert (plain["network_digest"], plain["run_digest"]) == (NETWORK, "b" * 64)
+    amortised = found.amortised
+    template = found.template.total.energy_pj
+    assert amortised
+    assert (amortised.interval, amortised.search_pj) == (10, found.total.energy_pj)
+    assert amortised.template_pj == pytest.approx(template / 10)
+    assert amortised.energy_pj == pytest.approx(found.total.energy_pj + template / 10)
+    assert found.run_total.search.spikes == 9 + 11 + 13 + 3 * 2
+    assert found.run_total.energy_pj == pytest.approx(3 * found.total.energy_pj + template)
+    assert [t.name for t in found.tables] == [t.name for t in packaged_tables()]
+    assert "Loihi 2" in found.statement.unpublished
+    assert EnergyDocument.parse(found.text().encode(), "text") == found
 
 
 def test_a_dense_machine_stays_dense_whatever_the_execution() -> None:
     found = document(counts(), load_prices("loihi1"), packaged_tables(), execution="graded")
-    modes = {t["name"]: t["execution"] for t in found["tables"]}
+    modes = {t.name: t.execution for t in found.tables}
     assert modes == {
         "horowitz45": "graded",
         "horowitz45-int": "graded",
@@ -224,25 +235,25 @@ def test_a_dense_machine_stays_dense_whatever_the_execution() -> None:
 
 def test_two_runs_side_by_side() -> None:
     prices = load_prices("horowitz45")
-    first, second = document(counts(1), prices, run="A"), document(counts(3), prices, run="B")
-    del second["layers"][3]
+    first, second = (
+        documents.document(counts(n), prices, of=RunReference(name, NETWORK, "b" * 64))
+        for n, name in ((1, "A"), (3, "B"))
+    )
+    layers = second.layers
+    second = second.model_copy(update={"layers": (*layers[:3], *layers[4:])})
     found = compare(first, second)
-    assert found["runs"] == ["A", "B"]
-    assert found["layers"][2]["spikes_in"] == [9, 11]
-    assert found["layers"][2]["ratio"] == pytest.approx(11 / 9)
-    assert found["layers"][3]["energy_pj"] == [18.0, None]
-    assert found["layers"][3]["ratio"] is None
+    assert found.runs == ("A", "B")
+    assert found.layers[2].spikes_in == (9, 11)
+    assert found.layers[2].ratio == pytest.approx(11 / 9)
+    assert found.layers[3].energy_pj == (18.0, None)
+    assert found.layers[3].ratio is None
 
 
 # files
 
 
 def write_run(folder: Path, branches: dict[str, BranchCounts]) -> Path:
-    folder.mkdir()
-    with h5py.File(folder / "counts.h5", "w") as file:
-        for name, found in branches.items():
-            write_operations(file, name, found.layers, found.operations)
-    return folder
+    return write_run_folder(folder, branches, len(branches[SEARCH].operations))
 
 
 def test_counts_round_trip(tmp_path: Path) -> None:
@@ -291,38 +302,118 @@ def test_fields_of_another_version_are_refused(tmp_path: Path) -> None:
         read_run(run)
 
 
+def test_files_that_run_json_does_not_name_are_refused(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", counts())
+    found = RunFolder.read(run)
+    assert (len(found.boxes()), len(found.counts()[SEARCH].operations)) == (4, 3)
+    with (run / "counts.h5").open("r+b") as file:
+        file.seek(-1, 2)
+        file.write(b"x")
+    (run / "boxes.csv").write_text("frame,x,y,w,h,score\n0,1,1,9,9,1\n")
+    for name, read in (("counts.h5", found.counts), ("boxes.csv", found.boxes)):
+        message = rf"{name}: not the file that run\.json names .*; make the run again"
+        with pytest.raises(SpikeTrackError, match=message):
+            read()
+    short = write_run_folder(tmp_path / "short", counts(), 2)
+    about = RunFolder.read(short)
+    sign_run(short, about.about.model_copy(update={"frames": 5}))
+    with pytest.raises(SpikeTrackError, match=r"boxes\.csv: 3 boxes, run\.json says 5 frames"):
+        RunFolder.read(short).boxes()
+
+
 # placement
 
 
-def placement(path: Path, **changes: object) -> Path:
-    traffic = {
-        "within_core": 1,
-        "between_cores": 5,
-        "between_chips": 7,
-        "hops_east_west": 10,
-        "hops_north_south": 20,
-        "with_host": 3,
-    }
-    names = ("spike", "add")
-    listed = [{"name": name, "traffic": traffic} for name in names]
-    found = {"board": "test", "branches": [{"name": "search", "counted": True, "layers": listed}]}
-    path.write_text(json.dumps(found | changes))
+def write_map(path: Path, run: str | None = None, **changes: Any) -> Path:
+    """A placement of two layers on two cores; ``run``: the digest of the run that was counted."""
+    board = load_board("loihi2")
+    traffic = TrafficPart(
+        within_core=1,
+        between_cores=5,
+        between_chips=7,
+        hops_east_west=10,
+        hops_north_south=20,
+        with_host=3,
+    )
+    layers = tuple(
+        LayerPlacement(
+            name=name,
+            kind="population",
+            traffic=traffic,
+            fullest="neurons",
+            shape=(),
+            block=(),
+            done_steps=(),
+            **dict.fromkeys(LAYER_COUNTS, 1),
+        )
+        for name in ("spike", "add")
+    )
+    branch = BranchPlacement(
+        name="search",
+        layers=layers,
+        counted=run is not None,
+        traffic=traffic,
+        neurons_by_kind={},
+        longest_chain=(),
+        slowest_layer="spike",
+        **dict.fromkeys(BRANCH_COUNTS, 1),
+    )
+    cores = CoreMap(
+        resources=("neurons",),
+        layer_names=("search/spike", "search/add"),
+        layers=((0,), (1,)),
+        **dict.fromkeys(CORE_LISTS, (0, 0)),
+    )
+    found = MapDocument(
+        board="test",
+        limits=Limits(**{name: getattr(board, name) for name in Limits.model_fields}),
+        fits=True,
+        obstacle=None,
+        cores=2,
+        chips=1,
+        board_cores=None,
+        lower_bound_cores=1,
+        lower_bound_ratio=2.0,
+        unrolled_lower_bound_cores=3,
+        neurons=2,
+        neurons_by_kind={},
+        boards=(),
+        branches=(branch,),
+        chip_table=(),
+        core_map=cores,
+        network_digest=NETWORK,
+        run_digest=run,
+    )
+    found.model_copy(update=changes).write(path)
     return path
+
+
+LAYER_COUNTS = (
+    "steps", "neurons", "ports", "blocks", "cores", "first_core", "last_core", "memory_bytes",
+    "synapse_bytes", "unrolled_synapse_bytes", "state_bits_a_neuron", "fan_in", "fan_out_cores",
+    "input_axons", "output_axons",
+)  # fmt: skip
+BRANCH_COUNTS = ("cores", "neurons", "latency_steps", "interval_steps", "frames_in_flight")
+CORE_LISTS = (
+    "chip", "tile_column", "tile_row", "neurons", "memory_bytes", "input_axons", "output_axons",
+    "fullest", "use",
+)  # fmt: skip
 
 
 def test_network_cost_of_a_placement(tmp_path: Path) -> None:
     prices = load_prices("loihi1")
-    path = placement(tmp_path / "map.json")
+    path = write_map(tmp_path / "map.json", run=REFERENCE.run_digest)
     graded = document({SEARCH: branch(frame())}, prices, execution="graded")
     found = read_network_cost(path, prices, graded)
-    assert found["messages"] == 12
-    assert found["energy_pj"] == pytest.approx(12 * 1.7 + 20 * 3 + 40 * 4)
+    assert found.counted
+    assert found.messages == 12
+    assert found.energy_pj == pytest.approx(12 * 1.7 + 20 * 3 + 40 * 4)
     spiking = document({SEARCH: branch(frame())}, prices)
     more = read_network_cost(path, prices, spiking)
-    assert more["messages"] == pytest.approx(6 + 6 * 9 / 6)  # counts are 1.5 spikes on average
+    assert more.messages == pytest.approx(6 + 6 * 9 / 6)  # counts are 1.5 spikes on average
     free = read_network_cost(path, load_prices("horowitz45"), graded)
-    assert free["energy_pj"] is None
-    assert free["unpriced"]["spike_in_tile"] == 12
+    assert free.energy_pj is None
+    assert free.unpriced["spike_in_tile"] == 12
 
 
 def test_placements_that_are_none(tmp_path: Path) -> None:
@@ -330,17 +421,22 @@ def test_placements_that_are_none(tmp_path: Path) -> None:
     found = document({SEARCH: branch(frame())}, prices)
     bare = tmp_path / "bare.json"
     bare.write_text("{}")
-    empty = placement(tmp_path / "empty.json", branches=[])
     text = tmp_path / "text.json"
     text.write_text("no")
     cases = {
-        bare: "no placement: board",
-        empty: "places no search branch",
+        bare: "no schema, not spiketrack.map; write it with spiketrack map --json",
+        write_map(tmp_path / "empty.json", branches=()): "places no search branch",
         text: "no JSON",
-        tmp_path / "absent": "No such file",
+        tmp_path / "absent": "no such file",
+        write_map(tmp_path / "other.json", network_digest="c" * 64): (
+            r"other\.json: places network cccccccccccc, RUN ran aaaaaaaaaaaa; place that"
+        ),
+        write_map(tmp_path / "count.json", run="c" * 64): (
+            r"its messages were counted in another run than RUN; .* --run RUN --json"
+        ),
     }
     for path, message in cases.items():
-        with pytest.raises(ConfigError, match=message):
+        with pytest.raises(SpikeTrackError, match=message):
             read_network_cost(path, prices, found)
 
 
@@ -358,7 +454,7 @@ def invoke(arguments: Sequence[str]) -> str:
 def test_command_writes_json_and_csv_and_prints_every_layer(tmp_path: Path) -> None:
     run = str(write_run(tmp_path / "run", counts()))
     other = str(write_run(tmp_path / "other", counts(1)))
-    chart = str(placement(tmp_path / "map.json"))
+    chart = str(write_map(tmp_path / "map.json"))
     files = [tmp_path / "e.json", tmp_path / "e.csv"]
     text = invoke(
         [

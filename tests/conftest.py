@@ -8,12 +8,18 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import torch
 from support.paths import GOLDEN, SHARED
 from support.program import Program
+
+if TYPE_CHECKING:
+    from support.report_data import Files
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(autouse=True)
@@ -85,3 +91,11 @@ def program(
     before = signal.getsignal(signal.SIGTERM)
     yield Program(capfd)
     signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture(scope="session")
+def report_files(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    """What a report is made from, by the real commands, once a session; to be read alone."""
+    from support.report_data import write_all
+
+    return write_all(tmp_path_factory.mktemp("report"))

@@ -15,7 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 from support.brute_synapses import synapses_of
+from support.exports import tiny_exported
 from support.random_graphs import PARTS, random_graph, tiny_graph
+from support.runs import NETWORK, write_run_folder
 
 from spiketrack.commands import map as map_command
 from spiketrack.deploy.chip.board import Board, CapacityError, load_board
@@ -37,9 +39,11 @@ from spiketrack.deploy.chip.reach import Tiling, identity, window
 from spiketrack.deploy.chip.requirements import POPULATION, PRODUCT, Synapses
 from spiketrack.deploy.chip.schedule import schedule
 from spiketrack.deploy.chip.traffic import pairs, traffic
+from spiketrack.documents.placement import MapDocument
 from spiketrack.errors import GraphError, SpikeTrackError
 from spiketrack.integer.counting import Layers
 from spiketrack.integer.graph import Graph, Neuron, Node
+from spiketrack.runs.folder import RunFolder
 from spiketrack.runs.operations import BranchCounts
 
 SLOW = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
@@ -280,7 +284,7 @@ def test_a_whole_network_stays_close_to_its_bound(tiny: dict[str, Graph]) -> Non
 def test_layers_share_cores(placed: Placement) -> None:
     blocks = sum(len(table) for branch in placed.branches for table in branch.loads.values())
     assert placed.cores < blocks
-    assert any(len(held) > 1 for held in document(placed)["core_map"]["layers"])
+    assert any(len(held) > 1 for held in document(placed, NETWORK).core_map.layers)
 
 
 def test_neighbours_lie_near_each_other(tiny: dict[str, Graph]) -> None:
@@ -458,7 +462,9 @@ def test_the_host_sends_the_image_and_reads_the_maps(tiny: dict[str, Graph]) -> 
 
 
 def test_the_document_is_plain_and_complete(placed: Placement) -> None:
-    found = json.loads(json.dumps(document(placed), allow_nan=False))
+    written = document(placed, NETWORK)
+    assert MapDocument.parse(written.text().encode(), "text") == written
+    found = json.loads(written.text())
     assert (found["schema"], found["version"]) == ("spiketrack.map", 1)
     assert found["cores"] == placed.cores
     assert found["fits"] is True
@@ -498,16 +504,30 @@ def test_a_run_of_another_network_is_refused(tiny: dict[str, Graph]) -> None:
         map_command.require_same(Path("RUN"), tiny["search"], run_counts(other, 1))
 
 
+def test_a_run_of_the_same_shapes_is_told_by_its_digest(
+    tiny: dict[str, Graph], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exported = tiny_exported(3)
+    monkeypatch.setattr("spiketrack.export.nir.folder.read_export", lambda folder: exported)
+    counts = {branch: run_counts(graph, 7) for branch, graph in tiny.items()}
+    digest = exported.manifest.network_digest
+    own = write_run_folder(tmp_path / "own", counts, 2, network_digest=digest)
+    other = write_run_folder(tmp_path / "other", counts, 2)
+    map_command.map(tmp_path, own, json=tmp_path / "map.json")
+    found = MapDocument.read(tmp_path / "map.json")
+    assert (found.network_digest, found.run_digest) == (digest, RunFolder.read(own).digest)
+    message = rf"other: the run was made with another network \({NETWORK[:12]}\) than the export"
+    with pytest.raises(SpikeTrackError, match=message):
+        map_command.map(tmp_path, other)
+
+
 def test_the_command_prints_and_writes(
-    tiny: dict[str, Graph],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    class Exported:
-        graphs = tiny
-
-    monkeypatch.setattr("spiketrack.export.nir.folder.read_export", lambda folder: Exported)
+    exported = tiny_exported(3)
+    monkeypatch.setattr("spiketrack.export.nir.folder.read_export", lambda folder: exported)
     map_command.map(tmp_path, board="3 chips", json=tmp_path / "map.json")
     text = capsys.readouterr().out
     found = json.loads((tmp_path / "map.json").read_text())

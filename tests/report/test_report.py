@@ -5,44 +5,38 @@ from __future__ import annotations
 import base64
 import json
 import shlex
+import shutil
+from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import plotly.io
 import pytest
 import typer
-from support.report_data import (
-    START,
-    Files,
-    Size,
-    boxes,
-    placement,
-    write_all,
-    write_clip,
-    write_run,
-)
+from support.report_data import BOX, FRAMES, SIDE, Files, changed_run, resized, write_clip
 from typer.testing import CliRunner
 
 from spiketrack.commands.energy import energy as energy_command
 from spiketrack.commands.report import report as report_command
+from spiketrack.documents.placement import MapDocument
+from spiketrack.documents.run import ClipPart
 from spiketrack.errors import MissingDependency, SpikeTrackError
 from spiketrack.integer.costs.formulas import FIELDS
 from spiketrack.report import Report, build_report, pictures, read_sources, write_html, write_pngs
 from spiketrack.report.activity import Activity, stage
 from spiketrack.report.commands import simulate_command
-from spiketrack.report.document import Table
+from spiketrack.report.document import Fact, Table
 from spiketrack.report.network_figures import core_grid
 from spiketrack.report.page import embed, render
 from spiketrack.report.pictures import encode, read_pictures
 from spiketrack.runs.operations import read_run
 
-SIZE = Size()
-
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
-    return write_all(tmp_path_factory.mktemp("report"), SIZE)
+def files(report_files: Files) -> Files:
+    return report_files
 
 
 @pytest.fixture(scope="module")
@@ -90,10 +84,11 @@ def test_activity_against_a_loop(files: Files) -> None:
     branch = read_run(files.run)["search"]
     found = Activity.of(branch)
     at = {name: index for index, name in enumerate(FIELDS)}
-    assert len(found.names) == SIZE.search
+    neurons = [kind in ("neuron", "gate") for kind in branch.layers.kinds]
+    assert len(found.names) == sum(neurons)
     for row, name in enumerate(found.names):
         layer = branch.layers.names.index(name)
-        for frame in range(SIZE.frames):
+        for frame in range(FRAMES):
             numbers = branch.operations[frame, layer]
             updates = numbers[at["neuron_updates"]]
             assert found.rate[row, frame] == numbers[at["events"]] / updates
@@ -117,20 +112,21 @@ def test_counts_of_every_frame(full: Report, files: Files) -> None:
     branch = read_run(files.run)["search"]
     shown = table(full, "spikes_search")
     assert shown.columns[:2] == ("population", "frame_1")
-    assert len(shown.columns) == 1 + SIZE.frames
-    spikes = branch.field("spikes")[:, [k == "neuron" for k in branch.layers.kinds]]
+    assert len(shown.columns) == 1 + FRAMES
+    spikes = branch.field("spikes")[:, [k in ("neuron", "gate") for k in branch.layers.kinds]]
     assert [list(row[1:]) for row in shown.rows] == spikes.T.tolist()
 
 
 def test_unsupported_lists_prices_and_formats(full: Report) -> None:
     what = [row[1] for row in table(full, "unsupported").rows]
     assert {"joules of Loihi 2", "neuron_update_active", "memory_read"} <= set(what)
-    assert "netx/a.net: 4 nodes" in what
+    assert any(str(line).startswith("netx/search: ") for line in what)
 
 
 @pytest.mark.parametrize(("cores", "per_chip"), [(1, 128), (70, 120), (1000, 122)])
-def test_every_core_has_its_own_place(cores: int, per_chip: int) -> None:
-    x, y, (height, width) = core_grid(placement(Size(cores=cores), per_chip))
+def test_every_core_has_its_own_place(files: Files, cores: int, per_chip: int) -> None:
+    found = resized(MapDocument.read(files.placement), cores, per_chip)
+    x, y, (height, width) = core_grid(found)
     assert len(set(zip(x.tolist(), y.tolist(), strict=True))) == cores
     assert 0 <= x.min() <= x.max() < width
     assert 0 <= y.min() <= y.max() < height
@@ -140,20 +136,21 @@ def test_command_repeats_the_run(files: Files) -> None:
     words = shlex.split(simulate_command(read_sources(files.run).run))
     options = dict(zip(words[3::2], words[4::2], strict=True))
     assert words[:2] == ["spiketrack", "simulate"]
-    assert options["--box"] == "200,120,80,100"
-    assert options["--frames"] == str(SIZE.frames)
-    assert options["--backend"] == "lava"
+    assert options["--box"] == BOX
+    assert options["--frames"] == str(FRAMES)
+    assert options["--backend"] == "inline"
+    assert options["--update-every"] == "2"
 
 
 # pictures
 
 
 def test_pictures_keep_the_budget(tmp_path: Path) -> None:
-    clip = write_clip(tmp_path / "clip", SIZE)
+    clip = write_clip(tmp_path / "clip")
     for budget in (400_000, 60_000):
-        found = read_pictures(clip, SIZE.frames, budget)
-        assert found.frames == tuple(range(SIZE.frames + 1))
-        assert (found.width, found.height) == (SIZE.width, SIZE.height)
+        found = read_pictures(clip, FRAMES, budget)
+        assert found.frames == tuple(range(FRAMES + 1))
+        assert (found.width, found.height) == SIDE
         assert sum(map(len, found.data)) <= 1.1 * budget
 
 
@@ -174,7 +171,8 @@ def test_long_clips_show_every_other_frame(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_clip_that_is_gone_is_said(files: Files, tmp_path: Path) -> None:
-    run = write_run(tmp_path / "run", tmp_path / "no clip", tmp_path / "no export", SIZE)
+    clip = ClipPart(name="gone", path=str(tmp_path / "no clip"), fps=None)
+    run = changed_run(tmp_path / "run", files.run, clip=clip, export=str(tmp_path / "no export"))
     built = build_report(read_sources(run))
     assert "no such file or folder" in built.pictures.note
     assert not built.pictures.data
@@ -185,33 +183,33 @@ def test_a_clip_that_is_gone_is_said(files: Files, tmp_path: Path) -> None:
 # boxes
 
 
-def test_overlays_of_both_runs_and_of_the_verification(full: Report) -> None:
+def test_overlays_of_both_runs_and_of_the_verification(full: Report, files: Files) -> None:
     labels = [overlay.label for overlay in full.overlays]
-    assert labels == ["run (lava)", "other (integer)", "verify: integer", "verify: float"]
-    assert full.overlays[0].rows == tuple(boxes(SIZE.frames))
+    verified = ["verify: integer", "verify: inline", "verify: float"]
+    assert labels == ["run (inline)", "other (integer)", *verified]
+    assert full.overlays[0].rows == tuple(files.boxes)
+    assert full.overlays[1].rows != full.overlays[0].rows
+    assert full.overlays[2].rows == full.overlays[0].rows[:4]
 
 
 def test_another_clip_shows_no_boxes(files: Files, tmp_path: Path) -> None:
-    clip = write_clip(tmp_path / "clip", SIZE)
-    other = write_run(tmp_path / "elsewhere", clip, tmp_path, SIZE)
+    clip = ClipPart(name="clip", path=str(write_clip(tmp_path / "clip")), fps=None)
+    other = changed_run(tmp_path / "elsewhere", files.run, clip=clip)
     built = build_report(read_sources(files.run, (other,)))
-    assert [overlay.label for overlay in built.overlays] == ["run (lava)"]
+    assert [overlay.label for overlay in built.overlays] == ["run (inline)"]
     assert "elsewhere tracked another clip" in text(built, "clip")
 
 
-def test_a_float_run_gives_its_boxes_alone(files: Files, tmp_path: Path) -> None:
-    clip = files.run.parent / "clip"
-    other = write_run(tmp_path / "exact", clip, tmp_path, SIZE, backend="float")
-    (other / "counts.h5").unlink()
-    built = build_report(read_sources(files.run, (other,)))
-    assert [overlay.label for overlay in built.overlays] == ["run (lava)", "exact (float)"]
-    assert "exact (float) counted no operations" in text(built, "energy")
+def test_a_float_run_gives_its_boxes_alone(files: Files) -> None:
+    built = build_report(read_sources(files.run, (files.floating,)))
+    assert [overlay.label for overlay in built.overlays] == ["run (inline)", "floating (float)"]
+    assert "floating (float) counted no operations" in text(built, "energy")
     assert "comparison" not in {found.name for found in built.tables}
     render(built)
 
 
 def test_runs_of_one_name_are_told_apart(files: Files, tmp_path: Path) -> None:
-    run = write_run(tmp_path / "run", tmp_path / "clip", tmp_path, SIZE)
+    run = changed_run(tmp_path / "run", files.run)
     labels = [found.label for found in read_sources(files.run, (run,)).runs]
     assert labels == [f"1: {files.run}", f"2: {run}"]
 
@@ -228,7 +226,7 @@ def test_missing_input_says_how_to_get_it(files: Files) -> None:
 
 
 def test_documents_must_be_of_their_kind(files: Files, tmp_path: Path) -> None:
-    with pytest.raises(SpikeTrackError, match=r"not a document spiketrack\.verify 1"):
+    with pytest.raises(SpikeTrackError, match=r"schema spiketrack\.map, not spiketrack\.verify"):
         read_sources(files.run, verify=files.placement)
     with pytest.raises(SpikeTrackError, match="no such file; write it with spiketrack map --json"):
         read_sources(files.run, placement=tmp_path / "none.json")
@@ -236,6 +234,118 @@ def test_documents_must_be_of_their_kind(files: Files, tmp_path: Path) -> None:
     broken.write_text("{")
     with pytest.raises(SpikeTrackError, match="unreadable"):
         read_sources(files.run, verify=broken)
+
+
+@pytest.mark.parametrize("version", [0, 2])
+def test_other_versions_are_refused(files: Files, tmp_path: Path, version: int) -> None:
+    for name, path in (("verify", files.verify), ("placement", files.placement)):
+        other = tmp_path / path.name
+        other.write_text(json.dumps(json.loads(path.read_text()) | {"version": version}))
+        message = (
+            rf"{path.name}: spiketrack\.\w+ written as version {version}, this program reads 1"
+        )
+        with pytest.raises(SpikeTrackError, match=message):
+            read_sources(files.run, **only(name, other))
+    run = tmp_path / "run"
+    shutil.copytree(files.run, run)
+    about = json.loads((run / "run.json").read_text()) | {"version": version}
+    (run / "run.json").write_text(json.dumps(about))
+    with pytest.raises(SpikeTrackError, match=rf"run\.json: .* written as version {version}, this"):
+        read_sources(run)
+
+
+def only(name: str, path: Path) -> Any:
+    return {name: path}
+
+
+def test_documents_of_another_network_or_run_are_refused(files: Files, tmp_path: Path) -> None:
+    run = changed_run(tmp_path / "run", files.run, network_digest="0" * 64)
+    for name, path, verb in (
+        ("verify", files.verify, "verifies"),
+        ("placement", files.placement, "places"),
+    ):
+        message = rf"{path.name}: {verb} network \w{{12}}, .*run ran 000000000000; "
+        with pytest.raises(SpikeTrackError, match=message):
+            read_sources(run, **only(name, path))
+    again = changed_run(tmp_path / "again", files.run, updates=())
+    with pytest.raises(SpikeTrackError, match=r"map\.json: its messages were counted in another"):
+        read_sources(again, placement=files.placement)
+    assert read_sources(again, verify=files.verify).verify
+    assert read_sources(files.run, (run,)).against[0].manifest is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"exact": False}, "exact contradicts the backends"),
+        ({"mismatches": 1}, "mismatches is not the sum of its rows"),
+        ({"counts_compared": 1}, "counts_compared is not the sum of its rows"),
+        ({"backends": {}}, "exact contradicts the backends"),
+        ({"boxes": [{"frame": 0, "updated": False, "boxes": {}, "scores": {"a": 1}}]}, "boxes"),
+        ({"float": {}}, r"float\.teacher_forced: Field required"),
+        ({"by_population": 3}, "by_population: Input should be"),
+    ],
+)
+def test_a_verdict_must_be_that_of_its_rows(
+    files: Files, tmp_path: Path, changes: dict[str, object], message: str
+) -> None:
+    path = tmp_path / "verify.json"
+    path.write_text(json.dumps(json.loads(files.verify.read_text()) | changes))
+    with pytest.raises(SpikeTrackError, match=rf"verify\.json: .*{message}"):
+        read_sources(files.run, verify=path)
+
+
+def test_the_report_says_what_the_verification_holds(files: Files, tmp_path: Path) -> None:
+    exact = build_report(read_sources(files.run, verify=files.verify))
+    assert "Exact: integer and inline agree in all" in text(exact, "agreement")
+    assert fact(exact, "backends").value == "exact"
+    damaged = build_report(read_sources(files.run, verify=damage(files.verify, tmp_path)))
+    assert fact(damaged, "backends").value == "7 counts differ"
+    said = text(damaged, "agreement")
+    assert "Exact" not in said
+    assert "Not exact: 7 of " in said
+    assert "and the maps of 2 frames differ between integer and inline; first: backend inl" in said
+    rows = [
+        dict(zip(t.columns, r, strict=True)) for t in [table(damaged, "backends")] for r in t.rows
+    ]
+    assert [(row["exact"], row["mismatches"], row["maps_differ"]) for row in rows] == [
+        (False, 7, 2)
+    ]
+    alone = build_report(read_sources(files.run, verify=float_alone(files.verify, tmp_path)))
+    assert fact(alone, "backends").value == "not compared"
+    assert "No exact backend was compared" in text(alone, "agreement")
+
+
+def fact(report: Report, label: str) -> Fact:
+    return next(found for found in report.facts if found.label == label)
+
+
+def damage(path: Path, folder: Path) -> Path:
+    """The same verification with seven counts and the maps of two frames that differ."""
+    found = json.loads(path.read_text())
+    row = found["by_population"][5]
+    row |= {"mismatches": 7, "backends": {"inline": 7}}
+    found["backends"]["inline"] |= {"exact": False, "mismatches": 7, "maps_differ": 2}
+    first = {"backend": "inline", "branch": row["branch"], "population": row["population"]}
+    first |= {"frame": 1, "step": 0, "index": [0, 1, 2], "expected": 3, "found": 2}
+    return saved(found | {"exact": False, "mismatches": 7, "first_divergence": first}, folder / "d")
+
+
+def float_alone(path: Path, folder: Path) -> Path:
+    """The same verification without an integer backend."""
+    found = json.loads(path.read_text())
+    nothing: dict[str, object] = {
+        "exact": None,
+        "counts_compared": 0,
+        "backends": {},
+        "by_population": [],
+    }
+    return saved(found | nothing | {"populations": 0}, folder / "f")
+
+
+def saved(found: dict[str, object], path: Path) -> Path:
+    path.write_text(json.dumps(found))
+    return path
 
 
 def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
@@ -247,12 +357,51 @@ def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
 
 
 def test_text_cannot_become_markup(files: Files, tmp_path: Path) -> None:
-    hostile = "</script><script>alert(1)</script>&"
-    clip = {"name": hostile, "path": str(files.run.parent / "clip"), "fps": None}
-    run = write_run(tmp_path / "run", tmp_path / "clip", tmp_path, SIZE, clip=clip)
+    hostile = "</script><script>alert(1)</script><!-- &\u2028\u2029"
+    clip = ClipPart(name=hostile, path=str(files.clip), fps=None)
+    run = changed_run(tmp_path / "run", files.run, clip=clip, box=(1, 2, 30, 40))
     page = render(build_report(read_sources(run)))
     assert "alert(1)</script>" not in page
-    assert json.loads(embed({"a": hostile})) == {"a": hostile}
+    held = embed({"a": hostile})
+    assert not set("<\u2028\u2029") & set(held)
+    assert json.loads(held) == {"a": hostile}
+
+
+def test_hostile_names_stay_inside_the_json_of_the_page(files: Files, tmp_path: Path) -> None:
+    """Read by a parser of HTML as a browser does it: scripts end where they should."""
+    hostile = "</script><img src=x onerror=alert(1)>"
+    run = changed_run(tmp_path / hostile.replace("/", "\\"), files.run, export=hostile)
+    clip = ClipPart(name=hostile, path=str(files.clip), fps=None)
+    other = changed_run(tmp_path / "o", files.other, clip=clip)
+    parser = Elements()
+    parser.feed(render(build_report(read_sources(run, (other,), verify=files.verify))))
+    assert "img" not in [tag for tag, names in parser.seen if "onerror" in names]
+    assert len(parser.scripts) == len([1 for tag, _ in parser.seen if tag == "script"])
+    data = json.loads(parser.scripts["report-data"])
+    assert hostile in json.dumps(data["tables"]["runs"], ensure_ascii=False)
+
+
+class Elements(HTMLParser):
+    """Every start tag with its attributes, and the text of scripts by id."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[str, list[str]]] = []
+        self.scripts: dict[str, str] = {}
+        self.inside = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, [name for name, _ in attrs]))
+        if tag == "script":
+            self.inside = dict(attrs).get("id") or f"script {len(self.scripts)}"
+            self.scripts[self.inside] = ""
+
+    def handle_endtag(self, tag: str) -> None:
+        self.inside = ""
+
+    def handle_data(self, data: str) -> None:
+        if self.inside:
+            self.scripts[self.inside] += data
 
 
 def test_command_writes_the_page(files: Files, tmp_path: Path) -> None:
@@ -302,4 +451,3 @@ def test_png_without_kaleido(full: Report, tmp_path: Path, monkeypatch: pytest.M
 def test_page_is_written_whole(full: Report, tmp_path: Path) -> None:
     with pytest.raises(SpikeTrackError, match="does not exist"):
         write_html(full, tmp_path / "none" / "report.html")
-    assert START.as_tuple() == full.overlays[0].rows[0].box.as_tuple()

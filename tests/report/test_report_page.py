@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.report_data import B384_T3, Size, boxes, write_all
+from support.report_data import FRAMES, SIDE, Files, enlarge
 
 from spiketrack.report import build_report, read_sources, write_html
+from spiketrack.video.boxes import read_csv
 
 driver = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -34,23 +35,27 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-SIZE = Size()
+LARGEST = (100, 14_000, (1280, 720))  # frames, cores, pixels
 SECONDS = 2.0  # from navigation to the first answer of the slider
 TRIES = 3  # the machine may be busy with other things
 MEGABYTES = 10
 BURST = 9  # Chromium drops the eleventh download of one second
 
 
-def write_page(folder: Path, size: Size) -> Path:
-    files = write_all(folder, size)
+def write_page(folder: Path, files: Files) -> Path:
     sources = read_sources(files.run, (files.other,), files.verify, files.placement)
     write_html(build_report(sources), folder / "report.html")
     return folder / "report.html"
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_page(tmp_path_factory.mktemp("page"), SIZE)
+def files(report_files: Files) -> Files:
+    return report_files
+
+
+@pytest.fixture(scope="module")
+def report(files: Files, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_page(tmp_path_factory.mktemp("page"), files)
 
 
 @pytest.fixture(scope="module")
@@ -123,20 +128,21 @@ def test_every_figure_is_drawn_without_error(page: Any, report: Path) -> None:
     assert page.evaluate("document.querySelectorAll('#plotly-source').length") == 0
 
 
-def test_keys_move_the_slider_and_the_box(page: Any, report: Path) -> None:
+def test_keys_move_the_slider_and_the_box(page: Any, report: Path, files: Files) -> None:
     start(page, report)
     page.focus("#slider")
     for frame in (1, 2):
         page.keyboard.press("ArrowRight")
         page.wait_for_selector(f"#stage[data-frame='{frame}']")
-        box = page.query_selector("rect[data-source='run (lava)']")
+        box = page.query_selector("rect[data-source='run (inline)']")
         shown = [float(box.get_attribute(key)) for key in ("x", "y", "width", "height")]
-        assert shown == list(boxes(SIZE.frames)[frame].box.as_tuple())
+        assert shown == pytest.approx(files.boxes[frame].box.as_tuple())
     other = page.query_selector("rect[data-source='other (integer)']")
-    assert float(other.get_attribute("x")) == boxes(SIZE.frames, 2.5)[2].box.x
+    second = read_csv(files.other / "boxes.csv")[2].box
+    assert float(other.get_attribute("x")) == pytest.approx(second.x)
     page.keyboard.press("End")
-    page.wait_for_selector(f"#stage[data-frame='{SIZE.frames}']")
-    assert page.text_content("#frame-number") == f"frame {SIZE.frames} / {SIZE.frames}"
+    page.wait_for_selector(f"#stage[data-frame='{FRAMES}']")
+    assert page.text_content("#frame-number") == f"frame {FRAMES} / {FRAMES}"
     gone = page.query_selector("rect[data-source='verify: float']")
     assert gone.evaluate("rect => rect.style.display") == "none"
 
@@ -148,13 +154,13 @@ def test_each_frame_has_its_picture(page: Any, report: Path) -> None:
     page.wait_for_selector("#stage[data-frame='4']")
     pictures = json.loads(page.text_content("#clip-data"))["pictures"]
     assert [first, page.get_attribute("#picture", "src")] == [pictures[0], pictures[4]]
-    assert page.evaluate("picture.naturalWidth") == SIZE.width
+    assert page.evaluate("picture.naturalWidth") == SIDE[0]
 
 
 def test_a_box_can_be_hidden(page: Any, report: Path) -> None:
     start(page, report)
     page.uncheck("#readout tr:first-child input")
-    box = page.query_selector("rect[data-source='run (lava)']")
+    box = page.query_selector("rect[data-source='run (inline)']")
     assert box.evaluate("rect => rect.style.display") == "none"
 
 
@@ -298,8 +304,8 @@ def test_print_is_dark_on_white_and_complete(page: Any, report: Path) -> None:
     assert page.evaluate(read, ["nav", "display"]) == "none"
 
 
-def test_the_largest_variant_is_small_and_quick(browser: Any, tmp_path: Path) -> None:
-    report = write_page(tmp_path, B384_T3)
+def test_the_largest_variant_is_small_and_quick(browser: Any, files: Files, tmp_path: Path) -> None:
+    report = write_page(tmp_path, enlarge(tmp_path, files, *LARGEST))
     assert report.stat().st_size < MEGABYTES * 1e6
     best = min(first_answer(browser, report) for _ in range(TRIES))
     assert best <= SECONDS

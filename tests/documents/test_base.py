@@ -163,7 +163,11 @@ def test_every_part_is_frozen_and_strict(name: str) -> None:
 def test_exact_needs_something_compared() -> None:
     def proven(compared: int, mismatches: int, maps: int) -> bool:
         return BackendAgreement(
-            exact=False, counts_compared=compared, mismatches=mismatches, maps_differ=maps
+            exact=False,
+            required=True,
+            counts_compared=compared,
+            mismatches=mismatches,
+            maps_differ=maps,
         ).proven
 
     assert proven(5, 0, 0)

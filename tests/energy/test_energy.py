@@ -356,6 +356,9 @@ def write_map(path: Path, run: str | None = None, **changes: Any) -> Path:
         neurons_by_kind={},
         longest_chain=(),
         slowest_layer="spike",
+        mode="pipelined",
+        spikes="graded",
+        tiles=1,
         **dict.fromkeys(BRANCH_COUNTS, 1),
     )
     cores = CoreMap(
@@ -393,7 +396,9 @@ LAYER_COUNTS = (
     "synapse_bytes", "unrolled_synapse_bytes", "state_bits_a_neuron", "fan_in", "fan_out_cores",
     "input_axons", "output_axons",
 )  # fmt: skip
-BRANCH_COUNTS = ("cores", "neurons", "latency_steps", "interval_steps", "frames_in_flight")
+BRANCH_COUNTS = (
+    "cores", "neurons", "latency_steps", "interval_steps", "period_steps", "frames_in_flight",
+)  # fmt: skip
 CORE_LISTS = (
     "chip", "tile_column", "tile_row", "neurons", "memory_bytes", "input_axons", "output_axons",
     "fullest", "use",

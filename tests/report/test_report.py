@@ -312,7 +312,7 @@ def test_the_report_says_what_the_verification_holds(files: Files, tmp_path: Pat
         (False, 7, 2)
     ]
     alone = build_report(read_sources(files.run, verify=float_alone(files.verify, tmp_path)))
-    assert fact(alone, "backends").value == "not compared"
+    assert fact(alone, "backends").value == "float alone"
     assert "No exact backend was compared" in text(alone, "agreement")
 
 
@@ -370,15 +370,16 @@ def test_text_cannot_become_markup(files: Files, tmp_path: Path) -> None:
 def test_hostile_names_stay_inside_the_json_of_the_page(files: Files, tmp_path: Path) -> None:
     """Read by a parser of HTML as a browser does it: scripts end where they should."""
     hostile = "</script><img src=x onerror=alert(1)>"
-    run = changed_run(tmp_path / hostile.replace("/", "\\"), files.run, export=hostile)
     clip = ClipPart(name=hostile, path=str(files.clip), fps=None)
-    other = changed_run(tmp_path / "o", files.other, clip=clip)
+    changes = {"clip": clip, "export": hostile, "versions": {hostile: hostile}}
+    run = changed_run(tmp_path / hostile.replace("/", "\\"), files.run, **changes)
+    other = changed_run(tmp_path / "o", files.other, **changes)
     parser = Elements()
     parser.feed(render(build_report(read_sources(run, (other,), verify=files.verify))))
     assert "img" not in [tag for tag, names in parser.seen if "onerror" in names]
     assert len(parser.scripts) == len([1 for tag, _ in parser.seen if tag == "script"])
     data = json.loads(parser.scripts["report-data"])
-    assert hostile in json.dumps(data["tables"]["runs"], ensure_ascii=False)
+    assert hostile in json.dumps(data["tables"]["versions"], ensure_ascii=False)
 
 
 class Elements(HTMLParser):

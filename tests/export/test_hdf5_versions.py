@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from support.hdf5_layouts import layouts, superblock
 from support.random_graphs import random_graph, tiny_graph
+from support.runs import run_document
 
 from spiketrack.export.nir.writer import write_nir
 from spiketrack.export.outlets.netx_layers import find_chains
@@ -47,7 +48,7 @@ def run_file(folder: Path) -> Path:
     with RunWriter(folder / "run", {}) as writer:
         for _ in range(3):
             writer._trace("search", Trace(counts))
-        writer.finish({})
+        writer.finish(run_document())
     return folder / "run" / "counts.h5"
 
 

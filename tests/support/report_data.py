@@ -70,19 +70,26 @@ def write_all(folder: Path) -> Files:
         ("other", "integer", 100),  # other templates, so other counts and boxes
         ("floating", "float", TRACKER.update_every),
     ):
-        out, needed = folder / run, checkpoint if backend == "float" else None
-        source = folder / "export"
-        simulate(source, clip, BOX, out, FRAMES, backend, needed, update_every=every)
+        simulate(
+            folder / "export",
+            video=clip,
+            box=BOX,
+            out=folder / run,
+            frames=FRAMES,
+            backend=backend,
+            checkpoint=checkpoint if backend == "float" else None,
+            update_every=every,
+        )
     verify(
         folder / "export",
-        checkpoint,
-        clip,
-        BOX,
+        checkpoint=checkpoint,
+        video=clip,
+        box=BOX,
         frames=3,
         backends="float,integer,inline",
         json=folder / "verify.json",
     )
-    place(folder / "export", folder / "run", json=folder / "map.json")
+    place(folder / "export", run=folder / "run", json=folder / "map.json")
     return Files(
         run=folder / "run",
         other=folder / "other",

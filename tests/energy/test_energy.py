@@ -277,7 +277,7 @@ def test_a_run_without_operations_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SpikeTrackError, match=r"no counts\.h5 in it"):
         read_run(tmp_path)
     (tmp_path / "counts.h5").write_bytes(b"no hdf5")
-    with pytest.raises(SpikeTrackError, match="corrupt or no HDF5 file"):
+    with pytest.raises(SpikeTrackError, match="corrupt, truncated or no HDF5 file"):
         read_run(tmp_path)
     empty = write_run(tmp_path / "empty", {SEARCH: BranchCounts(LAYERS, np.zeros((0, 5, 8), int))})
     with pytest.raises(SpikeTrackError, match="holds no tracked frame"):

@@ -16,7 +16,8 @@ from typing import Any
 from spiketrack.documents.tracking import EvaluationDocument, FiguresPart
 from spiketrack.errors import DocumentError, SpikeTrackError
 from spiketrack.files import atomic_path
-from spiketrack.tracking.evaluation import Outcomes, SequenceResult, document, figures, outcome
+from spiketrack.tracking.evaluation import SequenceResult
+from spiketrack.tracking.figures import Outcomes, document, figures, outcome
 from spiketrack.video.boxes import Box, write_got10k, write_otb
 
 NAME = "evaluation.json"

@@ -11,8 +11,8 @@ from pathlib import Path, PurePosixPath
 from spiketrack.errors import ClipError
 from spiketrack.video.boxes import Box, intersection
 from spiketrack.video.footage import Frame, read_images, survey_images
+from spiketrack.video.shortfall import fit, shortfall, turned
 from spiketrack.video.streams import (
-    CONVERT,
     Header,
     Tally,
     address,
@@ -27,7 +27,6 @@ from spiketrack.video.streams import (
 BUNDLED_NAME = "carphone_pristine.mp4"
 BUNDLED_BOX = Box(63, 33, 52, 65)  # the driver's face in the first frame, chin to hairline
 SCAN_FRAMES = 3000  # a longer video is counted while it is read; decoding it twice takes minutes
-GUESSED = 0.95  # of a count guessed from a duration: a variable frame rate makes it wrong
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ def open_clip(source: str | Path | int, frames: int | None = None) -> Clip:
 
 def _open_folder(folder: Path, frames: int | None) -> Clip:
     found = survey_images(folder)
-    length, notes = _fit(str(folder), len(found.images), frames)
+    length, notes = fit(str(folder), len(found.images), frames)
     late: list[str] = []
     images = found.images[:length]
     name = folder.absolute().name
@@ -121,8 +120,8 @@ def _open_video(path: Path, frames: int | None) -> Clip:
         whole = functools.partial(_counted, path, header, late)
         return Clip(path.stem, None, header.fps or None, deep, whole, late)
     tally = count_frames(path, frames + 1 if long and frames is not None else None)
-    claims = _turned(path, tally) if long else _shortfall(path, tally, header, frames)
-    length, notes = _fit(str(path), tally.found, frames)
+    claims = turned(path, tally) if long else shortfall(path, tally, header, frames)
+    length, notes = fit(str(path), tally.found, frames)
     return Clip(
         path.stem,
         length,
@@ -137,7 +136,7 @@ def _counted(path: Path, header: Header, late: list[str]) -> Iterator[Frame]:
     late.clear()
     tally = Tally()
     yield from read_video(path, tally)
-    late += _shortfall(path, tally, header, None)
+    late += shortfall(path, tally, header, None)
 
 
 def _take(source: Iterator[Frame], frames: int | None) -> Iterator[Frame]:
@@ -146,49 +145,6 @@ def _take(source: Iterator[Frame], frames: int | None) -> Iterator[Frame]:
         yield frame
         if frames is not None and index >= frames:
             return
-
-
-def _fit(name: str, found: int, frames: int | None) -> tuple[int, tuple[str, ...]]:
-    """(frames to read, notes) for ``found`` frames where so many tracked ones are asked for."""
-    if found == 1:
-        raise ClipError(f"{name}: holds a single frame; there is nothing to track")
-    if frames is None:
-        return found, ()
-    if found < frames:
-        raise ClipError(
-            f"{name}: --frames {frames} asks for {frames} frames after the first, "
-            f"it holds {found - 1}"
-        )
-    short = f"{name}: holds {found - 1} frames after the first, not {frames}"
-    return min(found, frames + 1), (short,) if found == frames else ()
-
-
-def _shortfall(path: Path, tally: Tally, header: Header, frames: int | None) -> tuple[str, ...]:
-    """Notes on frames that are missing; ``ClipError`` where half or more are.
-
-    Frames that an edit list hides were there; a count guessed from a duration may be off; with
-    ``frames`` the clip need not be whole.
-    """
-    if not tally.found:
-        raise ClipError(
-            f"{path}: no frame can be decoded (codec {header.codec}); empty, truncated, or to be "
-            f"converted: {CONVERT}"
-        )
-    claim = f"{tally.found} frames decode, its header claims {header.frames}"
-    there = tally.found + tally.hidden + tally.spoilt
-    if 2 * there < header.frames and not (frames is not None and frames < tally.found):
-        raise ClipError(
-            f"{path}: truncated video: {claim}; --frames {max(1, tally.found - 1)} takes those"
-        )
-    if tally.found >= header.frames * (1 if header.exact else GUESSED) and not tally.spoilt:
-        return _turned(path, tally)
-    why = [f"an edit list hides {tally.hidden}"] if tally.hidden else []
-    why += [f"{tally.spoilt} cannot be decoded"] if tally.spoilt else []
-    return (f"{path}: {claim}{': ' if why else ''}{', '.join(why)}", *_turned(path, tally))
-
-
-def _turned(path: Path, tally: Tally) -> tuple[str, ...]:
-    return (f"{path}: turned by {tally.turn}° as its header asks",) if tally.turn else ()
 
 
 def bundled_clip() -> Path:

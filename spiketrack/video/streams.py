@@ -83,7 +83,9 @@ def check_file(path: Path) -> None:
         mode = path.stat().st_mode
         for is_kind, kind in _KINDS:
             if is_kind(mode):
-                raise ClipError(f"{path}: is {kind}; a clip is read twice, give a file")
+                camera = re.fullmatch(r"/dev/video(\d+)", str(path))
+                way = f"give the camera's number, {camera[1]}" if camera else "give a file"
+                raise ClipError(f"{path}: is {kind}; a clip is read twice: {way}")
         with path.open("rb") as file:
             head = file.read(64)
     except FileNotFoundError as error:

@@ -314,7 +314,7 @@ def test_names_do_not_steer_a_terminal(tmp_path: Path) -> None:
 
 def test_pipes_are_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.mp4")
-    with pytest.raises(ClipError, match=r"pipe.mp4: is a pipe; a clip is read twice"):
+    with pytest.raises(ClipError, match=r"pipe.mp4: is a pipe; a clip is read twice: give a file"):
         open_clip(tmp_path / "pipe.mp4")
 
 

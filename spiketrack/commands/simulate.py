@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spiketrack.commands.inputs import Key, open_exported
-from spiketrack.commands.progress import frame_bar
 from spiketrack.commands.tables import say
 from spiketrack.commands.targets import will_fill
 from spiketrack.simulators.backends import Options, either, find, open_simulator
+from spiketrack.terminal.progress import frame_bar
 
 BACKEND_HELP = f"{either()}; operations, which energy prices: {either(operations=True)}."
 CHECKPOINT_HELP = f"Checkpoint, which the {either(needs='checkpoint')} backend needs."

@@ -16,6 +16,7 @@ What is imported here is light: a signal that comes while Python loads finds its
 from __future__ import annotations
 
 import errno
+import math
 import os
 import sys
 from contextlib import suppress
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from spiketrack.errors import SpikeTrackError, printable
 from spiketrack.interrupts import interruptible
+from spiketrack.machine.cgroups import Cgroups
 from spiketrack.terminal.characters import tolerant_streams
 
 if TYPE_CHECKING:
@@ -44,6 +46,9 @@ def main(arguments: list[str] | None = None) -> None:
     # libgomp reads this when torch loads; idle threads that spin would fight over the cores
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
+    quota = Cgroups().cores()
+    if quota is not None:  # torch would take a thread for each of the host's cores
+        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, math.floor(quota))))
     tolerant_streams()
     try:
         with interruptible():

@@ -1,8 +1,8 @@
 """Loops over every neuron, compiled: counting populations and sums of what they send.
 
 numba compiles them when this module is first imported, before any process is forked, and keeps
-the result on disk. Membranes are float32 that holds integers below 2^24, so int32 takes them
-exactly; the leak's product has up to 36 bits and is taken in int64.
+the result on disk where there is a place for it. Membranes are float32 that holds integers below
+2^24, so int32 takes them exactly; the leak's product has up to 36 bits and is taken in int64.
 """
 
 from __future__ import annotations
@@ -29,9 +29,17 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def compiled(signature: str) -> Callable[[Function], Function]:
-    """Compile a loop for one signature, with numba's result kept on disk."""
-    decorate: Callable[[Function], Function] = numba.njit(signature, cache=True)
-    return decorate
+    """Compile a loop for one signature, with numba's result kept on disk if that can be."""
+
+    def compile(loop: Function) -> Function:
+        made: Function
+        try:
+            made = numba.njit(signature, cache=True)(loop)
+        except (RuntimeError, OSError):  # no folder that can be written, or its disk is full
+            made = numba.njit(signature)(loop)
+        return made
+
+    return compile
 
 
 @compiled("void(f4[::1], f4[::1], u1[::1])")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numba
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -225,3 +228,17 @@ def test_memory_is_packed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(3):
         kernel([q, memory])
     assert len(packed) == 1
+
+
+def test_loops_are_compiled_where_no_cache_can_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a read-only installation without a home: numba then refuses to cache."""
+    compile = numba.njit
+
+    def refuse(signature: str, cache: bool = False) -> Any:
+        if cache:
+            raise RuntimeError("cannot cache function: no locator available")
+        return compile(signature)
+
+    monkeypatch.setattr(numba, "njit", refuse)
+    twice = loops.compiled("i8(i8)")(lambda x: 2 * x)
+    assert twice(21) == 42

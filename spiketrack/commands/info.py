@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from spiketrack.commands.inputs import Key, is_export, open_checkpoint, refuse_key
-from spiketrack.commands.tables import say, table
 from spiketrack.commands.targets import will_write
+from spiketrack.commands.views import LAYERS_HELP
 
 if TYPE_CHECKING:
     from spiketrack.export.nir.folder import ExportedNetwork
-
-COLUMNS = (
-    "layer", "type", "shape", "weights", "weight shape", "dense MAC", "fraction", "head-room bits",
-    "Lava process",
-)  # fmt: skip
 
 
 def info(
@@ -26,34 +20,21 @@ def info(
         str, typer.Argument(help="Checkpoint, export folder, or bundled weights: nano, nano-t3.")
     ],
     key: Key = None,
+    layers: Annotated[bool, typer.Option("--layers", help=LAYERS_HELP)] = False,
     json: Annotated[Path | None, typer.Option(help="Write everything as JSON.")] = None,
 ) -> None:
-    """Show variant, sizes, parameters and a row a layer: shapes, weights, MACs, number formats.
+    """Show variant, sizes and parameters by stage; with --layers shapes and formats of all layers.
 
-    The last column names the Lava process that executes the layer.
     A checkpoint is folded and quantised without calibration to show its formats.
     """
+    from spiketrack.commands.views.network import show_network
     from spiketrack.files import write_json
 
     will_write((source,), json=json)
     found = _describe(source, key)
     if json is not None:
         write_json(json, found)
-    network = found["network"]
-    say(f"variant {network['variant']}: T = {network['templates']}, grid {network['grid']}")
-    say(f"embed dims {network['embed_dims']}, head {network['head_channels']} channels")
-    if "parameters" in found:
-        say(f"parameters {found['parameters']:,}")
-    say(f"tracker {found['tracker']}")
-    for branch, rows in found["layers"].items():
-        table(f"{branch} branch", COLUMNS, (_row(row) for row in rows))
-        dense = sum(row["dense_mac"] for row in rows)
-        weights = sum(row.get("weights", 0) for row in rows)
-        processes = len({row["process"] for row in rows if row["process"]})
-        say(
-            f"{branch}: {len(rows)} nodes, {weights:,} weights, {dense:,} dense MACs, "
-            f"{processes} Lava processes"
-        )
+    show_network(found, layers)
 
 
 def _describe(source: str, key: str | None) -> dict[str, Any]:
@@ -79,11 +60,3 @@ def _placed(network: ExportedNetwork) -> dict[str, Any]:
         home = {node: part.name for part in parts for node in part.nodes}
         layers[branch] = [row | {"process": home.get(row["name"])} for row in rows]
     return plain | {"layers": layers}
-
-
-def _row(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    keys = (
-        "name", "type", "shape", "weights", "weight_shape", "dense_mac", "fraction",
-        "headroom_bits", "process",
-    )  # fmt: skip
-    return tuple(row.get(key) for key in keys)

@@ -72,9 +72,14 @@ notes = Notes(stderr=True, highlight=False)  # notes and progress
 
 def say(line: str = "", style: str = "") -> None:
     """A line of a result."""
-    console.print(Text(harmless(line), style), soft_wrap=True)
+    _line(console, line, style)
 
 
 def note(line: str) -> None:
     """A line beside the results: what was skipped, assumed or comes next."""
-    notes.print(Text(harmless(line)), soft_wrap=True)
+    _line(notes, line)
+
+
+def _line(where: Console, line: str, style: str = "") -> None:
+    """Broken between words alone, so that a path can be copied."""
+    where.print(Text(harmless(line), style), overflow="ignore", crop=False)

@@ -16,7 +16,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from spiketrack.terminal.characters import shown
-from spiketrack.terminal.console import console
+from spiketrack.terminal.console import console, say
 
 Kind = Literal["name", "text", "number"]
 GAP = 2  # between two columns
@@ -79,9 +79,11 @@ def text(value: Any) -> str:
 def print_table(table: Table) -> None:
     """Print a table, its legend, and what had no room."""
     fitted = _Fit(table, console)
+    if table.title:
+        say(table.title, "bold")
     console.print(fitted.drawn(), soft_wrap=fitted.wide)
     for line in fitted.footer():
-        console.print(Text(line, "dim"))
+        say(line, "dim")
 
 
 class _Fit:
@@ -142,8 +144,7 @@ class _Fit:
     def drawn(self) -> RichTable:
         """For rich."""
         view = RichTable(
-            title=Text(self.table.title, "bold") if self.table.title else None,
-            title_justify="left", box=SIMPLE_HEAD, show_edge=False, pad_edge=False,
+            box=SIMPLE_HEAD, show_edge=False, pad_edge=False,
             padding=(0, GAP - 1, 0, 0), header_style="none",
         )  # fmt: skip
         for index in self.kept:

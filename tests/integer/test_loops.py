@@ -240,5 +240,8 @@ def test_loops_are_compiled_where_no_cache_can_be_kept(monkeypatch: pytest.Monke
         return compile(signature)
 
     monkeypatch.setattr(numba, "njit", refuse)
-    twice = loops.compiled("i8(i8)")(lambda x: 2 * x)
-    assert twice(21) == 42
+
+    def twice(x: int) -> int:
+        return 2 * x
+
+    assert loops.compiled("i8(i8)")(twice)(21) == 42

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 from contextlib import suppress
 from typing import IO
 
@@ -82,4 +83,8 @@ def note(line: str) -> None:
 
 def _line(where: Console, line: str, style: str = "") -> None:
     """Broken between words alone, so that a path can be copied."""
-    where.print(Text(harmless(line), style), overflow="ignore", crop=False)
+    lines = [
+        textwrap.fill(part, where.width, break_long_words=False, break_on_hyphens=False)
+        for part in harmless(line).split("\n")
+    ]
+    where.print(Text("\n".join(lines), style), soft_wrap=True)

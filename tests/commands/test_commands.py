@@ -27,6 +27,7 @@ from support.synthetic_clips import moving_patch, write_images, write_video
 from spiketrack import cli
 from spiketrack.commands import own_commands
 from spiketrack.commands.export import stem
+from spiketrack.commands.views import LINES
 from spiketrack.config import TrackerConfig
 from spiketrack.errors import SpikeTrackError
 from spiketrack.export.nir.folder import read_export
@@ -240,7 +241,11 @@ def test_info(home: Path, tmp_path: Path, program: Program) -> None:
     for source in ("tiny.safetensors", "export"):
         out = program("info", home / source, "--json", tmp_path / "info.json")
         assert "variant custom: T = 1, grid 4" in out
-        assert "decoder" in out
+        assert len(out.splitlines()) <= LINES
+        assert "stage 3" in out
+        whole = program("info", home / source, "--layers")
+        assert "encoder.block3.0.attn.q_conv" in whole
+        assert "decoder.conv5_ctr" in whole
         documents.append(json.loads((tmp_path / "info.json").read_text()))
     parameters = sum(
         value.numel() for value in read_checkpoint(home / "tiny.safetensors").state.values()

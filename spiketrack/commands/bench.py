@@ -12,9 +12,10 @@ import typer
 from spiketrack.commands.inputs import Key, open_checkpoint
 from spiketrack.commands.markdown import Slot
 from spiketrack.commands.markdown import table as tabular
-from spiketrack.commands.tables import say, table
 from spiketrack.commands.targets import will_write
+from spiketrack.terminal.console import say
 from spiketrack.terminal.progress import stages
+from spiketrack.terminal.table import table
 
 if TYPE_CHECKING:
     from spiketrack.benchmark.results import Findings

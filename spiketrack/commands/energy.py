@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spiketrack.commands.inputs import DEFAULT_PRICES, PRICES_HELP
-from spiketrack.commands.tables import console, say
 from spiketrack.commands.targets import will_write
+from spiketrack.terminal.console import console, say
 
 if TYPE_CHECKING:
     from spiketrack.documents.energy import EnergyDocument

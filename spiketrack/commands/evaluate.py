@@ -148,7 +148,7 @@ def run(
 
 def finish(ledger: Ledger, out: Path | None, json: Path | None) -> None:
     """Files first, then the table, then what failed and the exit code."""
-    from spiketrack.commands.evaluation_table import show
+    from spiketrack.commands.views.evaluation import show
 
     ledger.write()
     document = ledger.document()

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spiketrack.commands.tables import say, table
 from spiketrack.commands.targets import will_write
 from spiketrack.packaged import BOARDS
+from spiketrack.terminal.console import say
+from spiketrack.terminal.table import table
 
 if TYPE_CHECKING:
     from spiketrack.deploy.chip.mapping import Events

@@ -10,9 +10,9 @@ import typer
 
 from spiketrack.commands.inputs import Key, open_checkpoint
 from spiketrack.commands.markdown import Slot, table
-from spiketrack.commands.tables import say
 from spiketrack.commands.targets import will_write
 from spiketrack.errors import ConfigError, UnsupportedError
+from spiketrack.terminal.console import say
 from spiketrack.terminal.progress import stages
 
 if TYPE_CHECKING:

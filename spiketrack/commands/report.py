@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from spiketrack.commands.inputs import DEFAULT_PRICES, PRICES_HELP
-from spiketrack.commands.tables import say
 from spiketrack.commands.targets import will_write
+from spiketrack.terminal.console import say
 
 
 def report(

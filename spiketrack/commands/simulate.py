@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spiketrack.commands.inputs import Key, open_exported
-from spiketrack.commands.tables import say
 from spiketrack.commands.targets import will_fill
 from spiketrack.simulators.backends import Options, either, find, open_simulator
+from spiketrack.terminal.console import say
 from spiketrack.terminal.progress import frame_bar
 
 BACKEND_HELP = f"{either()}; operations, which energy prices: {either(operations=True)}."

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spiketrack.commands.inputs import Key, open_exported
-from spiketrack.commands.tables import say, table
 from spiketrack.commands.targets import will_write
 from spiketrack.simulators.backends import INTEGER, Options, either, find
 from spiketrack.simulators.backends import names as backend_names
+from spiketrack.terminal.console import say
 from spiketrack.terminal.progress import frame_bar
+from spiketrack.terminal.table import table
 
 if TYPE_CHECKING:
     from spiketrack.documents.verification import FloatPart, FrameRow, VerifyDocument

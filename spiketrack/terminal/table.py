@@ -196,3 +196,13 @@ def _longest_word(title: str) -> str:
 
 def _number(cell: str) -> bool:
     return not cell or cell.lstrip("-+(")[:1].isdigit()
+
+
+def table(
+    title: str,
+    columns: Sequence[Column | str],
+    rows: Iterable[Sequence[Any]],
+    *totals: Sequence[Any],
+) -> None:
+    """Print a table of any sequences."""
+    print_table(Table.of(title, columns, rows, *totals))

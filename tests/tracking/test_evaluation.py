@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.synthetic_clips import moving_patch, write_images, write_otb
 
-from spiketrack.commands.evaluation_table import show
+from spiketrack.commands.views.evaluation import show
 from spiketrack.config import NetworkConfig, TrackerConfig
 from spiketrack.documents.tracking import EvaluationDocument
 from spiketrack.errors import ClipError, ConfigError, MissingDependency, SpikeTrackError

@@ -1,11 +1,13 @@
-VENV ?= .venv
+# PYTHON=3.11 takes that one, in .venv-3.11; without it the newest of 3.10 to 3.13 that is found
+VENV ?= .venv$(if $(PYTHON),-$(PYTHON))
 BIN := $(VENV)/bin
 DEMO ?= demo-run
 JOBS ?= $(shell nproc)
+PYTHONS ?= 3.10 3.11 3.12 3.13
 PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quick test lint docs setup setup-test clean
+.PHONY: help demo quick test platform matrix lint docs setup setup-test clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +30,14 @@ quick: setup-test  ## a first answer: tests of every folder, none of Lava, a bro
 test: setup-test  ## every test
 	$(PYTEST)
 
+platform: setup-test  ## what must hold on every Python: counts, operators, Lava, float reference, training
+	$(PYTEST) -m "platform or limited"
+	$(BIN)/spiketrack-export nano --out build/platform/nano --force
+	$(BIN)/spiketrack verify build/platform/nano --frames 3 --backends integer,inline,lava,onnx
+
+matrix:  ## the same on every supported Python, each in an environment of its own
+	for version in $(PYTHONS); do $(MAKE) platform PYTHON=$$version || exit 1; done
+
 lint: setup-test  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -38,13 +48,13 @@ docs: setup-test  ## the reference of every module, in build/docs/index.html
 
 setup: $(VENV)/.installed  ## the environment that demo needs
 
-$(VENV)/.installed: pyproject.toml tools/setup.sh constraints.txt
+$(VENV)/.installed: pyproject.toml tools/setup.sh $(wildcard constraints/*.txt)
 	sh tools/setup.sh $(VENV)
 	@touch $@
 
 setup-test: $(VENV)/.installed-test
 
-$(VENV)/.installed-test: pyproject.toml tools/setup.sh constraints.txt
+$(VENV)/.installed-test: pyproject.toml tools/setup.sh $(wildcard constraints/*.txt)
 	sh tools/setup.sh $(VENV) test
 	@touch $@ $(VENV)/.installed
 

@@ -76,10 +76,11 @@ ROWS = (
     Backend(
         "lava", "Lava process graphs on Lava's own runtime, a process a block",
         "spiketrack.simulators.lava:LavaSimulator",
-        needs="export", exact=True, operations=True, packages=("torch", "numba", "lava"),
+        needs="export", exact=True, operations=True,
+        packages=("torch", "numba", "spiketrack.deploy.lava.names"), extra="lava",
     ),
     Backend(
-        "inline", "the models of the Lava processes, one after the other in one process",
+        "inline", "the processes of the Lava graphs in one process, without Lava",
         "spiketrack.simulators.inline:InlineSimulator",
         needs="export", exact=True, operations=True, packages=("torch", "numba"),
     ),

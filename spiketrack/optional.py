@@ -8,8 +8,11 @@ from typing import Any
 
 from spiketrack.errors import MissingDependency
 
+LAVA_RELEASE = "0.10.0"  # the last one; its metadata forbid Python >= 3.11, where it runs
+LAVA_INSTALL = f"pip install --no-deps --ignore-requires-python lava-nc=={LAVA_RELEASE}"
+
 # extra → the one Python that its packages exist for, and why
-LIMITED = {"lava-dl": ((3, 10), "lava-dl 0.6, the last release, needs torch 2.3 and numpy 1")}
+LIMITED = {"lava-dl": ((3, 10), "its last release needs torch 2.3 and numpy 1")}
 
 
 def load(module: str, extra: str) -> Any:
@@ -25,7 +28,8 @@ def load(module: str, extra: str) -> Any:
 def remedy(extra: str) -> str:
     """How to get what an extra brings, in one line."""
     python, reason = LIMITED.get(extra, (None, ""))
-    if python is None or sys.version_info[:2] == python:
-        return f"install it with: pip install 'spiketrack-loihi[{extra}]'"
-    version = ".".join(map(str, python))
-    return f"it exists for Python {version} alone ({reason}): make setup PYTHON=python{version}"
+    if python is not None and sys.version_info[:2] != python:
+        version = ".".join(map(str, python))
+        return f"it exists for Python {version} alone ({reason}): make setup PYTHON={version}"
+    command = f"pip install 'spiketrack-loihi[{extra}]'"
+    return command + (f" && {LAVA_INSTALL}" if extra == "lava" else "")

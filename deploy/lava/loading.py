@@ -19,9 +19,8 @@ from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import CodeType, ModuleType
 
 from spiketrack.errors import LavaError, MissingDependency
+from spiketrack.optional import LAVA_INSTALL, LAVA_RELEASE, remedy
 
-RELEASE = "0.10.0"
-INSTALL = f"pip install --no-deps --ignore-requires-python lava-nc=={RELEASE}"
 FIELDS = "lava.magma.compiler.var_model"
 STARTS = "lava.magma.runtime.message_infrastructure.multiprocessing"
 SHARED = "ByteEncoder"  # the class of the defaults
@@ -37,11 +36,11 @@ def prepare() -> None:
         return
     found = installed()
     if found is None:
-        raise MissingDependency(
-            f"lava-nc: not installed; run: pip install 'spiketrack-loihi[lava]' && {INSTALL}"
+        raise MissingDependency(f"lava-nc: not installed; {remedy('lava')}")
+    if found != LAVA_RELEASE:
+        raise LavaError(
+            f"lava-nc {found}: only {LAVA_RELEASE} is known to run here; run: {LAVA_INSTALL}"
         )
-    if found != RELEASE:
-        raise LavaError(f"lava-nc {found}: only {RELEASE} is known to run here; run: {INSTALL}")
     sys.meta_path.insert(0, _Finder())
 
 
@@ -97,8 +96,8 @@ def _starts(line: ast.Expr) -> bool:
 
 def _changed(module: str, what: str) -> LavaError:
     return LavaError(
-        f"lava-nc {RELEASE}: {module} has {what}; the installed files were changed: {INSTALL} "
-        "--force-reinstall"
+        f"lava-nc {LAVA_RELEASE}: {module} has {what}; the installed files were changed: "
+        f"{LAVA_INSTALL} --force-reinstall"
     )
 
 

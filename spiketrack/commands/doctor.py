@@ -18,15 +18,21 @@ from spiketrack.leftovers import clear as clear_leftover
 from spiketrack.leftovers import leftovers
 from spiketrack.machine import limits, packages
 from spiketrack.machine.packages import OPENCV, Loaded, Requirement, installed
+from spiketrack.optional import remedy
 from spiketrack.simulators.backends import backends, broken_backends
 from spiketrack.terminal.console import say
 from spiketrack.terminal.progress import stages
 from spiketrack.terminal.table import Column, Table, print_table
 
+OLDEST, NEWEST = (3, 10), (3, 13)  # Pythons that are tested
 PATIENCE = 120.0  # seconds for the small network on Lava
 SMOKE = (
     "from spiketrack.deploy.lava.smoke import smoke_run; "
     "print('exact' if smoke_run() else 'differs')"
+)
+OPERATORS = (
+    "from spiketrack.integer.exact_choice import COUNTS, chosen; "
+    "found = chosen(COUNTS); print(found.name, found.note or 'fast', sep='|')"
 )
 
 
@@ -60,7 +66,7 @@ def doctor(
         tell("importing packages")
         checks += _packages()
         tell("running a small network on Lava")
-        checks.append(_lava())
+        checks += [_operators(), _lava()]
     if json is not None:
         document = {"schema": "spiketrack.doctor", "version": 1}
         write_json(json, document | {"checks": [asdict(check) for check in checks]})
@@ -93,8 +99,13 @@ def _required_names() -> set[str]:
 
 def _python() -> Check:
     version = ".".join(map(str, sys.version_info[:3]))
-    fine = sys.version_info[:2] == (3, 10)
-    return Check("Python", version, fine, "" if fine else "Lava runs on 3.10 alone: make setup")
+    fine = OLDEST <= sys.version_info[:2] <= NEWEST
+    fix = f"tested are {_dotted(OLDEST)} to {_dotted(NEWEST)}: make setup takes the newest there"
+    return Check("Python", version, fine, "" if fine else fix)
+
+
+def _dotted(version: tuple[int, int]) -> str:
+    return ".".join(map(str, version))
 
 
 def _packages() -> Iterator[Check]:
@@ -116,19 +127,19 @@ def _packages() -> Iterator[Check]:
 
 
 def _required(found: Requirement, loaded: dict[str, Loaded]) -> Check:
-    remedy = f"pip install '{found.text}'"
+    fix = f"pip install '{found.text}'"
     version = _opencv_version() if found.module == "cv2" else installed(found.name)
     if not found.module:
         there = version is not None
-        return Check(found.name, version or "missing", there, "" if there else remedy)
+        return Check(found.name, version or "missing", there, "" if there else fix)
     answer = loaded[found.module]
     if not answer.error:
         return Check(found.name, answer.version or version or "loads", True)
     if answer.missing:
-        return Check(found.name, "missing", False, remedy)
+        return Check(found.name, "missing", False, fix)
     return Check(
         found.name, f"{version or ''} broken: {answer.error}".strip(), False,
-        remedy.replace("install", "install --force-reinstall"),
+        fix.replace("install", "install --force-reinstall"),
     )  # fmt: skip
 
 
@@ -157,8 +168,8 @@ def _extra(extra: str, asked: list[Requirement], loaded: dict[str, Loaded]) -> C
         words.append(
             f"{found.name} {version or 'absent'}" + (f" broken: {broken}" if broken else "")
         )
-    remedy = "" if fine else f"optional: pip install '{packages.NAME}[{extra}]'"
-    return Check(f"extra {extra}", ", ".join(words), True, remedy)
+    fix = "" if fine else f"optional: {remedy(extra)}"
+    return Check(f"extra {extra}", ", ".join(words), True, fix)
 
 
 def _backend_modules() -> list[str]:
@@ -226,17 +237,31 @@ def _shared(free: int | None, need: float) -> Check:
 
 def _lava() -> Check:
     """A two-layer network on the real runtime, against the integer evaluator."""
+    if installed("lava-nc") is None:
+        return Check("Lava run", "Lava is not installed", True, f"optional: {remedy('lava')}")
     begin = time.perf_counter()
-    try:
-        end = subprocess.run(
-            [sys.executable, "-c", SMOKE], capture_output=True, text=True, errors="replace",
-            timeout=PATIENCE, check=False,
-        )  # fmt: skip
-        said = (end.stdout if end.returncode == 0 else end.stderr).strip().splitlines()
-        found = said[-1] if said else f"exit code {end.returncode}"
-    except subprocess.TimeoutExpired:
-        found = "no answer"
+    found = _said(SMOKE)
     fine = found == "exact"
     seconds = time.perf_counter() - begin
-    remedy = "" if fine else "mend what stands above; then spiketrack simulate nano shows more"
-    return Check("Lava run", f"{found} in {seconds:.1f} s", fine, remedy)
+    fix = "" if fine else "mend what stands above; then spiketrack simulate nano shows more"
+    return Check("Lava run", f"{found} in {seconds:.1f} s", fine, fix)
+
+
+def _operators() -> Check:
+    """Which of torch's operators are proven exact here, and whether they are the fast ones."""
+    name, _, note = _said(OPERATORS).partition("|")
+    fix = "" if note == "fast" else (note or "install a torch that docs/platforms.md names")
+    return Check("8-bit operator", name, bool(note), fix)
+
+
+def _said(program: str) -> str:
+    """The last line of a program in a process apart."""
+    try:
+        end = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, errors="replace",
+            timeout=PATIENCE, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return "no answer"
+    said = (end.stdout if end.returncode == 0 else end.stderr).strip().splitlines()
+    return said[-1] if said else f"exit code {end.returncode}"

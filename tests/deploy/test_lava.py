@@ -117,6 +117,7 @@ def pair(request: pytest.FixtureRequest) -> Pair:
     return found
 
 
+@pytest.mark.platform
 def test_lava_equals_the_integer_backend(pair: Pair) -> None:
     for expected, found in pair.inferences:
         assert_same(expected, found)

@@ -15,6 +15,8 @@ import pytest
 from spiketrack.deploy.lava import loading
 from spiketrack.errors import LavaError, MissingDependency
 
+pytestmark = pytest.mark.platform
+
 ROOT = Path(__file__).resolve().parents[2]
 ENCODER = "@dataclass\nclass ByteEncoder:\n    base: int = 0\n"
 HEAD = "from dataclasses import dataclass\n" + ENCODER

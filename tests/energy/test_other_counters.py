@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from spiketrack.integer.counting import FIELDS, prepare
 from spiketrack.integer.graph import COUNT, Conv, Graph, Input
 
+pytestmark = pytest.mark.limited
+
 CASES = {  # channels in, out, kernel, stride, padding, groups
     "pointwise": (12, 20, 1, 1, 0, 1),
     "3x3": (8, 16, 3, 1, 1, 1),

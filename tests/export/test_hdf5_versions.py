@@ -18,6 +18,8 @@ from spiketrack.export.outlets.netx_writer import write_netx
 from spiketrack.inference import Trace
 from spiketrack.runs.folder import RunWriter
 
+pytestmark = pytest.mark.platform
+
 
 def nir_file(folder: Path) -> Path:
     write_nir(random_graph(0, ("retrieval", "pooled", "attention", "gated"), 3), folder / "a.nir")

@@ -166,6 +166,7 @@ def test_files_describe_themselves(tmp_path: Path) -> None:
 
 
 # lava-dl and its dependencies are not ours to mend
+@pytest.mark.limited
 @pytest.mark.filterwarnings("ignore")
 def test_lava_runs_a_head_branch_exactly(tmp_path: Path) -> None:
     graph = tiny_graph(1, "search")
@@ -180,6 +181,7 @@ def test_lava_runs_a_head_branch_exactly(tmp_path: Path) -> None:
     assert np.array_equal(found[:1], values[HEAD[0]].numpy())
 
 
+@pytest.mark.limited
 @pytest.mark.filterwarnings("ignore")
 def test_lava_runs_a_lifted_chain_exactly(tmp_path: Path) -> None:
     graph = chain_graph(wide_weights(), unit=30000)

@@ -19,6 +19,8 @@ from spiketrack.integer.exact_ops import COUNTS, REALS, Family, Layer, OneStep, 
 from spiketrack.integer.exact_proof import cases, first_exact
 from spiketrack.integer.kernels import Program
 
+pytestmark = pytest.mark.platform
+
 ROOT = Path(__file__).resolve().parents[2]
 FAMILIES = (COUNTS, REALS)
 

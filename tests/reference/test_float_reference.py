@@ -35,6 +35,7 @@ def test_golden_results_of_both_sizes_are_there(shared_data: Path) -> None:
     assert {"spiketrack_s256_t1", "spiketrack_s256_t3", "spiketrack_b256_t3"} <= set(OFFICIAL)
 
 
+@pytest.mark.platform
 @pytest.mark.parametrize(
     "variant", [pytest.param(v, marks=SLOW if "_b" in v else ()) for v in OFFICIAL]
 )

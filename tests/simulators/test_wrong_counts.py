@@ -21,7 +21,7 @@ from spiketrack.simulators.lava import LavaSimulator
 from spiketrack.simulators.onnx_backend import OnnxSimulator, Session
 
 # networkx, which Lava's compiler imports, looks for pandas
-pytestmark = pytest.mark.filterwarnings("ignore::ImportWarning")
+pytestmark = [pytest.mark.platform, pytest.mark.filterwarnings("ignore::ImportWarning")]
 GRAPHS = {branch: tiny_graph(1, branch) for branch in ("template", "search")}
 CONFIG = tiny_model(1).config
 VICTIM = GRAPHS["template"].populations[-1].name

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from support.paths import DATA
 
 from spiketrack.export.nir.folder import ExportedNetwork
 from spiketrack.inference import BRANCHES, SEARCH, TEMPLATE, Crop, Inference, Simulator
@@ -26,6 +25,7 @@ from spiketrack.pipeline import export_checkpoint
 from spiketrack.simulators.backends import INTEGER, Options, open_simulator
 from spiketrack.video.clip import BUNDLED_BOX, bundled_clip, open_clip
 from spiketrack.video.crop import take_crop
+from support.paths import DATA
 
 STORED = DATA / "count_digests.json"
 FRAMES = {"nano": 30, "spiketrack_s256_t3": 2}  # searched frames

@@ -167,6 +167,7 @@ def test_run_leaves_weights_log_and_curves(tmp_path: Path) -> None:
     assert "Pairs a second" in (tmp_path / "out" / "curves.html").read_text()
 
 
+@pytest.mark.platform
 def test_training_lowers_the_loss(tmp_path: Path) -> None:
     config = tiny_config(
         data={"video_share": 1.0, "pasted_share": 0.0},

@@ -18,7 +18,7 @@ from importlib import metadata
 NAME = "spiketrack-loihi"
 PATIENCE = 180.0  # seconds for all imports together
 MODULES = {
-    "lava-nc": "spiketrack.deploy.lava.names",
+    "lava-nc": "",  # loads through our door alone, which the backend lava names
     "lava-dl": "lava.lib.dl.netx",
     "PyYAML": "yaml",
     "opencv-python-headless": "cv2",

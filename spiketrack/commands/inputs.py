@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spiketrack.config import TrackerConfig
-from spiketrack.errors import CheckpointError, ClipError, ConfigError
+from spiketrack.errors import CheckpointError, ClipError, ConfigError, printable
 from spiketrack.packaged import PRICE_TABLES
 from spiketrack.terminal.console import note
 
@@ -111,7 +111,7 @@ def open_checkpoint(name: str, key: str | None, strip: bool = False) -> Checkpoi
 
 def _tell(read: Checkpoint, name: str) -> None:
     for line in read.notes:
-        note(f"note: {name}: {line}")
+        note(f"note: {printable(name, 400)}: {line}")
 
 
 def refuse_key(key: str | None, source: str) -> None:

@@ -19,7 +19,12 @@ from spiketrack.reference.foreign import foreign_keys
 from spiketrack.reference.pickled_values import Inert
 from spiketrack.reference.state_dicts import kind_of, known_kinds
 
-_FIRST = ("net", "state_dict", "model")  # the network itself, by the names that trainers use
+_FIRST = (
+    "net",
+    "state_dict",
+    "model",
+    "module",
+)  # the network itself, by the names that trainers use
 _WRAPPERS = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module",
              "_forward_module"}  # fmt: skip
 _ROOTS = {"encoder", "decoder"}
@@ -91,8 +96,8 @@ def _itself(found: list[StateDict]) -> StateDict | None:
         return found[0]
     for name in _FIRST:
         for one in found:
-            parts = [part for part in one.name.split(".") if part not in _WRAPPERS]
-            if parts and parts[0] == name and set(parts) <= set(_FIRST):
+            parts = one.name.split(".")
+            if parts[0] == name and set(parts) <= {*_FIRST, *_WRAPPERS}:
                 return one
     return next((one for one in found if not one.name), None)
 

@@ -116,6 +116,7 @@ def several(state: State) -> Mapping[str, Any]:
         "average first": {"model_ema": other, "model": state},
         "deep": {"state_dict": state, "ema": {"module": other}},
         "one mapping": {"state_dict": with_prefix(state, "model.") | with_prefix(other, "ema.")},
+        "module": {"module": state, "ema": {"module": other}},
         "bare": state | with_prefix(other, "ema."),
     }
 
@@ -125,6 +126,7 @@ OTHERS = {
     "average first": "model_ema",
     "deep": "ema.module",
     "one mapping": "state_dict.ema",
+    "module": "ema.module",
     "bare": "ema",
 }
 

@@ -45,7 +45,12 @@ def test_sizes_that_follow_from_others() -> None:
     ],
 )
 def test_a_published_name_needs_all_published_sizes(changed: dict[str, Any], variant: str) -> None:
-    sizes = {"embed_dims": (32, 64, 128, 192), "grid": 16, "templates": 1, "head_channels": 192}
+    sizes: dict[str, Any] = {
+        "embed_dims": (32, 64, 128, 192),
+        "grid": 16,
+        "templates": 1,
+        "head_channels": 192,
+    }
     assert NetworkConfig(**(sizes | changed)).variant == variant
 
 
@@ -60,10 +65,11 @@ def test_a_published_name_needs_all_published_sizes(changed: dict[str, Any], var
     ],
 )
 def test_settings_have_limits(name: str, lowest: float, highest: float) -> None:
-    for value in (lowest, highest):
-        assert getattr(tracker_settings({name: value}), name) == value
-    beyond = highest + 1, lowest - 1e-3 if isinstance(lowest, float) else lowest - 1
-    for value in (*beyond, True, "4", None, [4], {}, math.nan, math.inf, 10**400):
+    for right in (lowest, highest):
+        assert getattr(tracker_settings({name: right}), name) == right
+    below = lowest - 1e-3 if isinstance(lowest, float) else lowest - 1
+    wrong: list[Any] = [highest + 1, below, True, "4", None, [4], {}, math.nan, math.inf, 10**400]
+    for value in wrong:
         with pytest.raises(ConfigError, match=f"^tracker setting {name} = .*, not "):
             tracker_settings({name: value})
 

@@ -6,16 +6,16 @@ import os
 from pathlib import Path
 
 import pytest
-from support.fuzz_checkpoints import FUZZERS, watched
 
+from fuzz.checkpoints import KINDS, REFUSED, TAKEN, watched
 from spiketrack.reference.checkpoint import read_checkpoint
 
 
-@pytest.mark.parametrize("kind", FUZZERS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_mutated_checkpoints_are_read_right_or_refused(kind: str, tmp_path: Path) -> None:
-    results = [FUZZERS[kind](seed, tmp_path) for seed in range(12)]
-    assert set(results) <= {"read", "refused"}
-    assert "refused" in results
+    results = [KINDS[kind](seed, tmp_path) for seed in range(12)]
+    assert set(results) <= {TAKEN, REFUSED}
+    assert REFUSED in results
     assert list(tmp_path.iterdir()) == []
 
 
@@ -32,7 +32,7 @@ def test_the_watch_sees_what_it_should(tmp_path: Path) -> None:
 
 
 def test_the_watch_lets_a_right_file_be_read(tmp_path: Path) -> None:
-    assert FUZZERS["tensors_header"](0, tmp_path) in ("read", "refused")  # everything is imported
+    assert KINDS["tensors_header"](0, tmp_path) in (TAKEN, REFUSED)  # everything is imported
     read_checkpoint("nano")
     path = read_checkpoint("nano").path
     with watched(path):

@@ -1,10 +1,10 @@
-"""Mutated checkpoints, one function a kind: ``FUZZERS[kind](seed, folder)``.
+"""Mutated checkpoints: our own error or a right result, never anything else.
 
-Each writes one damaged or hostile file, reads it, and demands this project's own error in one line
-or a right result: a network's exact keys and shapes, finite, in float32, of this very file. It
-returns ``"read"`` or ``"refused"``; anything else is an exception that names the kind and seed.
-While a file is read, nothing may be executed, imported, started, removed, or opened beside it.
-Time and memory are for the caller to bound.
+Each kind is a function of a seed and a folder, which it leaves as it was. It writes one damaged or
+hostile file and reads it. Right is this project's own error in one line, or a network's exact keys
+and shapes, finite, in float32, of this very file; anything else is an ``AssertionError`` that names
+the kind and seed. While a file is read, nothing may be executed, imported, started, removed, or
+opened beside it. Time and memory are for the caller to bound.
 """
 
 from __future__ import annotations
@@ -26,12 +26,14 @@ from typing import Any
 
 import safetensors.torch
 import torch
-
-from spiketrack.errors import CheckpointError
-from spiketrack.reference.checkpoint import Checkpoint, read_checkpoint
 from support import pickles
 from support.checkpoints import small_state
 
+from spiketrack.errors import CheckpointError
+from spiketrack.reference.checkpoint import Checkpoint, read_checkpoint
+
+TAKEN = "taken"
+REFUSED = "refused"
 LONGEST = 2000  # characters of an error
 _FORBIDDEN = ("exec", "compile", "import", "os.system", "os.exec", "os.posix_spawn", "os.fork",
               "os.remove", "os.rename", "os.mkdir", "subprocess.Popen", "socket.", "shutil.",
@@ -94,9 +96,9 @@ def attempt(path: Path) -> str:
         assert text.isprintable(), "an error with control characters"
         assert len(text) < LONGEST, "an error without end"
         assert text.startswith(f"{path}: "), "an error without the file's name"
-        return "refused"
+        return REFUSED
     _hold(found, path)
-    return "read"
+    return TAKEN
 
 
 def _hold(found: Checkpoint, path: Path) -> None:
@@ -301,7 +303,7 @@ def _lie(header: dict[str, Any], rng: random.Random) -> None:
         header[key] = rng.choice((None, [], entry | {"more": 1}, {**entry, "shape": [[1]]}))
 
 
-FUZZERS: dict[str, Callable[[int, Path], str]] = {
+KINDS: dict[str, Callable[[int, Path], str]] = {
     make.__name__: _fuzzer(make)
     for make in (
         pickled_program, pickled_network, archive_bytes, stream_bytes, tensors_bytes,

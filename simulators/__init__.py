@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         open_simulator,
         register_backend,
     )
+    from spiketrack.simulators.chip import ChipSimulator
     from spiketrack.simulators.float_reference import FloatSimulator
     from spiketrack.simulators.inline import InlineSimulator
     from spiketrack.simulators.integer import IntegerSimulator
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Backend",
+    "ChipSimulator",
     "FloatSimulator",
     "Inference",
     "InlineSimulator",
@@ -39,6 +41,7 @@ __all__ = [
 
 _HOMES = {
     "Backend": "spiketrack.simulators.backends",
+    "ChipSimulator": "spiketrack.simulators.chip",
     "FloatSimulator": "spiketrack.simulators.float_reference",
     "Inference": "spiketrack.inference",
     "InlineSimulator": "spiketrack.simulators.inline",

@@ -31,7 +31,8 @@ class Options:
     """What to record and how to run; a backend ignores what does not concern it.
 
     ``operations`` and ``counts`` switch recording on; ``device`` is the float reference's;
-    ``threads`` and ``timeout`` (seconds a step) are those of Lava's processes.
+    ``threads`` and ``timeout`` (seconds a step) are those of Lava's processes; ``mode`` and
+    ``spikes`` are the chip's (``deploy/chip/program.py``).
     """
 
     operations: bool = False
@@ -39,6 +40,8 @@ class Options:
     device: str = "cpu"
     threads: int = 1
     timeout: float = STEP_TIMEOUT
+    mode: str = "fall-through"
+    spikes: str = "graded"
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,11 @@ ROWS = (
     Backend(
         "inline", "the processes of the Lava graphs in one process, without Lava",
         "spiketrack.simulators.inline:InlineSimulator",
+        needs="export", exact=True, operations=True, packages=("torch", "numba"),
+    ),
+    Backend(
+        "chip", "the layers of neurons that are placed on the chip, one time step at a time",
+        "spiketrack.simulators.chip:ChipSimulator",
         needs="export", exact=True, operations=True, packages=("torch", "numba"),
     ),
     Backend(

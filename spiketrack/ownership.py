@@ -112,7 +112,7 @@ EXPORT = Kind(
     ("template.nir", "search.nir"),
     _listed,
 )
-RUN = Kind("run", "run.json", "format", "spiketrack-run", ("boxes.csv", "counts.h5"))
+RUN = Kind("run", "run.json", "format", "spiketrack-run", ("boxes.csv", "counts.h5", "chip.json"))
 EVALUATION = Kind(
     "evaluation",
     "evaluation.json",

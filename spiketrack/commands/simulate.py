@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +21,8 @@ CHECKPOINT_HELP = f"Checkpoint, which the {either(needs='checkpoint')} backend n
 
 if TYPE_CHECKING:
     from spiketrack.documents.run import Processes
+    from spiketrack.integer.graph import Graph
+    from spiketrack.runs.folder import RunWriter
 
 
 def simulate(
@@ -48,11 +51,18 @@ def simulate(
     ] = "full",
     threads: Annotated[int, typer.Option(help="Threads in each Lava process.")] = 1,
     timeout: Annotated[float, typer.Option(help="Seconds a Lava step may take.")] = 120.0,
+    mode: Annotated[
+        str, typer.Option(help="chip: fall-through, or pipelined between two other frames.")
+    ] = "fall-through",
+    spikes: Annotated[
+        str, typer.Option(help="chip: graded, or binary: a count as up to four spikes.")
+    ] = "graded",
     force: Annotated[bool, typer.Option(help="Replace an existing run.")] = False,
 ) -> None:
     """Track an object with the exported network and record what every layer did.
 
-    Writes RUN/boxes.csv, RUN/counts.h5 and RUN/run.json (see spiketrack.runs.folder).
+    Writes RUN/boxes.csv, RUN/counts.h5 and RUN/run.json (see spiketrack.runs.folder); the chip
+    backend RUN/chip.json as well.
     """
     from spiketrack.commands.inputs import (
         choose_clip,
@@ -76,7 +86,8 @@ def simulate(
     network = read_export(folder)
     read = open_exported(checkpoint, key, network.manifest)
     settings = settings_with(network.tracker, update_every, update_threshold)
-    options = Options(find(backend).operations, counts == "full", device, threads, timeout)
+    record = (find(backend).operations, counts == "full")
+    options = Options(*record, device, threads, timeout, mode, spikes)
     seconds: list[float] = []
     problems: list[str] = []
     with (
@@ -107,6 +118,7 @@ def simulate(
             network_digest=network.manifest.network_digest,
             files={},
         )
+        describe_program(writer, simulator, network.graphs)
         writer.finish(about)
     median = sorted(seconds[1:])[len(seconds[1:]) // 2]
     say(f"{out}: {len(seconds) - 1} frames on {backend}, {median:.3f} s a frame (median)")
@@ -117,6 +129,19 @@ def simulate(
         say(f"error: {problem}")
     if problems:
         raise typer.Exit(1)
+
+
+def describe_program(writer: RunWriter, simulator: Any, graphs: Mapping[str, Graph]) -> None:
+    """Write ``chip.json`` and name the axes of the activity of a run in the chip's own time."""
+    chips = getattr(simulator, "chips", None)
+    if chips is None:
+        return
+    from spiketrack.deploy.chip.execution.activity import COLUMNS
+    from spiketrack.deploy.chip.program_document import CHIP_FILE, chip_document
+
+    chip_document(simulator.programs, graphs).write(writer.folder / CHIP_FILE)
+    for branch, chip in chips.items():
+        writer.name_activity(branch, COLUMNS, chip.names)
 
 
 def placement_of(simulator: Any) -> Processes | None:

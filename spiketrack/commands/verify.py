@@ -47,6 +47,12 @@ def verify(
     ] = None,
     threads: Annotated[int, typer.Option(help="Threads in each Lava process.")] = 1,
     timeout: Annotated[float, typer.Option(help="Seconds a Lava step may take.")] = 120.0,
+    mode: Annotated[
+        str, typer.Option(help="chip: fall-through, or pipelined between two other frames.")
+    ] = "fall-through",
+    spikes: Annotated[
+        str, typer.Option(help="chip: graded, or binary: a count as up to four spikes.")
+    ] = "graded",
     json: Annotated[Path | None, typer.Option(help="Write all findings as JSON.")] = None,
 ) -> None:
     """Prove that the integer backends agree, and measure what quantisation changed.
@@ -65,7 +71,7 @@ def verify(
     network = read_export(folder)
     read = open_exported(checkpoint, key, network.manifest)
     settings = settings_with(network.tracker, update_every, update_threshold)
-    options = Options(threads=threads, timeout=timeout)
+    options = Options(threads=threads, timeout=timeout, mode=mode, spikes=spikes)
     with frame_bar("verify", clip.length) as tick:
         found = run(network, read, clip, start, names, settings, options, tick)
     report = document(found, network.manifest, clip.name, start)

@@ -30,7 +30,7 @@ class BackendAgreement(Part):
 
 
 class FirstDivergence(Part):
-    """The first count that differs: ``index`` is (C, H, W)."""
+    """The first count that differs: ``index`` is (C, H, W); ``time_step``: of the chip, if any."""
 
     backend: str
     branch: str
@@ -40,6 +40,7 @@ class FirstDivergence(Part):
     index: tuple[int, ...]
     expected: int
     found: int
+    time_step: int | None = None
 
 
 class PopulationRow(Part):

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,7 @@ from spiketrack.integer.counting import layers
 from spiketrack.integer.graph import Graph
 from spiketrack.interrupts import interrupts_wait
 from spiketrack.ownership import RUN
+from spiketrack.runs.activity import ActivityFile
 from spiketrack.runs.operations import COUNTS_FILE, BranchCounts, read_run, write_operations
 from spiketrack.targets import Source
 from spiketrack.tracking.tracker import TrackResult
@@ -76,6 +77,7 @@ class RunWriter:
         )
         self.disk = self.stack.enter_context(PatientFile(self.folder / COUNTS_FILE))
         self.file = self.stack.enter_context(h5py.File(self.disk, "w", libver=HDF5_VERSIONS))
+        self.activity = ActivityFile(self.file)
 
     @interrupts_wait()
     def __exit__(
@@ -102,7 +104,14 @@ class RunWriter:
             self.operations[branch].append(np.stack(list(trace.operations.values())))
         for name, counts in trace.counts.items():
             _append(self.file, f"counts/{branch}/{name}", counts)
+        if trace.activity is not None:
+            self.activity.add(branch, trace.activity)
         self.disk.check()
+
+    @interrupts_wait()
+    def name_activity(self, branch: str, columns: Sequence[str], layers: Sequence[str]) -> None:
+        """Say what the axes of a branch's activity are, if there was any."""
+        self.activity.name(branch, columns, layers)
 
     @interrupts_wait()
     def finish(self, about: RunDocument) -> None:

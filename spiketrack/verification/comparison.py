@@ -21,12 +21,14 @@ class Divergence:
     index: tuple[int, ...]
     expected: int
     found: int
+    time_step: int | None = None
 
     def __str__(self) -> str:
         place = ",".join(str(n) for n in self.index)
+        time = "" if self.time_step is None else f", time step {self.time_step:,} of the chip"
         return (
             f"{self.backend} differs from integer first in {self.population} ({self.branch} "
-            f"branch): frame {self.frame}, step {self.step}, index ({place}): "
+            f"branch): frame {self.frame}, step {self.step}{time}, index ({place}): "
             f"{self.found} instead of {self.expected}"
         )
 
@@ -64,7 +66,8 @@ class Agreement:
             tally.compared += counts.size
             if other is None or other.size != counts.size:
                 tally.mismatches += counts.size
-                self._note(branch, name, frame, (0,) * counts.ndim, int(counts.flat[0]), -1)
+                place = (0,) * counts.ndim
+                self._note(branch, name, frame, place, int(counts.flat[0]), -1, found)
                 continue
             wrong = other.reshape(counts.shape) != counts
             number = int(np.count_nonzero(wrong))
@@ -72,15 +75,23 @@ class Agreement:
                 tally.mismatches += number
                 place = tuple(int(i) for i in np.argwhere(wrong)[0])
                 seen = int(other.reshape(counts.shape)[place])
-                self._note(branch, name, frame, place, int(counts[place]), seen)
+                self._note(branch, name, frame, place, int(counts[place]), seen, found)
 
     def _note(
-        self, branch: str, name: str, frame: int, place: tuple[int, ...], expected: int, found: int
+        self,
+        branch: str,
+        name: str,
+        frame: int,
+        place: tuple[int, ...],
+        expected: int,
+        found: int,
+        trace: Trace,
     ) -> None:
         if self.first is None:
-            backend = self.backend
+            times = trace.times.get(name, ())
+            time = times[place[0]] if place[0] < len(times) else None
             self.first = Divergence(
-                backend, branch, name, frame, place[0], place[1:], expected, found
+                self.backend, branch, name, frame, place[0], place[1:], expected, found, time
             )
 
     @property

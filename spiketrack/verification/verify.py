@@ -6,6 +6,7 @@ it to the last bit; the loss of the float network is measured, teacher-forced an
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -81,7 +82,7 @@ def verify(
             raise SpikeTrackError(
                 f"--backends {name}: needs --checkpoint, the file that was exported"
             )
-    record = Options(False, True, options.device, options.threads, options.timeout)
+    record = dataclasses.replace(options, operations=False, counts=True)
 
     def open_backend(name: str) -> Simulator:
         return open_simulator(name, network, checkpoint, record)

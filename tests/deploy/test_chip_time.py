@@ -53,7 +53,7 @@ def drawn(graph: Graph, frames: int, seed: int) -> Inputs:
 
 
 def started(graph: Graph, program: ChipProgram, inputs: Inputs) -> tuple[Chip, list[torch.Tensor]]:
-    chip = Chip(graph, program, counts=True)
+    chip = Chip(graph, program, [node.name for node in graph.populations])
     memories = [n.name for n in graph.inputs if n.signal == MEMORY]
     chip.write({name: torch.from_numpy(inputs[0][name]) for name in memories})
     (image,) = (n.name for n in graph.inputs if n.signal == IMAGE)
@@ -71,7 +71,8 @@ def differing(graph: Graph, run: Run, inputs: Inputs) -> list[tuple[int, str]]:
     for number, (frame, given_) in enumerate(zip(run.frames, inputs, strict=True)):
         expected = evaluate(graph, given_)
         for node in graph.populations:
-            if not np.array_equal(frame.counts[node.name].reshape(node.shape), expected[node.name]):
+            found = frame.values[node.name].numpy()
+            if not np.array_equal(found.reshape(node.shape), expected[node.name]):
                 wrong.append((number, node.name))
         for node in graph.outputs:
             if not np.array_equal(frame.outputs[node.name].numpy(), expected[node.name]):
@@ -105,7 +106,7 @@ def test_every_message_is_that_of_a_naive_chip(
     naive = NaiveChip(graph, program, inputs[0])
     naive.run([frame[image] for frame in inputs])
     for node in graph.populations:
-        found = np.concatenate([frame.counts[node.name] for frame in run.frames])
+        found = np.concatenate([frame.values[node.name] for frame in run.frames])
         assert np.array_equal(found, np.concatenate(naive.fired[node.name]))
     table = run.activity.table
     names = run.activity.names
@@ -268,7 +269,7 @@ def test_binary_spikes_add_up_to_counts() -> None:
     program = build_program(graph, Choices(PIPELINED, BINARY))
     for layer in program.layers:
         if layer.sends.binary:
-            counts = runs[BINARY].frames[0].counts[layer.name]
+            counts = runs[BINARY].frames[0].values[layer.name].numpy()
             assert binary[layer.name] == counts.sum()
             assert graded[layer.name] == np.count_nonzero(counts)
     bits = {s: runs[s].activity.by_layer("bits") for s in SPIKES}

@@ -7,12 +7,10 @@ no message arrives and no phase is due changes nothing and is skipped.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from spiketrack.deploy.chip.execution.activity import Activity, Work, table
@@ -20,7 +18,6 @@ from spiketrack.deploy.chip.execution.calendar import Calendar
 from spiketrack.deploy.chip.execution.messages import PIXEL_PAYLOAD, Message
 from spiketrack.deploy.chip.execution.units import Unit, build_unit
 from spiketrack.deploy.chip.program import ChipProgram
-from spiketrack.deploy.chip.requirements import COUNTS, VOTES
 from spiketrack.errors import GraphError
 from spiketrack.integer.graph import IMAGE, Graph
 
@@ -31,12 +28,13 @@ Rows = list[tuple[int, int, Work]]
 class Frame:
     """What one frame of a run gave.
 
-    ``outputs``: name of an Output → integers (T, …) that the host read; ``counts``: population →
-    counts (T, C, H, W); ``steps``: layer → the time steps of the run in which it fired for it.
+    ``outputs``: name of an Output → integers (T, …) that the host read; ``values``: watched layer
+    → what it computed, (T, C, H, W), counts in uint8; ``steps``: layer → the time steps of the run
+    in which it fired for the frame.
     """
 
     outputs: dict[str, Tensor] = field(default_factory=dict)
-    counts: dict[str, NDArray[np.int8]] = field(default_factory=dict)
+    values: dict[str, Tensor] = field(default_factory=dict)
     steps: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
 
@@ -52,19 +50,17 @@ class Chip:
     """One branch on the chip. The state of its neurons stays from run to run.
 
     ``run(images)`` takes integers (T, 3, S, S) for each frame; a frame enters every ``period``
-    steps. ``write(memory)`` rewrites the weights that are a memory. ``counts``: keep those of
-    every population.
+    steps. ``write(memory)`` rewrites the weights that are a memory. ``watched``: layers whose
+    values are kept.
     """
 
-    def __init__(self, graph: Graph, program: ChipProgram, counts: bool = False) -> None:
+    def __init__(self, graph: Graph, program: ChipProgram, watched: Collection[str] = ()) -> None:
         self.graph, self.program = graph, program
         self.units = [build_unit(graph, layer) for layer in program.layers]
         self.image = next(node for node in graph.inputs if node.signal == IMAGE)
         self.names = (*(unit.layer.name for unit in self.units), self.image.name)
         self.routes = _routes(self.units)
-        self.populations = tuple(
-            unit.layer.name for unit in self.units if counts and unit.layer.rule in (COUNTS, VOTES)
-        )
+        self.watched = tuple(name for name in self.names[:-1] if name in set(watched))
         self.hosts = {node.name: self._host(node.inputs[0]) for node in graph.outputs}
 
     def write(self, memory: Mapping[str, Tensor]) -> None:
@@ -81,7 +77,7 @@ class Chip:
             unit.start(len(images), self.program.period)
             for step in (*unit.phases.fires, *unit.phases.sends):
                 calendar.call(step, number)
-        probes = Probes({*self.populations, *self.hosts.values()}, len(images))
+        probes = Probes({*self.watched, *self.hosts.values()}, len(images))
         rows: Rows = []
         while (found := calendar.next()) is not None:
             now, acting, mail = found
@@ -142,12 +138,9 @@ class Chip:
             output: torch.cat(probes.values[number][name]).reshape(self.graph[name].shape)
             for output, name in self.hosts.items()
         }
-        counts = {
-            name: torch.cat(probes.values[number][name]).numpy().view(np.int8)
-            for name in self.populations
-        }
+        values = {name: torch.cat(probes.values[number][name]) for name in self.watched}
         steps = {name: tuple(steps) for name, steps in probes.steps[number].items()}
-        return Frame(outputs, counts, steps)
+        return Frame(outputs, values, steps)
 
 
 class Probes:

@@ -1,0 +1,119 @@
+"""The network in the chip's own time: neurons that advance one time step at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+from typing_extensions import Self
+
+from spiketrack.config import NetworkConfig
+from spiketrack.deploy.chip.execution.engine import Chip, Frame, Run
+from spiketrack.deploy.chip.program import PIPELINED, ChipProgram, Choices, build_program
+from spiketrack.inference import SEARCH, TEMPLATE, Crop, Inference, SimulatorBase, Trace
+from spiketrack.integer.count_range import counted
+from spiketrack.integer.counting import OperationCounter
+from spiketrack.integer.graph import Graph, Node
+from spiketrack.integer.kernels import KERNELS, as_signal
+from spiketrack.integer.readout import quantise_image, to_maps
+
+if TYPE_CHECKING:
+    from spiketrack.export.nir.folder import ExportedNetwork
+    from spiketrack.simulators.backends import Options
+
+
+class ChipSimulator(SimulatorBase):
+    """Two programs: the template branch's results become weights of the search branch.
+
+    Pipelined, each image travels between two others, itself turned by half a circle, as if two
+    other objects shared the chip: it must come out as it would alone. ``programs`` replaces those
+    that are built from the graphs.
+    """
+
+    name = "chip"
+
+    def __init__(
+        self,
+        network: Mapping[str, Graph],
+        config: NetworkConfig,
+        operations: bool = False,
+        counts: bool = False,
+        choices: Choices = Choices(),  # noqa: B008  (frozen)
+        programs: Mapping[str, ChipProgram] | None = None,
+    ) -> None:
+        self.config, self.graphs = config, network
+        self.programs = programs or {n: build_program(g, choices) for n, g in network.items()}
+        self.observations = {n: Observation(g, operations, counts) for n, g in network.items()}
+        self.chips = {
+            name: Chip(graph, self.programs[name], self.observations[name].watched)
+            for name, graph in network.items()
+        }
+
+    @classmethod
+    def open(cls, source: ExportedNetwork, options: Options) -> Self:
+        """The backend of an exported network."""
+        choices = Choices(options.mode, options.spikes)
+        record = (options.operations, options.counts)
+        return cls(source.graphs, source.config, *record, choices)
+
+    def encode_template(self, crops: Crop) -> Inference:
+        """Run the template program; the host writes what it reads into the search program."""
+        frame, trace = self._run(TEMPLATE, crops)
+        self.chips[SEARCH].write(frame.outputs)
+        return Inference(None, trace)
+
+    def search(self, crop: Crop) -> Inference:
+        """Run the search program on one crop."""
+        frame, trace = self._run(SEARCH, crop[None])
+        maps = {name: value.numpy() for name, value in frame.outputs.items()}
+        return Inference(to_maps(maps, self.graphs[SEARCH].fractions), trace)
+
+    def _run(self, branch: str, crops: Crop) -> tuple[Frame, Trace]:
+        image = torch.from_numpy(quantise_image(crops, self.graphs[branch]).astype(np.float32))
+        if self.programs[branch].choices.mode == PIPELINED:
+            other = image.flip(-1, -2)
+            run, number = self.chips[branch].run([other, image, other]), 1
+        else:
+            run, number = self.chips[branch].run([image]), 0
+        return run.frames[number], self.observations[branch].take(run, number, image)
+
+
+class Observation:
+    """Counts and operations of one frame of a run, as asked for; its activity always."""
+
+    def __init__(self, graph: Graph, operations: bool, counts: bool) -> None:
+        self.graph = graph
+        self.counter = OperationCounter(graph) if operations else None
+        self.populations = {n.name: n.shape for n in graph.populations if counts}
+        asked = self.counter.names if self.counter else ()
+        self.watched = {*self.populations, *(self._sender(name).name for name in asked)}
+
+    def take(self, run: Run, number: int, image: Tensor) -> Trace:
+        """What is recorded of a run; see ``Trace``."""
+        frame = run.frames[number]
+        counts = {
+            name: counted(name, frame.values[name]).numpy().view(np.int8).reshape(shape)
+            for name, shape in self.populations.items()
+        }
+        operations = {}
+        if self.counter is not None:
+            values = {name: self._value(name, frame, image) for name in self.counter.names}
+            nodes = (node.name for node in self.counter.nodes)
+            operations = dict(zip(nodes, self.counter.take(values), strict=True))
+        return Trace(counts, operations, frame.steps, run.activity.table)
+
+    def _sender(self, name: str) -> Node:
+        """The node whose neurons or pixels a name stands for, before any wiring."""
+        node = self.graph[name]
+        return self._sender(node.inputs[0]) if node.traits.wiring else node
+
+    def _value(self, name: str, frame: Frame, image: Tensor) -> Tensor:
+        node = self.graph[name]
+        if node.traits.wiring:
+            source = self._value(node.inputs[0], frame, image)
+            kernel = KERNELS[node](node, self.graph)
+            return as_signal(self.graph, name, kernel([source]))
+        return as_signal(self.graph, name, frame.values.get(name, image))

@@ -1,0 +1,249 @@
+"""The chip as a backend: closed loop, recorded activity, its program on disk, damage that shows."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+import torch
+import typer
+from support.random_graphs import random_graph, tiny_graph, tiny_model
+
+from spiketrack.commands.export import export
+from spiketrack.commands.simulate import simulate
+from spiketrack.commands.verify import verify
+from spiketrack.config import TrackerConfig
+from spiketrack.deploy.chip.execution.activity import COLUMNS
+from spiketrack.deploy.chip.execution.engine import Chip, Run
+from spiketrack.deploy.chip.execution.messages import Message
+from spiketrack.deploy.chip.layers import Layer
+from spiketrack.deploy.chip.program import MODES, SPIKES, ChipProgram, Choices, build_program
+from spiketrack.deploy.chip.program_document import CHIP_FILE, chip_document, read_programs
+from spiketrack.errors import DocumentError, SpikeTrackError
+from spiketrack.export.nir.folder import read_export
+from spiketrack.inference import BRANCHES
+from spiketrack.integer.graph import Graph
+from spiketrack.reference.checkpoint import save_checkpoint
+from spiketrack.runs.activity import read_activity
+from spiketrack.simulators.chip import ChipSimulator
+from spiketrack.simulators.integer import IntegerSimulator
+
+CONFIG = {templates: tiny_model(templates).config for templates in (1, 3)}
+
+
+def graphs(templates: int) -> dict[str, Graph]:
+    return {branch: tiny_graph(templates, branch) for branch in BRANCHES}
+
+
+def crops(number: int, seed: int) -> Any:
+    """Normalised crops made of whole pixels."""
+    from spiketrack.preprocessing import normalise
+
+    rng = np.random.default_rng(seed)
+    pixels = rng.integers(0, 256, (number, 64, 64, 3), np.uint8)
+    return np.stack([normalise(image) for image in pixels])
+
+
+@pytest.mark.parametrize("templates", [1, 3])
+@pytest.mark.parametrize("spikes", SPIKES)
+@pytest.mark.parametrize("mode", MODES)
+def test_traces_are_those_of_the_integer_backend(mode: str, spikes: str, templates: int) -> None:
+    """Templates are renewed in between."""
+    network = graphs(templates)
+    record = (network, CONFIG[templates], True, True)
+    chip, integer = ChipSimulator(*record, Choices(mode, spikes)), IntegerSimulator(*record)
+    for round_ in range(2):
+        templates_ = crops(templates, round_)
+        inferences = [(x.encode_template(templates_)) for x in (chip, integer)]
+        for number in range(2):
+            crop = crops(1, 10 * round_ + number)[0]
+            inferences += [x.search(crop) for x in (chip, integer)]
+    for found, expected in zip(inferences[::2], inferences[1::2], strict=True):
+        for name, counts in expected.trace.counts.items():
+            assert np.array_equal(found.trace.counts[name], counts)
+        for name, row in expected.trace.operations.items():
+            assert np.array_equal(found.trace.operations[name], row)
+        if expected.maps is not None:
+            assert found.maps is not None
+            assert np.array_equal(found.maps.score, expected.maps.score)
+
+
+def test_a_search_before_any_template_is_refused() -> None:
+    simulator = ChipSimulator(graphs(1), CONFIG[1])
+    with pytest.raises(SpikeTrackError, match="its memory was never written; encode templates"):
+        simulator.search(crops(1, 0)[0])
+
+
+# on disk
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("home")
+    save_checkpoint(home / "tiny.safetensors", tiny_model(1), TrackerConfig())
+    export(str(home / "tiny.safetensors"), out=home / "export")
+    return home / "export"
+
+
+def test_a_run_holds_activity_and_program(folder: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    simulate(folder, frames=3, out=run, backend="chip", device="cpu", mode="pipelined")
+    network = read_export(folder)
+    programs = read_programs(run / CHIP_FILE, network.graphs)
+    assert programs == {
+        branch: build_program(graph, Choices()) for branch, graph in network.graphs.items()
+    }
+    found = read_activity(run, "search")
+    assert found.columns == ("inference", *COLUMNS)
+    assert found.layers == (*(layer.name for layer in programs["search"].layers), "image")
+    assert set(found.column("inference")) == {0, 1, 2}
+    one = found.inference(1)
+    assert one.column("step").max() == 2 * programs["search"].period + programs["search"].latency
+    with h5py.File(run / "counts.h5") as file:
+        counted = file["operations/search"][()]
+        fields = list(file["operations/search"].attrs["fields"])
+    graded = counted[1, :, fields.index("ac_graded")].sum()
+    assert 2.5 * graded < one.column("operations").sum() < 3.5 * graded  # with its neighbours
+
+
+def test_runs_without_activity_say_so(folder: Path, tmp_path: Path) -> None:
+    simulate(folder, frames=1, out=tmp_path / "run", backend="integer", device="cpu")
+    with pytest.raises(SpikeTrackError, match="no activity of the search branch; simulate with"):
+        read_activity(tmp_path / "run", "search")
+    with pytest.raises(SpikeTrackError, match=r"no counts\.h5 in it"):
+        read_activity(tmp_path, "search")
+    assert not (tmp_path / "run" / CHIP_FILE).exists()
+
+
+def test_programs_come_back_as_they_were(tmp_path: Path) -> None:
+    found = {"g": random_graph(2, ("retrieval", "attention", "gated"))}
+    for chosen in (Choices(mode, spikes) for mode in MODES for spikes in SPIKES):
+        programs = {"g": build_program(found["g"], chosen)}
+        chip_document(programs, found).write(tmp_path / "chip.json")
+        assert read_programs(tmp_path / "chip.json", found) == programs
+
+
+def test_programs_of_another_network_are_refused(tmp_path: Path) -> None:
+    one, other = ({"g": random_graph(seed, ("plain",))} for seed in (1, 2))
+    path = tmp_path / "chip.json"
+    chip_document({"g": build_program(one["g"])}, one).write(path)
+    with pytest.raises(DocumentError, match=r"chip\.json: of another network; write it with"):
+        read_programs(path, other)
+    document = json.loads(path.read_text())
+    layers = document["programs"]["g"]["layers"]
+    layers.append(layers[0])
+    path.write_text(json.dumps(document))
+    with pytest.raises(DocumentError, match=r"two layers are called|reads .* too early"):
+        read_programs(path, one)
+
+
+# damage
+
+NAME = "encoder.block3.1.conv.spike2"
+Damage = Callable[[ChipProgram], ChipProgram]
+
+
+def in_layer(change: Callable[[Layer], Layer]) -> Damage:
+    def damage(program: ChipProgram) -> ChipProgram:
+        layers = (change(x) if x.name == NAME else x for x in program.layers)
+        return dataclasses.replace(program, layers=tuple(layers))
+
+    return damage
+
+
+def later(layer: Layer) -> Layer:
+    links = (dataclasses.replace(link, delay=link.delay + 1) for link in layer.synapses)
+    return dataclasses.replace(layer, synapses=tuple(links))
+
+
+def earlier(layer: Layer) -> Layer:
+    return dataclasses.replace(layer, first=layer.first - 1)
+
+
+def unreset(layer: Layer) -> Layer:
+    return dataclasses.replace(layer, resets=False)
+
+
+@pytest.mark.parametrize("change", [later, earlier, unreset])
+@pytest.mark.parametrize("mode", MODES)
+def test_a_mistake_in_the_program_is_named(
+    mode: str,
+    change: Callable[[Layer], Layer],
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    build = in_layer(change)
+    monkeypatch.setattr(
+        "spiketrack.simulators.chip.build_program",
+        lambda graph, choices: build(build_program(graph, choices)),
+    )
+    said = refused(folder, mode, capsys)
+    program = build_program(read_export(folder).graphs["template"], Choices(mode))
+    step = program.by_name[NAME].first + (program.period if mode == "pipelined" else 0)
+    if change is earlier:
+        step -= 1
+    if change is unreset and mode == "fall-through":  # the second search is the first to be wrong
+        program = build_program(read_export(folder).graphs["search"], Choices(mode))
+        return check(said, "search", 2, program.by_name[NAME].first)
+    return check(said, "template", 0, step)
+
+
+def refused(folder: Path, mode: str, capsys: pytest.CaptureFixture[str]) -> str:
+    with pytest.raises(typer.Exit) as exit_:
+        verify(folder, frames=2, backends="integer,chip", mode=mode)
+    assert exit_.value.exit_code == 1
+    return capsys.readouterr().out
+
+
+def check(said: str, branch: str, frame: int, step: int) -> None:
+    assert (
+        f"chip differs from integer first in {NAME} ({branch} branch): frame {frame}, step 0, "
+        f"time step {step:,} of the chip, index ("
+    ) in said
+
+
+def test_a_dropped_message_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of one neuron, in the second search: its reader miscounts in the next time step."""
+    right, seen = Chip._send, []
+
+    def send(chip: Chip, now: int, name: str, message: Message, calendar: Any) -> None:
+        if name == NAME and chip.program.branch == "search":
+            seen.append(now)
+            if len(seen) == 2:
+                values = message.values.clone()
+                values[0, :, 0, 0] = 0
+                message = Message(values)
+        right(chip, now, name, message, calendar)
+
+    monkeypatch.setattr(Chip, "_send", send)
+    said = refused(folder, "fall-through", capsys)
+    reader = NAME.replace("spike2", "spike3")
+    step = seen[1] + 1
+    assert f"in {reader} (search branch): frame 2, step 0, time step {step:,} of the chip" in said
+
+
+def test_swapped_frames_are_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    right = Chip.run
+
+    def run(chip: Chip, images: list[torch.Tensor]) -> Run:
+        found = right(chip, images)
+        first, second, *rest = found.frames
+        return dataclasses.replace(found, frames=(second, first, *rest))
+
+    monkeypatch.setattr(Chip, "run", run)
+    said = refused(folder, "pipelined", capsys)
+    name = "encoder.ConvBlock1_1.0.Conv.spike1"
+    program = build_program(read_export(folder).graphs["template"])
+    step = program.by_name[name].first
+    assert f"in {name} (template branch): frame 0, step 0, time step {step} of the chip" in said

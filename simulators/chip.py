@@ -14,7 +14,7 @@ from spiketrack.config import NetworkConfig
 from spiketrack.deploy.chip.execution.engine import Chip, Frame, Run
 from spiketrack.deploy.chip.program import PIPELINED, ChipProgram, Choices, build_program
 from spiketrack.inference import SEARCH, TEMPLATE, Crop, Inference, SimulatorBase, Trace
-from spiketrack.integer.count_range import counted
+from spiketrack.integer.count_range import in_range
 from spiketrack.integer.counting import OperationCounter
 from spiketrack.integer.graph import Graph, Node
 from spiketrack.integer.kernels import KERNELS, as_signal
@@ -95,7 +95,7 @@ class Observation:
         """What is recorded of a run; see ``Trace``."""
         frame = run.frames[number]
         counts = {
-            name: counted(name, frame.values[name]).numpy().view(np.int8).reshape(shape)
+            name: in_range(name, frame.values[name]).numpy().view(np.int8).reshape(shape)
             for name, shape in self.populations.items()
         }
         operations = {}

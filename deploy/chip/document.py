@@ -23,6 +23,7 @@ from spiketrack.deploy.chip.loads import (
     synapse_bits,
 )
 from spiketrack.deploy.chip.placement import Branch, Placement, unrolled_least_bits
+from spiketrack.deploy.chip.program import BINARY, GRADED
 from spiketrack.deploy.chip.traffic import Traffic
 from spiketrack.documents.placement import (
     BranchPlacement,
@@ -192,11 +193,12 @@ def _holders(placement: Placement) -> tuple[list[str], list[list[int]]]:
     return names, held
 
 
-def events_of(counts: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    """Branch → population → mean events of one inference, from ``run_counts.read_run``."""
+def events_of(counts: Mapping[str, Any], spikes: str = GRADED) -> dict[str, dict[str, float]]:
+    """Branch → population → mean messages of one inference, from ``operations.read_run``."""
+    field = "spikes" if spikes == BINARY else "events"
     found = {}
     for branch, recorded in counts.items():
         if len(recorded.operations):
-            means = recorded.field("events").mean(0)
+            means = recorded.field(field).mean(0)
             found[branch] = dict(zip(recorded.layers.names, map(float, means), strict=True))
     return found

@@ -1,6 +1,6 @@
 """The chip's program: layers with their times, from the integer graph, on one page.
 
-    graph → layers of neurons → copies of products → one sending each → times → balanced paths
+    graph → layers of neurons → tiles of products → one sending each → times → balanced paths
 
 Phase counters, delays and resets are settled here; what runs (``execution``), is placed
 (``mapping.py``) and is written (``chip.json``) reads them and adds nothing.
@@ -8,6 +8,8 @@ Phase counters, delays and resets are settled here; what runs (``execution``), i
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,6 +17,7 @@ from spiketrack.deploy.chip.balance import balance
 from spiketrack.deploy.chip.layers import Layer, build_layers
 from spiketrack.deploy.chip.routes import separate
 from spiketrack.deploy.chip.schedule import schedule
+from spiketrack.deploy.chip.tiles import possible_tiles, tile
 from spiketrack.errors import UnsupportedError
 from spiketrack.integer.graph import Graph
 
@@ -22,6 +25,8 @@ PIPELINED, FALL_THROUGH = "pipelined", "fall-through"
 MODES = (FALL_THROUGH, PIPELINED)
 GRADED, BINARY = "graded", "binary"
 SPIKES = (GRADED, BINARY)
+AUTO = 0  # tiles
+MORE_NEURONS = 1.15  # that automatic tiling may take
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,8 @@ class Choices:
     """How a network is brought onto the chip.
 
     ``mode``: frames one after the other, or one every interval; ``spikes``: a count as one
-    graded message, or as up to four binary ones; ``tiles``: copies of each product.
+    graded message, or as up to four binary ones; ``tiles``: copies of each product, or ``AUTO``:
+    as many as give the fewest steps with at most 15 % more neurons.
     """
 
     mode: str = PIPELINED
@@ -37,12 +43,21 @@ class Choices:
     tiles: int = 1
 
     def __post_init__(self) -> None:
+        if self.tiles < 0:
+            raise UnsupportedError(f"--tiles {self.tiles}: give a number of copies, or auto")
         for option, value, known in (
             ("--mode", self.mode, MODES),
             ("--spikes", self.spikes, SPIKES),
         ):
             if value not in known:
                 raise UnsupportedError(f"{option} {value}: choose one of {', '.join(known)}")
+
+
+def choices_of(mode: str, spikes: str, tiles: str) -> Choices:
+    """Choices from options as text; ``UnsupportedError`` names the one that is wrong."""
+    if tiles != "auto" and not (tiles.isascii() and tiles.isdigit() and int(tiles) > 0):
+        raise UnsupportedError(f"--tiles {tiles}: give a number of copies, or auto")
+    return Choices(mode, spikes, AUTO if tiles == "auto" else int(tiles))
 
 
 @dataclass(frozen=True)
@@ -63,6 +78,11 @@ class ChipProgram:
         return max((layer.last for layer in self.layers), default=0)
 
     @property
+    def neurons(self) -> int:
+        """Neurons of all layers, those with two ports counted once."""
+        return sum(layer.neurons for layer in self.layers)
+
+    @property
     def frames_in_flight(self) -> int:
         """Independent frames that a full pipeline holds; one tracked object uses one."""
         return -(-self.latency // max(self.interval, 1))
@@ -81,9 +101,14 @@ class ChipProgram:
         return {layer.name: layer for layer in self.layers}
 
 
-def build_program(graph: Graph, choices: Choices = Choices()) -> ChipProgram:
+def build_program(
+    graph: Graph,
+    choices: Choices = Choices(),
+) -> ChipProgram:
     """Everything that is settled before the chip runs; ``GraphError`` where paths do not fit."""
-    layers = separate(build_layers(graph))
+    if choices.tiles == AUTO:
+        return fewest_steps(trade(graph, choices))
+    layers = separate(tile(build_layers(graph), choices.tiles))
     fall_through = choices.mode == FALL_THROUGH
     times = schedule(layers, choices.spikes == BINARY, fall_through)
     return ChipProgram(
@@ -95,3 +120,15 @@ def build_program(graph: Graph, choices: Choices = Choices()) -> ChipProgram:
         times.chain,
         balance(times.layers, times.period),
     )
+
+
+def trade(graph: Graph, choices: Choices) -> tuple[ChipProgram, ...]:
+    """The same program with every possible number of tiles, ascending."""
+    numbers = possible_tiles(build_layers(graph))
+    return tuple(build_program(graph, dataclasses.replace(choices, tiles=n)) for n in numbers)
+
+
+def fewest_steps(programs: Sequence[ChipProgram]) -> ChipProgram:
+    """Of programs of which the first has no tiles, the fastest that takes few more neurons."""
+    most = programs[0].neurons * MORE_NEURONS
+    return min((p for p in programs if p.neurons <= most), key=lambda p: (p.latency, p.neurons))

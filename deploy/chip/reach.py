@@ -23,7 +23,7 @@ class Axis:
         stop  = ((high - 1 + offset) // group) · stride - padding + width
 
     clipped to 0..extent. ``of``: the reader's axis (0 channels, 1 rows, 2 columns), or None where
-    every index of the reader needs all ``extent`` of them.
+    every index of the reader needs the same ``extent`` of them, from ``offset`` on.
     """
 
     extent: int
@@ -37,7 +37,7 @@ class Axis:
     def reach(self, low: Index, high: Index) -> tuple[Index, Index]:
         """Start and stop for blocks low..high-1 of the reader's axis."""
         if self.of is None:
-            return np.zeros_like(low), np.full_like(high, self.extent)
+            return np.full_like(low, self.offset), np.full_like(high, self.offset + self.extent)
         start = (low + self.offset) // self.group * self.stride - self.padding
         stop = (high - 1 + self.offset) // self.group * self.stride - self.padding + self.width
         return np.clip(start, 0, self.extent), np.clip(stop, 0, self.extent)
@@ -59,9 +59,9 @@ class Axis:
 Axes = tuple[Axis, Axis, Axis]
 
 
-def whole(extent: int) -> Axis:
-    """Everything is needed by everyone."""
-    return Axis(extent)
+def whole(extent: int, start: int = 0) -> Axis:
+    """Everything is needed by everyone, or ``extent`` indices from ``start`` on."""
+    return Axis(extent, offset=start)
 
 
 def same(extent: int, of: int) -> Axis:
@@ -139,7 +139,9 @@ def overlap(axis: Axis, source: Tiling, along: int, reader: Tiling) -> Index:
     """
     start, stop = source.cuts(along)
     if axis.of is None:
-        return (stop - start)[:, None]
+        last = np.minimum(stop, axis.offset + axis.extent)
+        needed: Index = np.maximum(last - np.maximum(start, axis.offset), 0)
+        return needed[:, None]
     low, high = axis.reach(*reader.cuts(axis.of))
     ends = np.minimum(stop[:, None], high[None, :]) - np.maximum(start[:, None], low[None, :])
     shared: Index = np.maximum(ends, 0)

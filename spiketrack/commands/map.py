@@ -15,6 +15,7 @@ from spiketrack.terminal.table import table
 
 if TYPE_CHECKING:
     from spiketrack.deploy.chip.mapping import Events
+    from spiketrack.deploy.chip.program import ChipProgram, Choices
     from spiketrack.documents.placement import (
         BranchPlacement,
         ChipRow,
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from spiketrack.runs.operations import BranchCounts
 
 BOARD_HELP = f"{', '.join(BOARDS.names())}, 'N chips', or a YAML file; loihi2 is endless."
+TRADE_COLUMNS = (
+    "tiles", "latency", "interval", "frames in flight", "neurons", "more neurons %",
+    "relays that keep time", "neurons × steps, 10⁹",
+)  # fmt: skip
 LAYER_COLUMNS = (
     "layer", "kind", "shape", "block", "blocks", "cores", "neurons", "synapses KiB",
     "unrolled KiB", "fan-in", "to cores", "axons in", "axons out", "fullest", "messages out",
@@ -40,6 +45,15 @@ def map(
         Path | None, typer.Option(help="Folder of a run: traffic from its counted events.")
     ] = None,
     board: Annotated[str, typer.Option(help=BOARD_HELP)] = "hala-point",
+    mode: Annotated[
+        str, typer.Option(help="pipelined: a frame every interval; fall-through: one at a time.")
+    ] = "pipelined",
+    spikes: Annotated[
+        str, typer.Option(help="graded, or binary: a count as up to four spikes.")
+    ] = "graded",
+    tiles: Annotated[
+        str, typer.Option(help="Copies of each product; auto: fewest steps for 15 % more neurons.")
+    ] = "1",
     json: Annotated[Path | None, typer.Option(help="Write the whole placement.")] = None,
 ) -> None:
     """Place both branches on the neuro-cores of a Loihi 2 board and say whether they fit.
@@ -49,6 +63,7 @@ def map(
     from spiketrack.deploy.chip.board import load_board
     from spiketrack.deploy.chip.document import document
     from spiketrack.deploy.chip.mapping import map_network
+    from spiketrack.deploy.chip.program import choices_of
     from spiketrack.export.nir.folder import read_export
     from spiketrack.inference import SEARCH, TEMPLATE
 
@@ -57,12 +72,14 @@ def map(
     network = read_export(folder)
     graphs = {branch: network.graphs[branch] for branch in (SEARCH, TEMPLATE)}
     counted = None if run is None else read_counted(run, network)
-    events = None if counted is None else read_events(counted, graphs)
-    placement = map_network(graphs, target, events)
+    choices = choices_of(mode, spikes, tiles)
+    events = None if counted is None else read_events(counted, graphs, spikes)
+    placement = map_network(graphs, target, events, choices)
     digest = network.manifest.network_digest
     found = document(placement, digest, None if counted is None else counted.digest)
     if json is not None:
         found.write(json)
+    show_trade(graphs[SEARCH], choices)
     show(found)
 
 
@@ -80,14 +97,14 @@ def read_counted(run: Path, network: ExportedNetwork) -> RunFolder:
     return found
 
 
-def read_events(run: RunFolder, graphs: Mapping[str, Graph]) -> Events:
-    """Mean events of a run; ``SpikeTrackError`` where its counts are not of these graphs."""
+def read_events(run: RunFolder, graphs: Mapping[str, Graph], spikes: str) -> Events:
+    """Mean messages of a run; ``SpikeTrackError`` where its counts are not of these graphs."""
     from spiketrack.deploy.chip.document import events_of
 
     counts = run.counts()
     for branch, recorded in counts.items():
         require_same(run.path, graphs[branch], recorded)
-    return events_of(counts)
+    return events_of(counts, spikes)
 
 
 def require_same(run: Path, graph: Graph, recorded: BranchCounts) -> None:
@@ -126,6 +143,26 @@ def show(found: MapDocument) -> None:
         [(b.name, b.chips, b.needed_chips, b.fits) for b in found.boards],
     )
     verdict(found)
+
+
+def show_trade(graph: Graph, choices: Choices) -> None:
+    """Steps against neurons for every number of tiles."""
+    from spiketrack.deploy.chip.program import trade
+
+    found = trade(graph, choices)
+    rows = [trade_row(program, found[0]) for program in found]
+    table(f"{graph.name} branch: copies of products, steps and neurons", TRADE_COLUMNS, rows)
+
+
+def trade_row(program: ChipProgram, plain: ChipProgram) -> tuple[Any, ...]:
+    """Cells of one number of tiles, in the order of ``TRADE_COLUMNS``."""
+    relays = sum(not layer.nodes for layer in program.layers)
+    more = 100 * (program.neurons / plain.neurons - 1)
+    work = program.neurons * program.latency / 1e9
+    return (
+        program.choices.tiles, program.latency, program.interval, program.frames_in_flight,
+        program.neurons, more, relays, work,
+    )  # fmt: skip
 
 
 def show_branch(branch: BranchPlacement) -> None:

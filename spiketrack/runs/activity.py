@@ -17,7 +17,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from spiketrack.errors import SpikeTrackError
+from spiketrack import hdf5
+from spiketrack.errors import Hdf5Error, SpikeTrackError
 from spiketrack.runs.operations import COUNTS_FILE
 
 GROUP = "activity"
@@ -81,14 +82,23 @@ def read_activity(run: Path, branch: str) -> RunActivity:
     path = run / COUNTS_FILE
     if not path.is_file():
         raise SpikeTrackError(f"{run}: no {COUNTS_FILE} in it; is this a folder of a run?")
-    with h5py.File(path, "r") as file:
-        if f"{GROUP}/{branch}" not in file:
-            raise SpikeTrackError(
-                f"{path}: no activity of the {branch} branch; simulate with --backend chip"
-            )
-        stored = file[f"{GROUP}/{branch}"]
-        columns, layers = (
-            tuple(v.decode() if isinstance(v, bytes) else str(v) for v in stored.attrs[key])
-            for key in ("columns", "layers")
+    try:
+        hdf5.probe(path)
+        with hdf5.opened(path) as door:
+            door.walk(door.file)
+            return _read(door.file, branch)
+    except Hdf5Error as error:
+        raise SpikeTrackError(f"{path}: {error}") from None
+
+
+def _read(file: Any, branch: str) -> RunActivity:
+    if f"{GROUP}/{branch}" not in file:
+        raise SpikeTrackError(
+            f"{file.filename}: no activity of the {branch} branch; simulate with --backend chip"
         )
-        return RunActivity(columns, layers, np.asarray(stored[()], np.int64))
+    stored = file[f"{GROUP}/{branch}"]
+    columns, layers = (
+        tuple(v.decode() if isinstance(v, bytes) else str(v) for v in stored.attrs[key])
+        for key in ("columns", "layers")
+    )
+    return RunActivity(columns, layers, np.asarray(stored[()], np.int64))

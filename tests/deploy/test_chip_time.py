@@ -20,6 +20,7 @@ from spiketrack.deploy.chip.execution.engine import Chip, Run
 from spiketrack.deploy.chip.layers import RELAY, Layer, build_layers
 from spiketrack.deploy.chip.loads import readers_of
 from spiketrack.deploy.chip.program import (
+    AUTO,
     BINARY,
     FALL_THROUGH,
     GRADED,
@@ -29,6 +30,7 @@ from spiketrack.deploy.chip.program import (
     ChipProgram,
     Choices,
     build_program,
+    trade,
 )
 from spiketrack.deploy.chip.reach import identity
 from spiketrack.deploy.chip.requirements import Synapses
@@ -40,7 +42,9 @@ from spiketrack.integer.kernels import Program
 from spiketrack.limits import MAX_DELAY
 
 SLOW = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-choices = st.builds(Choices, st.sampled_from(MODES), st.sampled_from(SPIKES))
+choices = st.builds(
+    Choices, st.sampled_from(MODES), st.sampled_from(SPIKES), st.sampled_from([1, 2, 8, AUTO])
+)
 
 Inputs = list[dict[str, Any]]
 
@@ -237,6 +241,53 @@ def test_what_cannot_wait_is_refused() -> None:
         balance(times.layers, 2)
 
 
+# tiles
+
+
+@pytest.mark.parametrize("tiles", [1, 2, 3, 4, 8, 16, 99])
+def test_tiles_share_the_positions(tiles: int) -> None:
+    """Each position goes to one copy; attention takes fewer steps, and the port adds them up."""
+    graph = tiny_graph(1, "search")
+    program = build_program(graph, Choices(tiles=tiles))
+    name = "encoder.block3.0.attn.kv"
+    copies = [layer for layer in program.layers if layer.nodes[:1] == (name,)]
+    taken = np.zeros((4, 4), int)
+    for layer in copies:
+        _, rows, columns = layer.synapses[0].axes
+        taken[
+            rows.offset : rows.offset + rows.extent,
+            columns.offset : columns.offset + columns.extent,
+        ] += 1
+        assert rows.extent * columns.extent == layer.busy == 16 // len(copies)
+    assert (taken == 1).all()
+    assert len(copies) == {1: 1, 2: 2, 3: 2, 4: 4, 8: 8, 16: 16, 99: 16}[tiles]
+    reader = program.by_name["encoder.block3.0.attn.attn_spike"]
+    assert sum(link.port for link in reader.synapses) == len(copies)
+    plain = build_program(graph)
+    saved = 8 * (16 - 16 // len(copies))  # eight blocks of attention
+    assert program.latency == plain.latency - saved
+
+
+def test_the_host_reads_the_sum_of_tiles() -> None:
+    graph = tiny_graph(3, "template")
+    program = build_program(graph, Choices(tiles=4))
+    (relay,) = (x for x in program.layers if x.name == "encoder.mrm.0.retriever.kv")
+    assert (relay.host, relay.product, len(relay.synapses)) == (True, False, 4)
+    inputs = drawn(graph, 1, 0)
+    assert differing(graph, run_chip(graph, program, inputs), inputs) == []
+
+
+def test_automatic_tiles_take_few_more_neurons() -> None:
+    graph = tiny_graph(1, "search")
+    found = trade(graph, Choices())
+    chosen = build_program(graph, Choices(tiles=AUTO))
+    assert [program.choices.tiles for program in found] == [1, 2, 4, 8, 16]
+    assert chosen in found
+    assert chosen.neurons <= 1.15 * found[0].neurons
+    better = [p for p in found if p.latency < chosen.latency]
+    assert all(program.neurons > 1.15 * found[0].neurons for program in better)
+
+
 # operations
 
 
@@ -286,11 +337,12 @@ def test_binary_spikes_add_up_to_counts() -> None:
     [
         ({"mode": "fast"}, "--mode fast: choose one of fall-through, pipelined"),
         ({"spikes": "ternary"}, "--spikes ternary: choose one of graded, binary"),
+        ({"tiles": -1}, "--tiles -1: give a number of copies, or auto"),
     ],
 )
-def test_unknown_choices_are_named(values: dict[str, str], message: str) -> None:
+def test_unknown_choices_are_named(values: dict[str, Any], message: str) -> None:
     with pytest.raises(UnsupportedError, match=message):
-        Choices(**values)  # type: ignore[arg-type]
+        Choices(**values)
 
 
 # what must be noticed

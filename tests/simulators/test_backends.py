@@ -72,7 +72,8 @@ def test_a_backend_from_outside_simulates_and_is_verified(
     export, run = home / "export", tmp_path / "run"
     program("simulate", export, *clip(home), "--backend", "twin", "--out", run)
     assert program.refuses("energy", run).startswith(
-        f"{run}: made on twin, which counts no operations; simulate on integer, lava or inline"
+        f"{run}: made on twin, which counts no operations; "
+        "simulate on integer, lava, inline or chip"
     )
     verdict = tmp_path / "verify.json"
     program("verify", export, *clip(home), "--backends", "twin", "--json", verdict)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from spiketrack.deploy.chip.layers import RELAY, Layer
+from spiketrack.deploy.chip.layers import READOUT, Layer
 from spiketrack.deploy.chip.reach import Axis, identity, whole
 from spiketrack.deploy.chip.requirements import POSITIONS, RELAYS, Synapses
 from spiketrack.limits import POTENTIAL_BITS, WEIGHT_BITS
@@ -87,7 +87,7 @@ def _collector(layer: Layer, parts: Sequence[Layer]) -> Layer:
         Synapses(part.name, axes, 0, WEIGHT_BITS, layer.steps, WEIGHT_BITS) for part in parts
     )
     return dataclasses.replace(
-        layer, kind=RELAY, synapses=links, ports=1, busy=1, state_bits=POTENTIAL_BITS,
+        layer, kind=READOUT, synapses=links, ports=1, busy=1, state_bits=POTENTIAL_BITS,
         nodes=(), rule=RELAYS,
     )  # fmt: skip
 

@@ -138,6 +138,7 @@ class _Variant:
                 lava["shares"],
                 [(name, 1e3 * s) for name, s in lava["slowest"]],
                 [(name, 1e3 * s) for name, s in integers[1]["layers"]],
+                network.manifest.network_digest,
             )
         )
 

@@ -44,6 +44,7 @@ class Detail:
     shares: dict[str, float]
     slowest_processes: list[tuple[str, float]]
     slowest_layers: list[tuple[str, float]]
+    network_digest: str
 
 
 @dataclass

@@ -20,11 +20,16 @@ BACKEND_HELP = f"{either()}; default: float for a checkpoint, integer for an exp
 
 @dataclass(frozen=True)
 class Opened:
-    """A running backend, the tracker's settings of its network, and the network's name."""
+    """A running backend, the tracker's settings of its network, and the network's name.
+
+    ``network_digest``: of the integer network, None where the checkpoint itself runs.
+    """
 
     simulator: Simulator
     settings: TrackerConfig
     name: str
+    network_digest: str | None
+    checkpoint_sha256: str
 
 
 def open_backend(
@@ -59,7 +64,9 @@ def _from_folder(source: str, backend: str, options: Options) -> Opened:
         )
     network = read_export(Path(source))
     simulator = open_simulator(backend, network, None, options)
-    return Opened(simulator, network.tracker, Path(source).absolute().name)
+    manifest = network.manifest
+    digests = manifest.network_digest, manifest.checkpoint.sha256
+    return Opened(simulator, network.tracker, Path(source).absolute().name, *digests)
 
 
 def _from_checkpoint(source: str, key: str | None, backend: str, options: Options) -> Opened:
@@ -72,4 +79,5 @@ def _from_checkpoint(source: str, key: str | None, backend: str, options: Option
             network = compile_network(read, calibration(read))
     simulator = open_simulator(backend, network, read, options)
     stem = Path(source).name.split(".")[0]
-    return Opened(simulator, read.tracker, f"{stem}-{key}" if key else stem)
+    digest = None if network is None else network.manifest.network_digest
+    return Opened(simulator, read.tracker, f"{stem}-{key}" if key else stem, digest, read.sha256)

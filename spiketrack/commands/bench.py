@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -65,7 +64,6 @@ def bench(
     from spiketrack.benchmark.measure import Setting, measure
     from spiketrack.commands.inputs import choose_clip
     from spiketrack.errors import ConfigError
-    from spiketrack.files import write_json
     from spiketrack.video.clip import bundled_clip
 
     if frames < MINIMUM:
@@ -97,18 +95,9 @@ def bench(
     if slot:
         slot.fill(markdown(findings, stock, machine))
     if json is not None:
-        write_json(
-            json,
-            {
-                "schema": "spiketrack.bench",
-                "version": 1,
-                "machine": machine,
-                "frames": tracked,
-                "results": [result.as_dict() for result in findings.results],
-                "details": [dataclasses.asdict(detail) for detail in findings.details],
-                "stock": [dataclasses.asdict(row) for rows in stock for row in rows],
-            },
-        )
+        from spiketrack.benchmark.document import document
+
+        document(machine, tracked, findings, stock).write(json)
 
 
 MINIMUM = 10

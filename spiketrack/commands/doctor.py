@@ -58,7 +58,7 @@ def doctor(
     Works where packages are missing or broken: it imports them in processes apart. Exit code 1
     if something that is needed is missing.
     """
-    from spiketrack.files import write_json
+    from spiketrack.documents.doctor import CheckRow, DoctorDocument
 
     will_write(json=json)
     with stages("looking at the machine") as tell:
@@ -68,8 +68,8 @@ def doctor(
         tell("running a small network on Lava")
         checks += [_operators(), _lava()]
     if json is not None:
-        document = {"schema": "spiketrack.doctor", "version": 1}
-        write_json(json, document | {"checks": [asdict(check) for check in checks]})
+        rows = tuple(CheckRow(**asdict(check)) for check in checks)
+        DoctorDocument(checks=rows).write(json)
     print_table(_table(checks))
     missing = [check.what for check in checks if not check.ok]
     if missing:

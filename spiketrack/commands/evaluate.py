@@ -173,6 +173,8 @@ def settings(opened: Opened, frames: int | None, prices: str) -> dict[str, Any]:
         "tracker": opened.settings.as_dict(),
         "frames_limit": frames,
         "prices": prices,
+        "network_digest": opened.network_digest,
+        "checkpoint_sha256": opened.checkpoint_sha256,
     }
 
 

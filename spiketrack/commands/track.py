@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,17 +16,14 @@ from spiketrack.commands.backend import BACKEND_HELP, Opened, open_backend
 from spiketrack.commands.inputs import Key
 from spiketrack.commands.targets import will_write
 from spiketrack.errors import ClipError
-from spiketrack.files import write_json
 from spiketrack.terminal.console import note, say
 from spiketrack.terminal.progress import frame_bar
 
 if TYPE_CHECKING:
+    from spiketrack.documents.tracking import TrackDocument
     from spiketrack.tracking.outputs import TrackOutputs
     from spiketrack.video.boxes import Box, BoxRow
     from spiketrack.video.clip import Clip
-
-SCHEMA = "spiketrack.track"
-VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -97,7 +94,7 @@ def track(
     with opened.simulator, outputs:
         done = run(opened, clip, start, outputs)
     if json is not None:
-        write_json(json, describe(opened, clip, done, outputs.files))
+        describe(opened, clip, done, outputs.files).write(json)
     warn(clip.late)
     say(f"{done.frames} frames, {done.fps:.1f} frames/s, {opened.simulator.name} backend")
     for path in outputs.files:
@@ -177,30 +174,27 @@ def run(opened: Opened, clip: Clip, box: Box, outputs: TrackOutputs) -> Run:
     return Run(outputs.rows, updates, time.perf_counter() - begin, problem)
 
 
-def describe(opened: Opened, clip: Clip, done: Run, files: Sequence[Path]) -> dict[str, Any]:
-    """The JSON summary, schema ``spiketrack.track`` version 1.
+def describe(opened: Opened, clip: Clip, done: Run, files: Sequence[Path]) -> TrackDocument:
+    """The JSON summary."""
+    from spiketrack.documents.network import TrackerPart
+    from spiketrack.documents.tracking import TrackDocument, TrackedBox
 
-    ``network``, ``backend``, ``clip``, ``frames`` (tracked), ``seconds``, ``fps``, ``updates``
-    (frames whose object became a template), ``settings`` of the tracker, ``boxes`` (a list of
-    ``frame``, ``x``, ``y``, ``w``, ``h`` in pixels from 0, ``score``), ``files``, ``notes`` (what
-    was odd about the clip), ``problem`` (why it ended early, else null).
-    """
-    return {
-        "schema": SCHEMA,
-        "version": VERSION,
-        "network": opened.name,
-        "backend": opened.simulator.name,
-        "clip": clip.name,
-        "frames": done.frames,
-        "seconds": done.seconds,
-        "fps": done.fps,
-        "updates": done.updates,
-        "settings": opened.settings.as_dict(),
-        "boxes": [
-            {"frame": row.frame, **dataclasses.asdict(row.box), "score": row.score}
+    return TrackDocument(
+        network=opened.name,
+        backend=opened.simulator.name,
+        clip=clip.name,
+        frames=done.frames,
+        seconds=done.seconds,
+        fps=done.fps,
+        updates=tuple(done.updates),
+        settings=TrackerPart(**dataclasses.asdict(opened.settings)),
+        boxes=tuple(
+            TrackedBox(frame=row.frame, **dataclasses.asdict(row.box), score=row.score)
             for row in done.rows
-        ],
-        "files": [str(path) for path in files],
-        "notes": [*clip.notes, *clip.late],
-        "problem": done.problem or None,
-    }
+        ),
+        files=tuple(str(path) for path in files),
+        notes=(*clip.notes, *clip.late),
+        problem=done.problem or None,
+        network_digest=opened.network_digest,
+        checkpoint_sha256=opened.checkpoint_sha256,
+    )

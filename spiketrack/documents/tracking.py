@@ -1,7 +1,7 @@
 """``track --json`` and ``evaluate --json``: boxes of one clip, scores of many sequences.
 
-``network_digest``: of the integer network that ran, null on the float backend; there
-``checkpoint_sha256`` names what did, which is null where an export folder was given.
+``network_digest``: of the integer network that ran, null on the float backend, where the
+checkpoint with ``checkpoint_sha256`` ran itself.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class TrackDocument(Document):
     notes: tuple[str, ...] = ()
     problem: str | None = None
     network_digest: Digest | None
-    checkpoint_sha256: Digest | None
+    checkpoint_sha256: Digest
 
 
 class ScoresPart(Part):

@@ -1,0 +1,50 @@
+"""``spiketrack schema``: what is published is what the documents hold."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.program import Program
+
+from spiketrack.benchmark.document import document
+from spiketrack.benchmark.results import Detail, Findings, Result
+from spiketrack.benchmark.stock import StockRow
+from spiketrack.documents import SCHEMAS
+from spiketrack.documents.bench import BenchDocument
+
+
+def test_without_a_name_all_are_listed(program: Program) -> None:
+    lines = program("schema").splitlines()
+    assert [line.split()[0] for line in lines] == list(SCHEMAS)
+    assert "schema spiketrack.verify 1; write it with spiketrack verify --json" in lines[2]
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_the_schema_of_each(program: Program, tmp_path: Path, name: str) -> None:
+    printed = json.loads(program("schema", name))
+    program("schema", name, "--json", tmp_path / "s.json")
+    assert json.loads((tmp_path / "s.json").read_text()) == printed == SCHEMAS[name].json_schema()
+
+
+def test_an_unknown_name_lists_them(program: Program) -> None:
+    assert program.refuses("schema", "maps").startswith("schema maps: there are manifest, run,")
+
+
+def test_a_document_has_the_keys_of_its_schema() -> None:
+    detail = Detail("nano", 1.5, 41, {"waiting": 0.5}, [("a", 1.0)], [("b", 2.0)], "a" * 64)
+    findings = Findings([Result("nano", "both", "start", value=2.0, unit="s")], [detail])
+    stock = [[StockRow("nano", "a", "1x1", None, 0.5, None, "wrong")]]
+    written = document({"cores": "2"}, 20, findings, stock)
+    assert BenchDocument.parse(written.text().encode(), "text") == written
+    plain, schema = written.to_json(), BenchDocument.json_schema()
+    assert list(plain) == list(schema["properties"])
+    for key, part in (("results", "ResultRow"), ("details", "DetailPart"), ("stock", "StockPart")):
+        check_keys(plain[key][0], schema["$defs"][part])
+    assert plain["results"] == [findings.results[0].as_dict()]
+
+
+def check_keys(row: dict[str, Any], schema: dict[str, Any]) -> None:
+    assert set(schema["required"]) <= set(row) <= set(schema["properties"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.metadata
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from spiketrack.integer.graph import Graph
 from spiketrack.integer.rules.checks import check
 from spiketrack.ownership import EXPORT
 from spiketrack.reference.checkpoint import Checkpoint, read_checkpoint
-from spiketrack.version import VERSION
+from spiketrack.version import VERSION, versions_of
 from spiketrack.video.clip import BUNDLED_BOX, bundled_clip, open_clip, parse_box
 from spiketrack.video.crop import take_crop
 
@@ -117,7 +116,7 @@ def describe(
     layers: Mapping[str, tuple[LayerFormat, ...]],
 ) -> Manifest:
     """The manifest, of no file yet; the same checkpoint and clip give the same bytes."""
-    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+    versions = versions_of(PACKAGES)
     sizes = dataclasses.asdict(checkpoint.network)
     return Manifest(
         versions={"spiketrack": VERSION} | versions,

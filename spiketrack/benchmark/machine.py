@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import platform
 from pathlib import Path
 
 import psutil
+
+from spiketrack.version import versions_of
 
 
 def describe() -> dict[str, str]:
@@ -21,7 +22,7 @@ def describe() -> dict[str, str]:
         "load before": f"{load:.2f}",
         "system": f"{platform.system()} {platform.release()}",
         "Python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in packages},
+        **versions_of(packages),
     }
 
 

@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -35,7 +34,7 @@ from spiketrack.runs.activity import ActivityFile
 from spiketrack.runs.operations import COUNTS_FILE, BranchCounts, read_run, write_operations
 from spiketrack.targets import Source
 from spiketrack.tracking.tracker import TrackResult
-from spiketrack.version import VERSION
+from spiketrack.version import VERSION, versions_of
 from spiketrack.video.boxes import BoxRow, read_csv, write_csv
 
 RUN_FILE, BOXES_FILE = "run.json", "boxes.csv"
@@ -125,7 +124,7 @@ class RunWriter:
         self.file.close()
         self.disk.check()
         write_csv(self.folder / BOXES_FILE, self.rows)
-        versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+        versions = versions_of(PACKAGES)
         filled = {
             "updates": tuple(self.updates),
             "versions": {"spiketrack": VERSION} | versions,

@@ -40,7 +40,7 @@ def test_whatever_is_broken_is_named(
     assert checks["torch"]["remedy"].startswith("pip install --force-reinstall 'torch")
     assert "ends Python with SIGILL" in checks["opencv-python-headless"]["found"]
     assert "RuntimeError: numba needs NumPy" in checks["numba"]["found"]
-    assert checks["lava-nc"]["found"] == "missing"
+    assert "spiketrack.deploy.lava.names" in checks["backend lava"]["found"]
     assert "HDF5 library version" in checks["h5py"]["found"]
     assert checks["extra onnx"]["ok"]
     assert "broken: ValueError: broken" in checks["extra onnx"]["found"]

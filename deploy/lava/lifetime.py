@@ -18,6 +18,7 @@ from spiketrack.deploy.lava.names import (
     AbstractProcess,
     ActorType,
 )
+from spiketrack.deploy.lava.needs import needs_of, require
 from spiketrack.errors import LavaError, SpikeTrackError
 from spiketrack.interrupts import interrupts_wait
 
@@ -28,16 +29,19 @@ def start(
     slots: int,
     names: Mapping[AbstractProcess, str],
     timeout: float,
+    threads: int = 1,
 ) -> ForkRuntime:
     """Compile and fork everything connected to ``process``; ``slots`` messages fit a channel.
 
-    ``LavaError`` names, as ``names`` do, a process that fails, ends or does not answer within
-    ``timeout`` seconds; all processes have ended then. Signals wait until all have started.
+    ``LavaError`` says what the machine lacks for it, before the first fork, and names, as
+    ``names`` do, a process that fails, ends or does not answer within ``timeout`` seconds; all
+    have ended then. Signals wait until all have started.
     """
     runtime: ForkRuntime | None = None
     try:
         with interrupts_wait():
             executable = process.compile(run_config, {"pypy_channel_size": slots})
+            require(needs_of(executable, threads))
             runtime = ForkRuntime(executable, ActorType.MultiProcessing, logging.WARNING)
             executable.assign_runtime_to_all_processes(runtime)
             runtime.names = [names.get(p, type(p).__name__) for p in executable.proc_builders]

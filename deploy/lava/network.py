@@ -141,7 +141,7 @@ class LavaNetwork:
         """Compile and fork; ``LavaError`` names a process that does not start."""
         config = Loihi2SimCfg(exception_proc_model_map=self.models)
         names = {block: name for name, block in self.blocks.items()}
-        self.runtime = start(self.image, config, CHANNEL_SLOTS, names, START_TIMEOUT)
+        self.runtime = start(self.image, config, CHANNEL_SLOTS, names, START_TIMEOUT, self.threads)
         self.health = Health(self.runtime, self.runtime.names, self._place, self.timeout)
         self.receivers = {port: receiver(port.external_pipe_csp_recv_port) for port in self._ends()}
         # Each time step waits for its frame, so the next one is announced to all processes

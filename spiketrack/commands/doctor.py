@@ -226,11 +226,11 @@ def _leftovers(remove: bool) -> Iterator[Check]:
 
 def _shared(free: int | None, need: float) -> Check:
     if free is None:
-        return Check("/dev/shm", "missing", False, "Lava's channels live there: use Linux")
+        return Check("/dev/shm", "missing", False, "Lava's semaphores live there: use Linux")
     fine = free >= need
     return Check(
         "/dev/shm", f"{free / 1e6:,.0f} MB free", fine,
-        "" if fine else f"nano's channels take {need / 1e6:.0f} MB: docker run --shm-size=256m, or "
+        "" if fine else f"nano takes {need / 1e6:.0f} MB on Lava: docker run --shm-size=256m, or "
         "mount -o remount,size=256M /dev/shm",
     )  # fmt: skip
 

@@ -43,6 +43,15 @@ class Cgroups:
         limits = [_number(home / "pids.max") for home in self._homes("pids")]
         return min((limit for limit in limits if 0 < limit < ENDLESS), default=None)
 
+    def free_processes(self) -> int | None:
+        """Processes and threads that the tightest group still takes, None without a limit."""
+        found = [
+            limit - _number(home / "pids.current")
+            for home in self._homes("pids")
+            if 0 < (limit := _number(home / "pids.max")) < ENDLESS
+        ]
+        return min(found, default=None)
+
     def _unified_quotas(self) -> Iterator[float]:
         for home in self._homes("cpu"):
             words = _text(home / "cpu.max").split()

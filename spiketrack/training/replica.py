@@ -8,6 +8,7 @@ are shared memory; the first worker is the trainer itself and adds up the gradie
 from __future__ import annotations
 
 import copy
+import mmap
 import multiprocessing
 import os
 from collections.abc import Mapping, Sequence
@@ -17,8 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from spiketrack.errors import SpikeTrackError
+from spiketrack.errors import SpikeTrackError, TrainingError
 from spiketrack.interrupts import follow
+from spiketrack.machine import room
 from spiketrack.preprocessing import MEAN, STD
 from spiketrack.reference.model import SpikeTrack
 from spiketrack.reference.retrieval import Retriever
@@ -28,6 +30,7 @@ from spiketrack.training.pairs import Sample, Sampler
 from spiketrack.training.rounding import GATE_SCALE, Joint, rounded_pass, running_variances
 from spiketrack.training.schema import TrainingConfig
 
+SHARED = 2**16  # bytes; a page for each semaphore
 PATIENCE = 900.0  # seconds that one worker waits for the others
 FIGURES = ("loss", "focal", "giou", "l1", "size")
 Batch = tuple[Tensor, Tensor, Tensor]
@@ -67,9 +70,12 @@ def _soft(module: nn.Module, inputs: tuple[Tensor], shares: Tensor) -> Tensor:
 
 
 def share(tensor: Tensor) -> Tensor:
-    """Move a tensor to memory that processes share, in place."""
-    tensor.share_memory_()  # type: ignore[no-untyped-call]
-    return tensor
+    """A copy in anonymous memory that forked processes share, with the same strides."""
+    storage = tensor.untyped_storage()
+    memory = mmap.mmap(-1, max(storage.nbytes(), tensor.element_size()))
+    flat = torch.frombuffer(memory, dtype=tensor.dtype)
+    copy = flat.as_strided(tensor.size(), tensor.stride(), tensor.storage_offset())
+    return copy.copy_(tensor)
 
 
 class Replica:
@@ -129,6 +135,12 @@ class Crew:
         self.own = Replica(model, sampler, config, 0, self.variances)
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         self.context = multiprocessing.get_context("fork")
+        left = room.shared_memory()
+        if left is not None and left < SHARED:
+            raise TrainingError(
+                f"the workers' semaphores need {SHARED:,} B of /dev/shm and {left:,} are left: "
+                "docker run --shm-size=64m"
+            )
         self.parent = os.getpid()
         count = config.optimiser.workers
         self.gate: Barrier = self.context.Barrier(count, timeout=PATIENCE)
@@ -142,7 +154,7 @@ class Crew:
 
     def __enter__(self) -> Crew:
         for parameter in self.own.model.parameters():
-            share(parameter.data)
+            parameter.data = share(parameter.data)
         for helper in self.helpers:
             helper.start()
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from support.random_graphs import random_graph, random_inputs
 
 from spiketrack.deploy.lava.network import LavaNetwork
 from spiketrack.errors import LavaError
+from spiketrack.machine import room
 
 # networkx, which Lava's compiler imports, looks for pandas
 pytestmark = [pytest.mark.lava, pytest.mark.filterwarnings("ignore::ImportWarning")]
@@ -134,6 +136,92 @@ def test_a_long_folder_for_temporary_files(tmp_path: Path, monkeypatch: pytest.M
     long.mkdir()
     monkeypatch.setenv("TMPDIR", str(long))
     assert finished(RUN + "network.close(); print('end')") == "end\n"
+
+
+# what a start takes
+
+
+MEASURE = """
+import os, threading
+from pathlib import Path
+import psutil
+from spiketrack.deploy.lava import lifetime
+from spiketrack.deploy.lava.network import LavaNetwork
+found = []
+require = lifetime.require
+lifetime.require = lambda needs: (found.append(needs), require(needs))
+def files(): return len(os.listdir("/proc/self/fd"))
+def tasks(): return sum(p.num_threads() for p in [me, *me.children(recursive=True)])
+def pages(): return Path("/proc/self/maps").read_text().count("/dev/shm/sem.")
+me = psutil.Process()
+graph = random_graph(3, ("plain",))
+network = LavaNetwork(graph, timeout=60)
+before = files(), tasks(), pages()
+answers = lifetime._Answers.__iter__
+def measured(self):  # all have been forked; their first words are still waited for
+    time.sleep(2)
+    found.append((files() - before[0], tasks() - before[1], pages() - before[2]))
+    return answers(self)
+lifetime._Answers.__iter__ = measured
+network.run(random_inputs(graph, 4)["image"])
+network.close()
+needs, (opened, started, shared) = found
+assert opened <= needs.descriptors <= opened + 12, (opened, needs)
+assert started <= needs.tasks <= started + 12, (started, needs)
+assert 4096 * shared == needs.shared, (shared, needs)
+assert needs.processes == 6
+"""
+
+
+def test_what_a_start_takes_is_known_before() -> None:
+    assert finished(MEASURE) == ""
+
+
+SHORT = """
+import resource
+from spiketrack.deploy.lava.network import LavaNetwork
+from spiketrack.errors import LavaError
+before = set(Path("/dev/shm").iterdir())
+LIMIT
+try:
+    graph = random_graph(3, ("plain",))
+    LavaNetwork(graph).run(random_inputs(graph, 4)["image"])
+except LavaError as error:
+    print(error)
+"""
+
+
+def short_of(text: str) -> str:
+    return finished("from pathlib import Path\n" + SHORT.replace("LIMIT", text))
+
+
+def test_open_files_that_are_short_are_told() -> None:
+    said = short_of("resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))")
+    assert re.fullmatch(
+        r"Lava needs 44 open files for 6 processes and \d\d are left: ulimit -n 8192, .*\n", said
+    )
+
+
+def test_a_soft_limit_is_raised() -> None:
+    text = "resource.setrlimit(resource.RLIMIT_NOFILE, (40, 400))"
+    assert short_of(text + "\nimport atexit\natexit.register(lambda: print('end'))") == "end\n"
+
+
+def test_processes_that_are_short_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "tasks", lambda wanted: 12)
+    with pytest.raises(LavaError, match=r"needs \d+ processes and threads and 12 are left: ulimit"):
+        LavaNetwork(random_graph(3, ("plain",))).start()
+
+
+@pytest.mark.parametrize(
+    ("left", "message"), [(8192, r"0\.2 MB of /dev/shm and 0\.0 MB .*--shm-size"), (None, "mount")]
+)
+def test_shared_memory_that_is_short_is_told(
+    left: int | None, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "shared_memory", lambda: left)
+    with pytest.raises(LavaError, match=message):
+        LavaNetwork(random_graph(3, ("plain",))).start()
 
 
 # processes that are lost between two steps

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import multiprocessing
 import re
 from itertools import islice
 from pathlib import Path
@@ -21,12 +22,13 @@ from spiketrack.commands.train import train as train_command
 from spiketrack.config import TrackerConfig
 from spiketrack.errors import ConfigError, SpikeTrackError, TrainingError
 from spiketrack.leftovers import beside
+from spiketrack.machine import room
 from spiketrack.reference.checkpoint import read_checkpoint, save_checkpoint
 from spiketrack.training import losses
 from spiketrack.training.initial import BRANCH_SCALE, adopt, branch_ends, initialise
 from spiketrack.training.journal import Journal
 from spiketrack.training.loop import build, learning_rate, train
-from spiketrack.training.replica import Crew
+from spiketrack.training.replica import SHARED, Crew, share
 from spiketrack.training.schema import OptimiserSection, TrainingConfig
 from spiketrack.training.state import begin
 
@@ -177,6 +179,29 @@ def test_training_lowers_the_loss(tmp_path: Path) -> None:
     collection = tiny_collection(tmp_path, config)
     loss = [p.figures["loss"] for p in train(config, collection, tmp_path / "out")]
     assert sum(loss[-10:]) < 0.95 * sum(loss[:10])
+
+
+def test_shared_tensors_are_equal_and_shared() -> None:
+    whole = torch.arange(120.0).view(2, 3, 4, 5).contiguous(memory_format=torch.channels_last)
+    for tensor in (whole, whole[:, 1:], torch.zeros(1, dtype=torch.int64)):
+        copy = share(tensor)
+        assert torch.equal(copy, tensor)
+        assert copy.stride() == tensor.stride()
+        child = multiprocessing.get_context("fork").Process(target=copy.fill_, args=(7,))
+        child.start()
+        child.join()
+        assert (copy == 7).all()
+
+
+def test_workers_need_next_to_no_shared_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tiny_config(optimiser={"workers": 2, "steps": 1})
+    monkeypatch.setattr(room, "shared_memory", lambda: SHARED)
+    full_run(config, tmp_path / "data", tmp_path / "one")
+    monkeypatch.setattr(room, "shared_memory", lambda: SHARED - 1)
+    with pytest.raises(TrainingError, match=r"need 65,536 B of /dev/shm and 65,535 .* --shm-size"):
+        full_run(config, tmp_path / "data", tmp_path / "two")
 
 
 def test_frozen_statistics_stay(tmp_path: Path) -> None:

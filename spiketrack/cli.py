@@ -30,6 +30,10 @@ from spiketrack.terminal.characters import tolerant_streams
 if TYPE_CHECKING:
     import typer
 
+OUT_OF_MEMORY = (
+    "failed to map segment", "cannot allocate memory", "can't allocate memory",
+    "insufficient memory", "can't start new thread",
+)  # fmt: skip
 FAILED, INTERRUPTED, CLOSED_PIPE = 2, 130, 141
 LONGEST = 1500  # characters of an error
 
@@ -66,6 +70,12 @@ def main(arguments: list[str] | None = None) -> None:
         _fail(str(error))
     except OSError as error:
         _fail(_os_error(error))
+    except Exception as error:
+        if not _memory_ran_out(error):
+            raise
+        _fail(
+            f"memory runs out ({error or type(error).__name__}); free some, or raise ulimit -v, docker run --memory"
+        )
     raise SystemExit(code)
 
 
@@ -111,6 +121,12 @@ def _discard_output() -> None:
     """Python writes what is left when it ends: let that go nowhere."""
     with suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _memory_ran_out(error: Exception) -> bool:
+    """Libraries say it in their own ways; those that are loaded then, as an ``ImportError``."""
+    words = str(error).lower()
+    return isinstance(error, MemoryError) or any(hint in words for hint in OUT_OF_MEMORY)
 
 
 def _os_error(error: OSError) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -138,3 +139,12 @@ def test_a_signal_that_is_ignored_stays_so(tmp_path: Path) -> None:
     ignore = "import os, signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)"
     strike = f"{ignore}; import threading; threading.Timer(0.2, os.kill, (os.getpid(), 1)).start()"
     assert run("info", "nano", first=strike).returncode == 0
+
+
+@pytest.mark.parametrize("limit", [2**30, 2 * 2**30])
+def test_too_little_address_space_is_one_line(limit: int) -> None:
+    """Where torch cannot be loaded, or not be used."""
+    first = f"import resource; resource.setrlimit(resource.RLIMIT_AS, ({limit}, {limit}))"
+    done = run("info", "nano", first=first)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
+    assert re.match(r"spiketrack: error: memory runs out \(.+\); free some, or", done.stderr)

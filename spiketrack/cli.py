@@ -73,9 +73,8 @@ def main(arguments: list[str] | None = None) -> None:
     except Exception as error:
         if not _memory_ran_out(error):
             raise
-        _fail(
-            f"memory runs out ({error or type(error).__name__}); free some, or raise ulimit -v, docker run --memory"
-        )
+        words = str(error) or type(error).__name__
+        _fail(f"memory runs out ({words}); free some, or raise ulimit -v, docker run --memory")
     raise SystemExit(code)
 
 

@@ -253,8 +253,11 @@ def waits_until(condition: Callable[[], bool]) -> None:
     assert condition()
 
 
-def status(pid: int) -> str:
-    return str(psutil.Process(pid).status())
+def stands(network: LavaNetwork, pid: int) -> bool:
+    """Whether a look has found the process stopped, all its threads."""
+    network.look()
+    assert network.health is not None
+    return pid in network.health.standing
 
 
 @pytest.mark.parametrize("end", [step, LavaNetwork.close])
@@ -265,6 +268,7 @@ def test_a_process_that_is_killed_between_steps_is_named(
     pids = [actor.pid for actor in running.runtime._messaging_infrastructure.actors]
     name = name or running.runtime.names[index]
     os.kill(victim(running, index), signal.SIGKILL)
+    waits_until(running.runtime._messaging_infrastructure.ended)
     with pytest.raises(LavaError, match=rf"^Lava process {name}( \(began.*\))?: ended .* -9 \("):
         end(running)
     assert not [pid for pid in pids if psutil.pid_exists(pid)]
@@ -273,10 +277,9 @@ def test_a_process_that_is_killed_between_steps_is_named(
 def test_a_process_that_stands_still_is_named(running: LavaNetwork) -> None:
     """At the end at once; between steps after the time that a step may take."""
     os.kill(pid := victim(running, 1), signal.SIGSTOP)
-    waits_until(lambda: status(pid) == psutil.STATUS_STOPPED)
-    running.look()
+    waits_until(lambda: stands(running, pid))
     assert running.health is not None
-    running.health.timeout = 0.0
+    running.health.timeout = -1.0
     with pytest.raises(LavaError, match=r"^Lava process \S+: stands still \(SIGSTOP\)$"):
         running.look()
     with pytest.raises(LavaError, match=r"^Lava process \S+: stands still \(SIGSTOP\)$"):
@@ -286,12 +289,11 @@ def test_a_process_that_stands_still_is_named(running: LavaNetwork) -> None:
 
 def test_a_process_that_goes_on_is_no_fault(running: LavaNetwork) -> None:
     os.kill(pid := victim(running, 1), signal.SIGSTOP)
-    waits_until(lambda: status(pid) == psutil.STATUS_STOPPED)
-    running.look()
+    waits_until(lambda: stands(running, pid))
     os.kill(pid, signal.SIGCONT)
-    waits_until(lambda: status(pid) != psutil.STATUS_STOPPED)
+    waits_until(lambda: not stands(running, pid))
     assert running.health is not None
-    running.health.timeout = 0.0
+    running.health.timeout = -1.0
     running.look()
     running.health.timeout = 60.0
     step(running)

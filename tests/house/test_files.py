@@ -26,7 +26,7 @@ def fill(folder: Path, kind: Kind) -> Path:
     folder.mkdir()
     figures: dict[str, Any] = {"sequences": {"A": {}}}
     documents = {
-        EXPORT: {"format": "spiketrack-export", "also": {"onnx": {"files": ["onnx/a.onnx"]}}},
+        EXPORT: {"format": "spiketrack-export", "files": {"search.nir": "", "onnx/a.onnx": ""}},
         RUN: {"format": "spiketrack-run"},
         EVALUATION: {
             "schema": "spiketrack.evaluation",
@@ -67,7 +67,7 @@ def test_force_replaces_a_folder_of_ours(kind: Kind, tmp_path: Path) -> None:
 def test_listed_files_are_known(tmp_path: Path) -> None:
     assert "onnx/a.onnx" in names(fill(tmp_path / "export", EXPORT))
     found = names(fill(tmp_path / "evaluation", EVALUATION))
-    assert {"boxes/net/A.txt", "boxes/kcf/A.txt"} <= set(found)
+    assert {"boxes/net/A.txt", "times/kcf/A.txt", "got10k/net/A/A_001.txt"} <= set(found)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.what)

@@ -9,7 +9,7 @@ import typer
 
 from spiketrack.commands.inputs import DEFAULT_PRICES, PRICES_HELP
 from spiketrack.commands.targets import will_write
-from spiketrack.terminal.console import console, say
+from spiketrack.commands.views import LAYERS_HELP
 
 if TYPE_CHECKING:
     from spiketrack.documents.energy import EnergyDocument
@@ -33,10 +33,12 @@ def energy(
         Path | None,
         typer.Option("--map", help="Placement (spiketrack map --json): adds message costs."),
     ] = None,
+    layers: Annotated[bool, typer.Option("--layers", help=LAYERS_HELP)] = False,
     json: Annotated[Path | None, typer.Option(help="Write the whole document.")] = None,
     csv: Annotated[Path | None, typer.Option(help="Write the layers of both branches.")] = None,
 ) -> None:
-    """Report the energy of a run layer by layer, exact counts times published prices."""
+    """Report the energy of a run, exact counts times published prices: by stage, or --layers."""
+    from spiketrack.commands.views.energy import show_energy
     from spiketrack.energy.document import compare
     from spiketrack.energy.prices import load_prices
     from spiketrack.energy.tables import to_csv
@@ -54,7 +56,7 @@ def energy(
     if csv is not None:
         with atomic_path(csv) as path:
             path.write_text(to_csv(found), encoding="utf-8")
-    show(found)
+    show_energy(found, layers)
 
 
 def describe(
@@ -81,26 +83,3 @@ def describe(
         return found
     cost = read_network_cost(placement, table, found)
     return found.model_copy(update={"network_on_chip": cost})
-
-
-def show(found: EnergyDocument) -> None:
-    """Print layers, kinds, price tables, totals, and what kind of numbers these are."""
-    from spiketrack.energy.tables import (
-        compare_table,
-        kind_table,
-        layer_table,
-        price_table,
-        summary_table,
-    )
-
-    layers, template = found.layers, found.template
-    console.print(layer_table("search branch, a frame", layers, found.total))
-    if template.layers:
-        title = "template branch, an encoding"
-        console.print(layer_table(title, template.layers, template.total))
-    if found.comparison is not None:
-        console.print(compare_table(found.comparison))
-    for part in (kind_table(layers, found.total), price_table(found), summary_table(found)):
-        console.print(part)
-    for word, text in found.statement.model_dump().items():
-        say(f"{word}: {text}")

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spiketrack.commands.targets import will_write
+from spiketrack.commands.views import LAYERS_HELP
 from spiketrack.packaged import BOARDS
 from spiketrack.terminal.console import say
-from spiketrack.terminal.table import table
+from spiketrack.terminal.table import Column, table
 
 if TYPE_CHECKING:
     from spiketrack.deploy.chip.mapping import Events
@@ -34,8 +35,13 @@ TRADE_COLUMNS = (
     "relays that keep time", "neurons × steps, 10⁹",
 )  # fmt: skip
 LAYER_COLUMNS = (
-    "layer", "kind", "shape", "block", "blocks", "cores", "neurons", "synapses KiB",
-    "unrolled KiB", "fan-in", "to cores", "axons in", "axons out", "fullest", "messages out",
+    Column("layer"), Column("kind", rank=4), Column("shape", "", 7, "number"),
+    Column("block", "largest piece on one core", 8, "number"), Column("blocks", rank=9),
+    Column("cores"), Column("neurons", rank=1), Column("synapses KiB", rank=2),
+    Column("unrolled KiB", "with every synapse stored by itself", 10),
+    Column("fan-in", "synapses of a neuron", 11), Column("to cores", "that a neuron reaches", 12),
+    Column("axons in", "table entries", 13), Column("axons out", "table entries", 14),
+    Column("fullest", "resource of its cores", 5), Column("messages out", "an inference", 3),
 )  # fmt: skip
 
 
@@ -54,6 +60,7 @@ def map(
     tiles: Annotated[
         str, typer.Option(help="Copies of each product; auto: fewest steps for 15 % more neurons.")
     ] = "1",
+    layers: Annotated[bool, typer.Option("--layers", help=LAYERS_HELP)] = False,
     json: Annotated[Path | None, typer.Option(help="Write the whole placement.")] = None,
 ) -> None:
     """Place both branches on the neuro-cores of a Loihi 2 board and say whether they fit.
@@ -79,8 +86,9 @@ def map(
     found = document(placement, digest, None if counted is None else counted.digest)
     if json is not None:
         found.write(json)
-    show_trade(graphs[SEARCH], choices)
-    show(found)
+    if layers or tiles != "1":
+        show_trade(graphs[SEARCH], choices)
+    show(found, layers)
 
 
 def read_counted(run: Path, network: ExportedNetwork) -> RunFolder:
@@ -122,8 +130,19 @@ def require_same(run: Path, graph: Graph, recorded: BranchCounts) -> None:
             )
 
 
-def show(found: MapDocument) -> None:
-    """Limits, layers, chips and the verdict."""
+def show(found: MapDocument, layers: bool) -> None:
+    """The summary, or limits, every layer and chip; the verdict last."""
+    if layers:
+        show_layers(found)
+    else:
+        from spiketrack.commands.views.placement import show_summary
+
+        show_summary(found)
+    verdict(found)
+
+
+def show_layers(found: MapDocument) -> None:
+    """Limits, layers, chips and boards."""
     table(
         f"limits of board {found.board}",
         ("limit", "value", "source"),
@@ -142,7 +161,6 @@ def show(found: MapDocument) -> None:
         ("board", "chips", "needed", "fits"),
         [(b.name, b.chips, b.needed_chips, b.fits) for b in found.boards],
     )
-    verdict(found)
 
 
 def show_trade(graph: Graph, choices: Choices) -> None:

@@ -14,14 +14,14 @@ from spiketrack.simulators.backends import INTEGER, Options, either, find
 from spiketrack.simulators.backends import names as backend_names
 from spiketrack.terminal.console import say
 from spiketrack.terminal.progress import frame_bar
-from spiketrack.terminal.table import table
+from spiketrack.terminal.table import Column, table
 
 if TYPE_CHECKING:
     from spiketrack.documents.verification import FloatPart, FrameRow, VerifyDocument
 
 WORST = 10  # populations shown of the float comparison
 BACKENDS_HELP = f"Comma separated: {', '.join(backend_names())}; integer is always among them."
-LAST = 5  # frames whose boxes are shown
+LAST = 3  # frames whose boxes are shown
 
 
 def verify(
@@ -53,6 +53,7 @@ def verify(
     spikes: Annotated[
         str, typer.Option(help="chip: graded, or binary: a count as up to four spikes.")
     ] = "graded",
+    layers: Annotated[bool, typer.Option("--layers", help="Show every population.")] = False,
     json: Annotated[Path | None, typer.Option(help="Write all findings as JSON.")] = None,
 ) -> None:
     """Prove that the integer backends agree, and measure what quantisation changed.
@@ -77,7 +78,7 @@ def verify(
     report = document(found, network.manifest, clip.name, start)
     if json is not None:
         report.write(json)
-    _show(report)
+    _show(report, layers)
     if found.exact is False:
         for agreement in found.agreements.values():
             if agreement.first is not None:
@@ -98,38 +99,68 @@ def _backends(text: str) -> tuple[str, ...]:
     return chosen
 
 
-def _show(report: VerifyDocument) -> None:
+def _show(report: VerifyDocument, layers: bool) -> None:
+    """What quantisation changed, boxes, then the backends and the verdict."""
+    if report.float_ is not None:
+        _show_float(report.float_, layers)
+    _show_boxes(report.boxes)
+    if report.backends:
+        _show_backends(report)
+    if report.exact is None:
+        say("float against integer: measured, not judged; no exact backend was compared", "bold")
+    elif report.exact:
+        say(
+            f"exact: {' and '.join(report.backends)} equal integer in all "
+            f"{report.counts_compared:,} counts and in every map",
+            "bold green",
+        )
+    else:
+        say(
+            f"not exact: {report.mismatches:,} of {report.counts_compared:,} counts differ",
+            "bold red",
+        )
+
+
+def _show_backends(report: VerifyDocument) -> None:
     rows = [
         (name, entry.exact, entry.counts_compared, entry.mismatches, entry.maps_differ)
         for name, entry in report.backends.items()
     ]
     columns = ("backend", "exact", "counts compared", "mismatches", "maps that differ")
     title = f"against integer, {report.frames} frames, {report.populations} populations"
-    if rows:
-        table(title, columns, rows)
-    _show_boxes(report.boxes)
-    if report.float_ is not None:
-        _show_float(report.float_)
+    table(title, columns, rows)
 
 
 def _show_boxes(boxes: Sequence[FrameRow]) -> None:
     """Boxes side by side, each backend's own; those of exact backends are the integer ones."""
     shown = boxes[-LAST:]
     names = list(shown[-1].boxes)
+    columns = (
+        Column("frame"),
+        *(Column(name, kind="number", rank=i) for i, name in enumerate(names)),
+    )
     rows = ([entry.frame, *(_box(entry.boxes[name]) for name in names)] for entry in shown)
-    table(f"boxes x,y,w,h, the last {len(shown)} frames", ["frame", *names], rows)
+    table(f"boxes x,y,w,h, the last {len(shown)} frames", columns, rows)
 
 
 def _box(values: Sequence[float]) -> str:
-    return "(" + ", ".join(f"{value:.1f}" for value in values) + ")"
+    return ",".join(f"{value:.1f}" for value in values)
 
 
-def _show_float(loss: FloatPart) -> None:
+def _show_float(loss: FloatPart, layers: bool) -> None:
     ordered = sorted(loss.teacher_forced, key=lambda row: -row.mismatch_rate)
-    keys = ("branch", "population", "mismatch_rate", "mean_difference", "sqnr_db", "ties")
-    columns = ("branch", "population", "mismatch", "mean difference", "SQNR dB", "ties")
-    title = f"float against integer, teacher-forced: the {WORST} worst populations"
-    table(title, columns, ([getattr(row, key) for key in keys] for row in ordered[:WORST]))
+    shown = ordered if layers else ordered[:WORST]
+    keys = ("population", "branch", "mismatch_rate", "mean_difference", "sqnr_db", "ties")
+    columns = (
+        Column("population", kind="name"),
+        Column("branch", rank=1),
+        Column("mismatch", "share of counts that differ"),
+        Column("mean difference", rank=2),
+        Column("SQNR dB", "signal to quantisation noise"),
+        Column("ties", "counts on a threshold", 3),
+    )
+    title = f"float against integer, teacher-forced: the {len(shown)} worst populations"
+    table(title, columns, ([getattr(row, key) for key in keys] for row in shown))
     summary, free = loss.summary, loss.free_running
     say(
         f"mismatch over {summary.populations} populations: mean "

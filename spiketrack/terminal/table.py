@@ -153,10 +153,7 @@ class _Fit:
                 Text(self.titles[index]), justify="right" if right else "left",
                 width=self.widths[index], overflow="fold", no_wrap=False,
             )  # fmt: skip
-        count = len(self.table.rows)
         for number, row in enumerate(self.cells):
-            if number == count:
-                view.add_section()
             view.add_row(*(self._cell(number, i, row[i]) for i in self.kept))
         return view
 

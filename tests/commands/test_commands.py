@@ -281,7 +281,9 @@ def test_the_road_on_the_bundled_clip(nano: Path, tmp_path: Path, program: Progr
     assert "2 frames on integer" in program("simulate", nano, "--backend", "integer", *options)
     assert sorted(p.name for p in run.iterdir()) == ["boxes.csv", "counts.h5", "run.json"]
     check_boxes(run / "boxes.csv")
-    assert program("energy", run, "--json", report, "--csv", rows)
+    assert_summary(program("energy", run, "--json", report, "--csv", rows), "a frame: ")
+    assert "encoder.block3.0.attn.q_conv" in program("energy", run, "--layers")
+    assert_summary(program("map", nano, "--run", run), "fits hala-point")
     check_energy(json.loads(report.read_text()), rows)
     about = read_run_json(run)
     assert (about.backend, about.frames, about.updates) == ("integer", 2, ())
@@ -295,8 +297,17 @@ def test_the_road_on_the_bundled_clip(nano: Path, tmp_path: Path, program: Progr
     assert list(lava.files) == ["boxes.csv", "counts.h5"]
     verdict = tmp_path / "verify.json"
     options = ["--checkpoint", "nano", "--frames", 2, "--json", verdict]
-    assert "yes" in program("verify", nano, *options)
+    out = program("verify", nano, *options)
+    assert "yes" in out
+    assert_summary(out, "exact: lava equal")
     check_verdict(json.loads(verdict.read_text()))
+
+
+def assert_summary(out: str, answer: str) -> None:
+    """At most thirty lines, the answer last."""
+    lines = out.splitlines()
+    assert len(lines) <= LINES, out
+    assert lines[-1].startswith(answer)
 
 
 def check_boxes(path: Path) -> None:

@@ -1,0 +1,214 @@
+"""What ``energy`` shows of a run: totals by stage and the largest layers, or every table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from spiketrack.commands.views import LARGEST
+from spiketrack.documents.energy import (
+    Comparison,
+    EnergyDocument,
+    LayerEnergy,
+    LayerPair,
+    PairRow,
+    TotalEnergy,
+)
+from spiketrack.energy.stages import by_stage
+from spiketrack.energy.tables import amount, joules, percent
+from spiketrack.terminal.console import say
+from spiketrack.terminal.table import Column, Table, print_table
+
+FIELDS = ("events", "spikes", "ac_graded", "ac_spike", "mac", "dense_mac", "neuron_updates")
+NUMBERS = (
+    Column("events", "messages sent", 5, "number"),
+    Column("spikes", "sum of counts", 1, "number"),
+    Column("AC graded", "accumulations, one a message", 6, "number"),
+    Column("AC spike", "one a spike", 2, "number"),
+    Column("MAC", "multiplications", 3, "number"),
+    Column("dense MAC", "as an ANN", 7, "number"),
+    Column("updates", "of neurons", 4, "number"),
+)
+LAYER = (Column("layer", kind="name"), Column("kind", rank=8))
+ENERGY = Column("energy", "counts times prices", kind="number")
+ERROR = Column("± s.e.", "standard error from frame to frame", 9, "number")
+SHARE = Column("share", "of the branch", 10, "number")
+BRIEF = ("spikes", "ac_spike", "mac")
+OPERATIONS = BRIEF[1:]
+MODELLED = "modelled, not measured on a chip"
+
+
+def show_energy(found: EnergyDocument, layers: bool) -> None:
+    """The summary, or every layer and price table; the energy of a frame last."""
+    for table in _whole(found) if layers else _brief(found):
+        print_table(table)
+    if layers:
+        for word, text in found.statement.model_dump().items():
+            say(f"{word}: {text}")
+    _answer(found)
+
+
+def _brief(found: EnergyDocument) -> list[Table]:
+    """By stage, the largest layers, and the difference of two runs."""
+    plain = {key: column for key, column in zip(FIELDS, NUMBERS, strict=True) if key in BRIEF}
+    short = tuple(Column(c.title, c.legend, c.rank, "number") for c in plain.values())
+    bare = tuple(Column(plain[key].title, rank=1, kind="number") for key in OPERATIONS)
+    parts = by_stage(found.layers, lambda row: row.name)
+    stages = [
+        (name, len(rows), *_sums(rows, BRIEF), *_energy_of(rows)) for name, rows in parts.items()
+    ]
+    total = found.total
+    sums = ("total", len(found.layers), *_cells(total, BRIEF), joules(total.energy_pj), None)
+    title = f"a frame of {found.run}, mean of {found.frames}, by stage"
+    energy = (Column("energy", kind="number"), Column("share", kind="number"))
+    head = (Column("stage", kind="name"), Column("layers", kind="number"))
+    tables = [Table.of(title, (*head, *short, *energy), stages, sums)]
+    largest = sorted(found.layers, key=lambda row: -row.energy_pj)[:LARGEST]
+    share = sum(row.energy_share for row in largest)
+    rows = [(row.name, row.kind, *_cells(row, OPERATIONS), *_energy_of([row])) for row in largest]
+    title = f"the {len(largest)} largest of {len(found.layers)} layers: {share:.0%} of the energy"
+    return [*tables, Table.of(title, (LAYER[0], Column("kind", rank=8), *bare, *energy), rows)]
+
+
+def _whole(found: EnergyDocument) -> Iterable[Table]:
+    template = found.template
+    yield _layers("search branch, a frame", found.layers, found.total)
+    if template.layers:
+        yield _layers("template branch, an encoding", template.layers, template.total)
+    if found.comparison is not None:
+        yield _compared(found.comparison)
+    yield _kinds(found.layers, found.total)
+    yield _prices(found)
+    yield _references(found)
+
+
+def _layers(title: str, rows: Sequence[LayerEnergy], total: TotalEnergy) -> Table:
+    lines = [
+        (row.name, row.kind, *_cells(row), *_energies(row), percent(row.energy_share))
+        for row in rows
+    ]
+    sums = ("total", None, *_cells(total), *_energies(total), None)
+    return Table.of(title, (*LAYER, *NUMBERS, ENERGY, ERROR, SHARE), lines, sums)
+
+
+def _kinds(rows: Sequence[LayerEnergy], total: TotalEnergy) -> Table:
+    lines = []
+    for kind in dict.fromkeys(row.kind for row in rows):
+        same = [row for row in rows if row.kind == kind]
+        lines.append((kind, *_sums(same, FIELDS), *_energy_of(same)))
+    sums = ("total", *_cells(total), joules(total.energy_pj), None)
+    plain = tuple(Column(column.title, "", column.rank, "number") for column in NUMBERS)
+    head = (Column("kind", kind="name"), *plain, Column("energy", kind="number"), Column("share"))
+    return Table.of("by kind, search branch, a frame", head, lines, sums)
+
+
+def _prices(found: EnergyDocument) -> Table:
+    head = (
+        Column("prices", kind="name"),
+        Column("execution", rank=2),
+        Column("energy", kind="number"),
+        Column("dense ANN", "every MAC at the same prices", kind="number"),
+        Column("updates' share", rank=1, kind="number"),
+        Column("not priced", rank=3, kind="text"),
+    )
+    lines = []
+    for row in found.tables:
+        missing = ", ".join(f"{amount(n)} {name}" for name, n in row.unpriced.items())
+        lines.append((
+            f"{row.name} {row.version}", row.execution, joules(row.energy_pj),
+            joules(row.dense_pj), percent(row.neuron_update_share), missing.replace("_", " "),
+        ))  # fmt: skip
+    return Table.of("search branch at each price table, a frame", head, lines)
+
+
+def _references(found: EnergyDocument) -> Table:
+    """Totals, template, published formula and ANN twin."""
+    at = f"{found.prices.name}, {found.execution}"
+    total, formula, twin = found.total, found.published_formula, found.ann_twin
+    lines: list[tuple[Any, ...]] = [
+        (f"a frame, mean of {found.frames}", at, joules(total.energy_pj)),
+        ("frame to frame, standard deviation", None, joules(total.energy_sd_pj)),
+        ("standard error of the mean", None, joules(total.energy_se_pj)),
+        (
+            f"a template encoding, mean of {found.encodes}", at,
+            joules(found.template.total.energy_pj),
+        ),
+        ("published formula, a frame", formula.prices, joules(formula.energy_pj)),
+        ("the same layers, exact", formula.prices, joules(formula.exact_pj)),
+        ("dense ANN of the same shape", twin.prices, joules(twin.energy_pj)),
+    ]  # fmt: skip
+    head = (Column("what", kind="text"), Column("at"), Column("energy", kind="number"))
+    return Table.of("energy", head, lines)
+
+
+def _compared(comparison: Comparison) -> Table:
+    first, second = comparison.runs
+    head = (
+        *LAYER,
+        Column("spikes", f"of {first}", 2, "number"),
+        Column("spikes 2", f"of {second}", 2, "number"),
+        Column("AC spike", rank=3, kind="number"),
+        Column("AC spike 2", rank=3, kind="number"),
+        Column("energy", kind="number"),
+        Column("energy 2", kind="number"),
+        Column("ratio", kind="number"),
+    )
+    lines = [(row.name, row.kind, *_pair(row)) for row in comparison.layers]
+    sums = ("total", None, *_pair(comparison.total))
+    return Table.of(f"{first} | {second}, search branch, a frame", head, lines, sums)
+
+
+def _pair(row: PairRow | LayerPair) -> list[str]:
+    cells = [amount(value) for pair in (row.spikes, row.ac_spike) for value in pair]
+    ratio = "" if row.ratio is None else f"{row.ratio:.3f}"
+    return [*cells, *(joules(value) for value in row.energy_pj), ratio]
+
+
+def _answer(found: EnergyDocument) -> None:
+    """What surrounds the number, then the number."""
+    total, template = found.total, found.template.total
+    if found.encodes:
+        say(f"a template encoding, mean of {found.encodes}: {joules(template.energy_pj)}")
+    if (spread := found.amortised) is not None:
+        say(f"a frame with an encoding every {spread.interval}: {joules(spread.energy_pj)}")
+    if (cost := found.network_on_chip) is not None:
+        price = joules(cost.energy_pj) or "no price"
+        say(f"{amount(cost.messages)} messages on the chip: {price}; between chips: no price")
+    if found.comparison is not None:
+        ratio = found.comparison.total.ratio
+        times = "" if ratio is None else f", ratio {ratio:.3f}"
+        say(f"{found.comparison.runs[1]}: {joules(found.comparison.total.energy_pj[1])}{times}")
+    dense = next((r.dense_pj for r in found.tables if r.name == found.prices.name), None)
+    if dense and total.energy_pj:
+        ratio = dense / total.energy_pj
+        say(f"the same network as a dense ANN: {joules(dense)}, {ratio:.3g} times as much")
+    spans = [row.energy_pj for row in found.tables if row.energy_pj]
+    if spans:
+        many = f"{joules(min(spans))} to {joules(max(spans))} over {len(spans)} price tables"
+        say(f"{many}; {MODELLED}")
+    error = f" ± {joules(total.energy_se_pj)}" if total.energy_se_pj else ""
+    at = f"{found.prices.name}, {found.execution} execution"
+    say(f"a frame: {joules(total.energy_pj) or 'none'}{error} ({at})", "bold")
+
+
+def _cells(row: LayerEnergy | TotalEnergy, fields: Sequence[str] = FIELDS) -> list[str]:
+    return [_amount(getattr(row, field)) for field in fields]
+
+
+def _sums(rows: Sequence[LayerEnergy], fields: Sequence[str]) -> list[str]:
+    return [_amount(sum(getattr(row, field) for row in rows)) for field in fields]
+
+
+def _amount(value: float) -> str:
+    return amount(value) if value else ""
+
+
+def _energy_of(rows: Sequence[LayerEnergy]) -> tuple[str, str]:
+    return (
+        joules(sum(row.energy_pj for row in rows)),
+        percent(sum(row.energy_share for row in rows)),
+    )
+
+
+def _energies(row: LayerEnergy | TotalEnergy) -> tuple[str, str]:
+    return joules(row.energy_pj), joules(row.energy_se_pj)

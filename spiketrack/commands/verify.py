@@ -110,7 +110,7 @@ def _show(report: VerifyDocument, layers: bool) -> None:
         say("float against integer: measured, not judged; no exact backend was compared", "bold")
     elif report.exact:
         say(
-            f"exact: {' and '.join(report.backends)} equal integer in all "
+            f"exact: {' and '.join(['integer', *report.backends])} agree in all "
             f"{report.counts_compared:,} counts and in every map",
             "bold green",
         )

@@ -2,7 +2,8 @@
 
 ====  =====================================================================================
 0     done
-1     ``verify`` and ``outlets`` found a difference, ``doctor`` something missing
+1     ``verify`` or ``outlets`` found a difference, ``doctor`` something missing, ``evaluate``
+      or ``track`` a part that failed
 2     bad input, a full disk, a missing package: one line on standard error says which
 130   Ctrl-C (``interrupted``)
 129   SIGHUP: the terminal is gone

@@ -12,8 +12,8 @@ from spiketrack.commands.inputs import Key, open_checkpoint
 from spiketrack.commands.markdown import Slot, table
 from spiketrack.commands.targets import will_write
 from spiketrack.errors import ConfigError, UnsupportedError
-from spiketrack.terminal.console import say
 from spiketrack.terminal.progress import stages
+from spiketrack.terminal.table import Column, Kind, Table, print_table
 
 if TYPE_CHECKING:
     from spiketrack.verification.outlet_readers import Reading
@@ -65,7 +65,7 @@ def outlets(
         write_json(json, {k: [dataclasses.asdict(row) for row in v] for k, v in everything.items()})
     if slot:
         slot.fill(text)
-    say(text)
+    show(measured, readings)
     if any(row.different for row in measured if row.least_iou is None):
         raise typer.Exit(1)
 
@@ -78,10 +78,12 @@ def _chosen(text: str, known: Sequence[str]) -> list[str]:
     return names
 
 
-def markdown(measured: Sequence[Measured], readings: Sequence[Reading], about: str) -> str:
-    """Both tables."""
-    head = ("outlet", "populations", "operations", "difference", "s a frame", "versions")
-    rows = [
+HEAD = ("outlet", "populations", "operations", "difference", "s a frame", "versions")
+READERS = ("reader", "version", "parts read", "why not the others")
+
+
+def _measured(measured: Sequence[Measured]) -> list[tuple[str, ...]]:
+    return [
         (
             row.outlet,
             _each(row, lambda c: f"{c[0]} of {c[1]}"),
@@ -92,10 +94,28 @@ def markdown(measured: Sequence[Measured], readings: Sequence[Reading], about: s
         )
         for row in measured
     ]
-    columns = ("reader", "version", "parts read", "why not the others")
-    read = [(f"`{r.reader}`", r.version, f"{r.taken} of {r.parts}", _why(r)) for r in readings]
-    parts = [f"Measured with {about}.\n", table(head, rows)]
-    return "\n".join([*parts, table(columns, read)] if readings else parts)
+
+
+def _read(readings: Sequence[Reading]) -> list[tuple[str, ...]]:
+    return [(r.reader, r.version, f"{r.taken} of {r.parts}", _why(r)) for r in readings]
+
+
+def show(measured: Sequence[Measured], readings: Sequence[Reading]) -> None:
+    """Both tables, the outlets last."""
+    if readings:
+        columns = [Column(title, kind="text" if "why" in title else None) for title in READERS]
+        print_table(Table.of("other readers of the standard NIR files", columns, _read(readings)))
+    kinds: dict[str, Kind] = {"s a frame": "number"}
+    ranks = {"versions": 3, "operations": 2, "populations": 1}
+    head = [Column(name, "", ranks.get(name, 0), kinds.get(name, "text")) for name in HEAD]
+    print_table(Table.of("outlets against this program's own backends", head, _measured(measured)))
+
+
+def markdown(measured: Sequence[Measured], readings: Sequence[Reading], about: str) -> str:
+    """Both tables for a Markdown file."""
+    parts = [f"Measured with {about}.\n", table(HEAD, _measured(measured))]
+    rows = [(f"`{reader}`", *rest) for reader, *rest in _read(readings)]
+    return "\n".join([*parts, table(READERS, rows)] if readings else parts)
 
 
 def _each(row: Measured, show: Any) -> str:

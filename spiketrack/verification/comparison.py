@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spiketrack.inference import Trace
+
+NOTHING = -1  # the count of a population that was not recorded
+
+
+def unlike(expected: NDArray[Any], found: NDArray[Any] | None) -> NDArray[np.bool_]:
+    """Where counts differ: everywhere if none were recorded, or another number of them."""
+    if found is None or found.size != expected.size:
+        return np.ones(expected.shape, np.bool_)
+    return np.not_equal(found.reshape(expected.shape), expected)
 
 
 @dataclass(frozen=True)
@@ -63,18 +74,15 @@ class Agreement:
         for name, counts in expected.counts.items():
             tally = self.tallies.setdefault((branch, name), Tally())
             other = found.counts.get(name)
-            tally.compared += counts.size
-            if other is None or other.size != counts.size:
-                tally.mismatches += counts.size
-                place = (0,) * counts.ndim
-                self._note(branch, name, frame, place, int(counts.flat[0]), -1, found)
-                continue
-            wrong = other.reshape(counts.shape) != counts
+            wrong = unlike(counts, other)
             number = int(np.count_nonzero(wrong))
+            tally.compared += counts.size
+            tally.mismatches += number
             if number:
-                tally.mismatches += number
                 place = tuple(int(i) for i in np.argwhere(wrong)[0])
-                seen = int(other.reshape(counts.shape)[place])
+                seen = NOTHING
+                if other is not None and other.size == counts.size:
+                    seen = int(other.reshape(counts.shape)[place])
                 self._note(branch, name, frame, place, int(counts[place]), seen, found)
 
     def _note(

@@ -39,6 +39,7 @@ from spiketrack.simulators.onnx_backend import (
     populations,
 )
 from spiketrack.tracking.tracker import decode
+from spiketrack.verification.comparison import unlike
 from spiketrack.video.boxes import Box, iou
 
 HEAD = "decoder."
@@ -208,9 +209,9 @@ def _measured(
     worst = 0.0
     for expected, got in zip(wanted, found, strict=True):
         for name, counts in expected.items():
-            unequal = int((counts.reshape(-1) != got[name].reshape(-1)).sum())
-            compared, different = compared + counts.size, different + unequal
-            worst = max(worst, unequal / counts.size)
+            wrong = int(np.count_nonzero(unlike(counts, got.get(name))))
+            compared, different = compared + counts.size, different + wrong
+            worst = max(worst, wrong / counts.size)
     versions = {name: version(name) for name in packages.split()}
     tool = packages.split()[0]
     rest = (compared, different, worst, seconds, least_iou)

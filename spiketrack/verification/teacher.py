@@ -24,6 +24,7 @@ from spiketrack.limits import MAX_COUNT
 from spiketrack.reference.model import SpikeTrack
 from spiketrack.reference.neuron import Neuron as Population
 from spiketrack.simulators.float_reference import recording, to_maps
+from spiketrack.verification.comparison import unlike
 
 INPUT_LOSSES: Registry[Callable[..., None]] = Registry(
     "loss of a population's input", applies=lambda traits: traits.population
@@ -128,7 +129,7 @@ class TeacherForcing:
 def add_counts(loss: Loss, exact: Tensor, found: Tensor) -> None:
     """Compare one inference's counts."""
     loss.counts += exact.numel()
-    loss.mismatches += int((exact != found).sum())
+    loss.mismatches += int(np.count_nonzero(unlike(exact.numpy(), found.numpy())))
     loss.float_sum += float(exact.sum(dtype=torch.float64))
     loss.integer_sum += float(found.sum(dtype=torch.float64))
 

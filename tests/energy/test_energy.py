@@ -464,6 +464,7 @@ def test_command_writes_json_and_csv_and_prints_every_layer(tmp_path: Path) -> N
     text = invoke(
         [
             run,
+            "--layers",
             "--prices",
             "loihi1",
             "--amortise",

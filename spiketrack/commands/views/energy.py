@@ -187,7 +187,7 @@ def _answer(found: EnergyDocument) -> None:
         many = f"{joules(min(spans))} to {joules(max(spans))} over {len(spans)} price tables"
         say(f"{many}; {MODELLED}")
     error = f" ± {joules(total.energy_se_pj)}" if total.energy_se_pj else ""
-    at = f"{found.prices.name}, {found.execution} execution"
+    at = f"{found.prices.name} {found.prices.version}, {found.execution} execution"
     say(f"a frame: {joules(total.energy_pj) or 'none'}{error} ({at})", "bold")
 
 

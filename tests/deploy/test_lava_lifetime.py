@@ -280,9 +280,13 @@ def test_a_process_that_stands_still_is_named(running: LavaNetwork) -> None:
     waits_until(lambda: stands(running, pid))
     assert running.health is not None
     running.health.timeout = -1.0
-    with pytest.raises(LavaError, match=r"^Lava process \S+: stands still \(SIGSTOP\)$"):
+    with pytest.raises(
+        LavaError, match=r"^Lava process \S+( \(began.*\))?: stands still \(SIGSTOP\)$"
+    ):
         running.look()
-    with pytest.raises(LavaError, match=r"^Lava process \S+: stands still \(SIGSTOP\)$"):
+    with pytest.raises(
+        LavaError, match=r"^Lava process \S+( \(began.*\))?: stands still \(SIGSTOP\)$"
+    ):
         running.close()
     assert not psutil.pid_exists(pid)
 

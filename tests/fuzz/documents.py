@@ -57,9 +57,9 @@ def places(value: Any, here: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def mutated_value(value: Any, rng: np.random.Generator) -> Any:
-    """One to three keys or items that are missing, retyped, renamed, repeated or exchanged."""
+    """None to three keys or items that are missing, retyped, renamed, repeated or exchanged."""
     found = copy.deepcopy(value)
-    for _ in range(int(rng.integers(1, 4))):
+    for _ in range(int(rng.integers(4))):
         paths = list(places(found))
         if not paths:
             break

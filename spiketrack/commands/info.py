@@ -10,6 +10,7 @@ import typer
 from spiketrack.commands.inputs import Key, is_export, open_checkpoint, refuse_key
 from spiketrack.commands.targets import will_write
 from spiketrack.commands.views import LAYERS_HELP
+from spiketrack.commands.views.processes import GRAPH_HELP, graph_writer
 
 if TYPE_CHECKING:
     from spiketrack.export.nir.folder import ExportedNetwork
@@ -22,6 +23,7 @@ def info(
     key: Key = None,
     layers: Annotated[bool, typer.Option("--layers", help=LAYERS_HELP)] = False,
     json: Annotated[Path | None, typer.Option(help="Write everything as JSON.")] = None,
+    graph: Annotated[Path | None, typer.Option(help=GRAPH_HELP)] = None,
 ) -> None:
     """Show variant, sizes and parameters by stage; with --layers shapes and formats of all layers.
 
@@ -30,23 +32,28 @@ def info(
     from spiketrack.commands.views.network import show_network
     from spiketrack.files import write_json
 
-    will_write((source,), json=json)
-    found = _describe(source, key)
+    will_write((source,), json=json, graph=graph)
+    write_graph = graph_writer(graph) if graph is not None else None
+    network, more = _open(source, key)
+    found = _placed(network) | more
     if json is not None:
         write_json(json, found)
+    if write_graph is not None:
+        write_graph(network)
     show_network(found, layers)
 
 
-def _describe(source: str, key: str | None) -> dict[str, Any]:
+def _open(source: str, key: str | None) -> tuple[ExportedNetwork, dict[str, Any]]:
+    """The network, and what a checkpoint says besides."""
     from spiketrack.export.nir.folder import read_export
     from spiketrack.pipeline import compile_network
 
     if is_export(source):
         refuse_key(key, source)
-        return _placed(read_export(Path(source)))
+        return read_export(Path(source)), {}
     checkpoint = open_checkpoint(source, key)
     count = sum(value.numel() for value in checkpoint.state.values())
-    return _placed(compile_network(checkpoint, None)) | {"parameters": count}
+    return compile_network(checkpoint, None), {"parameters": count}
 
 
 def _placed(network: ExportedNetwork) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from spiketrack.documents.doctor import DoctorDocument
 from spiketrack.documents.energy import EnergyDocument
 from spiketrack.documents.manifest import Manifest
 from spiketrack.documents.placement import MapDocument
+from spiketrack.documents.process_graph import ProcessGraphDocument
 from spiketrack.documents.run import RunDocument
 from spiketrack.documents.tracking import EvaluationDocument, TrackDocument
 from spiketrack.documents.verification import VerifyDocument
@@ -23,4 +24,5 @@ SCHEMAS: dict[str, type[Document]] = {
     "evaluation": EvaluationDocument,
     "bench": BenchDocument,
     "doctor": DoctorDocument,
+    "process-graph": ProcessGraphDocument,
 }

@@ -6,11 +6,15 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from support.program import Program
 from support.random_graphs import tiny_graph
 
+from spiketrack.deploy.process_graph.document import branches, document
+from spiketrack.deploy.process_graph.drawing import dot, svg
 from spiketrack.deploy.process_graph.grouping import group
 from spiketrack.deploy.process_graph.processes import (
     COLLECTOR,
@@ -21,6 +25,7 @@ from spiketrack.deploy.process_graph.processes import (
     Recording,
     process_graph,
 )
+from spiketrack.documents.process_graph import ProcessGraphDocument
 from spiketrack.errors import GraphError
 from spiketrack.integer.graph import Graph
 
@@ -117,6 +122,45 @@ def test_a_broken_graph_is_refused(change: object, message: str) -> None:
     graph = planned(tiny_graph(1, "template"))
     with pytest.raises(GraphError, match=rf"^template: .*{message}"):
         change(graph)  # type: ignore[operator]
+
+
+def test_a_document_holds_the_graphs(tmp_path: Path) -> None:
+    graphs = {branch: tiny_graph(3, branch) for branch in BRANCHES}
+    written = document(graphs)
+    written.write(tmp_path / "p.json")
+    read = ProcessGraphDocument.read(tmp_path / "p.json")
+    assert read == written
+    assert branches(read) == {name: planned(g, Recording()) for name, g in graphs.items()}
+    assert read.memories == tuple(n.name for n in graphs["search"].memories)
+    assert read.memories == tuple(n.name for n in graphs["template"].outputs)
+
+
+def test_pictures_show_every_process_and_channel() -> None:
+    graphs = {branch: planned(tiny_graph(1, branch), Recording()) for branch in BRANCHES}
+    count = sum(len(graph.processes) for graph in graphs.values())
+    channels = sum(len(graph.connections) for graph in graphs.values())
+    root = ElementTree.fromstring(svg(graphs))
+    space = "{http://www.w3.org/2000/svg}"
+    boxes = list(root.iter(f"{space}rect"))
+    assert len(boxes) == count
+    corners = {(box.attrib["x"], box.attrib["y"]) for box in boxes}
+    assert len(corners) == count
+    assert len(root.findall(f"{space}path")) == channels + 1  # one carries the memories
+    lines = dot(graphs).splitlines()
+    assert sum("->" in line for line in lines) == channels + 1
+    assert sum(line.endswith('"];') and "->" not in line for line in lines) == count
+
+
+def test_info_writes_them_by_suffix(tmp_path: Path, program: Program) -> None:
+    folder = tmp_path / "nano"
+    program("export", "nano", "--out", folder)
+    for suffix in ("json", "svg", "dot"):
+        program("info", folder, "--graph", tmp_path / f"g.{suffix}")
+    assert len(branches(ProcessGraphDocument.read(tmp_path / "g.json"))) == 2
+    assert (tmp_path / "g.svg").read_text().startswith("<svg")
+    assert (tmp_path / "g.dot").read_text().startswith("digraph")
+    said = program.refuses("info", folder, "--graph", tmp_path / "g.png")
+    assert said.endswith("g.png: ends in none of .json, .svg, .dot")
 
 
 WITHOUT_LAVA = """

@@ -14,7 +14,7 @@ from spiketrack.config import NetworkConfig
 from spiketrack.deploy.process_graph.inline import InlineNetwork
 from spiketrack.deploy.process_graph.processes import Recording
 from spiketrack.deploy.process_graph.results import StepResult
-from spiketrack.inference import Crop, Inference, SimulatorBase, Trace
+from spiketrack.inference import SEARCH, TEMPLATE, Crop, Inference, SimulatorBase, Trace
 from spiketrack.integer.graph import Graph
 from spiketrack.integer.readout import quantise_image, to_maps
 
@@ -51,17 +51,17 @@ class ProcessSimulator(SimulatorBase):
 
     def encode_template(self, crops: Crop) -> Inference:
         """Run the template graph; its memory goes to the search graph with the next crop."""
-        image = quantise_image(crops, self.graphs["template"])
-        found = self.networks["template"].run(image)
+        image = quantise_image(crops, self.graphs[TEMPLATE])
+        found = self.networks[TEMPLATE].run(image)
         self.pending = found.outputs
         return Inference(None, _trace(found))
 
     def search(self, crop: Crop) -> Inference:
         """Run the search graph on one crop; new memories rewrite its weights first."""
-        image = quantise_image(crop[None], self.graphs["search"])
+        image = quantise_image(crop[None], self.graphs[SEARCH])
         memory, self.pending = self.pending, None
-        found = self.networks["search"].run(image, memory)
-        maps = to_maps(found.outputs, self.graphs["search"].fractions)
+        found = self.networks[SEARCH].run(image, memory)
+        maps = to_maps(found.outputs, self.graphs[SEARCH].fractions)
         return Inference(maps, _trace(found))
 
     def close(self) -> None:

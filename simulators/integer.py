@@ -11,7 +11,7 @@ from torch import Tensor
 from typing_extensions import Self
 
 from spiketrack.config import NetworkConfig
-from spiketrack.inference import Crop, Inference, SimulatorBase, Trace
+from spiketrack.inference import SEARCH, TEMPLATE, Crop, Inference, SimulatorBase, Trace
 from spiketrack.integer.counting import OperationCounter
 from spiketrack.integer.graph import Graph
 from spiketrack.integer.kernels import Program
@@ -72,13 +72,13 @@ class IntegerSimulator(SimulatorBase):
 
     def encode_template(self, crops: Crop) -> Inference:
         """Write the memory of T templates."""
-        self.memory, trace = self._run("template", crops)
+        self.memory, trace = self._run(TEMPLATE, crops)
         return Inference(None, trace)
 
     def search(self, crop: Crop) -> Inference:
         """Read the memory for one crop."""
-        found, trace = self._run("search", crop[None])
-        fractions = self.graphs["search"].fractions
+        found, trace = self._run(SEARCH, crop[None])
+        fractions = self.graphs[SEARCH].fractions
         maps = to_maps({n: v.numpy() for n, v in found.items()}, fractions)
         return Inference(maps, trace)
 
@@ -86,7 +86,7 @@ class IntegerSimulator(SimulatorBase):
         """Outputs of one branch, as integers by name, and what is recorded."""
         graph, observation = self.graphs[branch], self.observations[branch]
         image = torch.from_numpy(quantise_image(crops, graph).astype(np.float32))
-        values = {"image": image} | (self.memory if branch == "search" else {})
+        values = {"image": image} | (self.memory if branch == SEARCH else {})
         outputs = [node.name for node in graph.outputs]
         with torch.no_grad():
             found = self.programs[branch].run(values, {*outputs, *observation.names})

@@ -10,7 +10,7 @@ from typing_extensions import Self
 from spiketrack.config import NetworkConfig
 from spiketrack.deploy.lava.network import STEP_TIMEOUT, LavaNetwork
 from spiketrack.deploy.process_graph.processes import Recording
-from spiketrack.inference import Crop, Inference
+from spiketrack.inference import TEMPLATE, Crop, Inference
 from spiketrack.integer.graph import Graph
 from spiketrack.simulators.inline import ProcessSimulator
 
@@ -48,7 +48,7 @@ class LavaSimulator(ProcessSimulator):
 
     def search(self, crop: Crop) -> Inference:
         """As usual; ``LavaError`` also where an idle process of the template graph was lost."""
-        template = self.networks["template"]
+        template = self.networks[TEMPLATE]
         if isinstance(template, LavaNetwork):
             template.look()
         return super().search(crop)

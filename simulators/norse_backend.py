@@ -16,7 +16,7 @@ from spiketrack.config import NetworkConfig
 from spiketrack.errors import GraphError
 from spiketrack.export.outlets.standard_nir_nodes import Memories, Part, PartWriter, unit_fraction
 from spiketrack.export.outlets.standard_nir_parts import Glue, partition
-from spiketrack.inference import Counts, Crop, Inference, SimulatorBase, Trace
+from spiketrack.inference import SEARCH, TEMPLATE, Counts, Crop, Inference, SimulatorBase, Trace
 from spiketrack.integer.count_range import in_range
 from spiketrack.integer.graph import Graph
 from spiketrack.integer.kernels import KERNELS, as_signal
@@ -92,7 +92,7 @@ class NorseSimulator(SimulatorBase):
         self.config = config
         self.graphs = network
         self.record = counts
-        self.template = NorseBranch(network["template"], {})
+        self.template = NorseBranch(network[TEMPLATE], {})
         self.memory: dict[str, Tensor] = {}
         self.searching: NorseBranch | None = None
 
@@ -107,7 +107,7 @@ class NorseSimulator(SimulatorBase):
         baked: dict[str, NDArray[Any]] = {
             name: value.numpy().astype(np.int32) for name, value in self.memory.items()
         }
-        self.searching = NorseBranch(self.graphs["search"], baked)
+        self.searching = NorseBranch(self.graphs[SEARCH], baked)
         return Inference(None, trace)
 
     def search(self, crop: Crop) -> Inference:
@@ -115,7 +115,7 @@ class NorseSimulator(SimulatorBase):
         if self.searching is None:
             raise GraphError("search: no template was encoded; call encode_template first")
         found, trace = self._run(self.searching, crop[None], self.memory)
-        maps = to_maps({n: v.numpy() for n, v in found.items()}, self.graphs["search"].fractions)
+        maps = to_maps({n: v.numpy() for n, v in found.items()}, self.graphs[SEARCH].fractions)
         return Inference(maps, trace)
 
     def close(self) -> None:

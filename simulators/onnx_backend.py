@@ -13,7 +13,16 @@ from spiketrack.config import NetworkConfig
 from spiketrack.errors import GraphError, MissingDependency
 from spiketrack.export.outlets.onnx_float import float_model
 from spiketrack.export.outlets.onnx_integer import integer_model
-from spiketrack.inference import Counts, Crop, Inference, Maps, SimulatorBase, Trace
+from spiketrack.inference import (
+    SEARCH,
+    TEMPLATE,
+    Counts,
+    Crop,
+    Inference,
+    Maps,
+    SimulatorBase,
+    Trace,
+)
 from spiketrack.integer.count_range import in_range
 from spiketrack.integer.graph import Graph
 from spiketrack.integer.readout import quantise_image, to_maps
@@ -81,14 +90,14 @@ class OnnxBase(SimulatorBase):
 
     def encode_template(self, crops: Crop) -> Inference:
         """Write the memory of T templates (T, 3, S, S)."""
-        self.memory, trace = self._run("template", crops, {})
+        self.memory, trace = self._run(TEMPLATE, crops, {})
         return Inference(None, trace)
 
     def search(self, crop: Crop) -> Inference:
         """Read the memory for one crop (3, S, S)."""
         if not self.memory:
             raise GraphError("search: no template was encoded; call encode_template first")
-        found, trace = self._run("search", crop[None], self.memory)
+        found, trace = self._run(SEARCH, crop[None], self.memory)
         return Inference(self.maps(found), trace)
 
     def close(self) -> None:
@@ -130,7 +139,7 @@ class OnnxSimulator(OnnxBase):
 
     def maps(self, found: Arrays) -> Maps:
         """Sigmoid and clamp of the integer read-outs."""
-        return to_maps(found, self.graphs["search"].fractions)
+        return to_maps(found, self.graphs[SEARCH].fractions)
 
 
 class OnnxFloatSimulator(OnnxBase):

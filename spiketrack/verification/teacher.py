@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spiketrack.inference import SEARCH, Crop, Maps
+from spiketrack.inference import SEARCH, TEMPLATE, Crop, Maps
 from spiketrack.integer.graph import MEMORY_FRACTION, Gate, Graph, Neuron, Node
 from spiketrack.integer.kernels import Program
 from spiketrack.integer.readout import quantise_image
@@ -88,7 +88,7 @@ class TeacherForcing:
         """Template branch on crops (T, 3, S, S)."""
         with recording(self.model) as spikes, membranes(self.model) as inputs:
             self.memory = self.model.encode_template(torch.from_numpy(crops))
-        self._compare("template", crops, spikes, inputs, {})
+        self._compare(TEMPLATE, crops, spikes, inputs, {})
 
     @torch.no_grad()
     def search(self, crop: Crop) -> Maps:

@@ -7,6 +7,7 @@ from typing import Any
 
 from spiketrack.commands.views import LARGEST
 from spiketrack.energy.stages import by_stage
+from spiketrack.inference import SEARCH
 from spiketrack.terminal.console import say
 from spiketrack.terminal.table import Column, Table, print_table
 
@@ -36,7 +37,7 @@ def show_network(found: Mapping[str, Any], layers: bool) -> None:
             print_table(Table.of(f"{branch} branch", COLUMNS, map(_cells, rows)))
     else:
         print_table(_stages(branches))
-        print_table(_largest(branches["search"]))
+        print_table(_largest(branches[SEARCH]))
     for branch, rows in branches.items():
         say(
             f"{branch}: {len(rows)} nodes, {_sum(rows, 'weights'):,} weights, "

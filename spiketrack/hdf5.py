@@ -18,6 +18,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+import platformdirs
 
 from spiketrack.errors import Hdf5Error
 
@@ -172,6 +173,24 @@ def probe(path: Path) -> None:
     if ended.returncode:
         lines = ended.stderr.decode("utf8", "replace").strip().splitlines() or ["no reason given"]
         raise Hdf5Error(f"cannot be examined: {lines[-1][:200]}")
+
+
+def probe_once(path: Path, digest: str) -> None:
+    """``probe``, unless a file of this SHA-256 passed it before or was written here."""
+    if not _mark(digest).is_file():
+        probe(path)
+        remember(digest)
+
+
+def remember(digest: str) -> None:
+    """A file of this SHA-256 needs no probe; where no cache can be kept it will be probed again."""
+    with contextlib.suppress(OSError):
+        _mark(digest).parent.mkdir(parents=True, exist_ok=True)
+        _mark(digest).touch()
+
+
+def _mark(digest: str) -> Path:
+    return Path(platformdirs.user_cache_path("spiketrack")) / "hdf5" / digest
 
 
 def places_first(home: str) -> list[str]:

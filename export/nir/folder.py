@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from spiketrack import hdf5
 from spiketrack.config import NetworkConfig, TrackerConfig
 from spiketrack.documents.digests import folder_digests, require_digest
 from spiketrack.documents.manifest import Manifest
@@ -40,7 +41,10 @@ def write_export(network: ExportedNetwork, folder: Path) -> ExportedNetwork:
 
 def write_manifest(network: ExportedNetwork, folder: Path) -> ExportedNetwork:
     """Write ``manifest.json`` with the digests of all other files; the network that says so."""
-    manifest = network.manifest.model_copy(update={"files": folder_digests(folder, MANIFEST)})
+    files = folder_digests(folder, MANIFEST)
+    for branch in BRANCHES:
+        hdf5.remember(files[f"{branch}.nir"])
+    manifest = network.manifest.model_copy(update={"files": files})
     (folder / MANIFEST).write_text(manifest.text(), encoding="utf-8")
     return replace(network, manifest=manifest)
 
@@ -83,7 +87,7 @@ def _read_branch(folder: Path, branch: str, manifest: Manifest) -> Graph:
         require_digest(path, manifest.files, MANIFEST, Manifest.REMEDY)
     except DocumentError as error:
         raise NirError(str(error)) from None
-    graph = read_nir(path, known=True)
+    graph = read_nir(path)
     if graph.name != branch:
         raise NirError(f"{path}: holds the {graph.name} branch")
     return graph

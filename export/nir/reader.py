@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketrack import hdf5
+from spiketrack.documents.digests import file_digest
 from spiketrack.errors import Hdf5Error, NirError
 from spiketrack.export.nir import vocabulary as words
 from spiketrack.integer.graph import (
@@ -42,14 +43,14 @@ READERS: Registry[Callable[..., Node]] = Registry("NIR reader")
 def read_nir(path: Path, known: bool = False) -> Graph:
     """Read a file that this tool wrote (also after stock ``nir`` has read and rewritten it).
 
-    A file that is not ``known`` by its digest is first opened in another process: damage can crash
-    HDF5. ``NirError`` names the file and the node for anything foreign, newer or inconsistent.
+    A file that is neither ``known`` nor read before is first opened in another process: damage can
+    crash HDF5. ``NirError`` names the file and the node for what is foreign, newer or inconsistent.
     """
     if not path.is_file():
         raise NirError(f"{path}: no such file")
     try:
         if not known:
-            hdf5.probe(path)
+            hdf5.probe_once(path, file_digest(path))
         return from_nir(load_nir(path))
     except (NirError, Hdf5Error) as error:
         raise NirError(f"{path}: {error}") from None

@@ -133,6 +133,21 @@ def test_a_file_is_read_in_another_process_first(
         read_nir(path)
 
 
+def test_a_file_that_passed_is_not_probed_again(
+    whole: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    probed: list[Path] = []
+    monkeypatch.setattr(hdf5, "probe", probed.append)
+    for _ in range(2):
+        read_nir(whole)
+    assert probed == [whole]
+    monkeypatch.setenv("XDG_CACHE_HOME", "/proc/none")
+    for _ in range(2):
+        read_nir(whole)
+    assert probed == [whole] * 3
+
+
 def test_a_crash_of_the_reading_process_is_one_line(
     whole: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -38,6 +38,9 @@ platform: setup-test  ## what must hold on every Python: counts, operators, Lava
 matrix:  ## the same on every supported Python, each in an environment of its own
 	for version in $(PYTHONS); do $(MAKE) platform PYTHON=$$version || exit 1; done
 
+fuzz: setup-test  ## mutate inputs of every kind; TRIES=300 cases each
+	$(BIN)/python tools/fuzz.py --tries $(or $(TRIES),300)
+
 lint: setup-test  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -10,6 +10,8 @@ The same seeds make the same inputs. Exit code 1 where anything failed.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import multiprocessing
 import resource
 import sys
@@ -29,13 +31,18 @@ FAILED = "failed"
 def kinds(home: Path) -> dict[str, Kind]:
     """Every kind that the fuzz modules name."""
     from fuzz import checkpoints, documents, graphs, media
-    from support.report_data import energy_document, write_all
+    from support.report_data import write_all
+
+    from spiketrack.commands.energy import energy
 
     found: dict[str, Kind] = {}
     for module in (media, graphs, checkpoints):
         found |= module.KINDS
-    files = write_all(home)
-    return found | documents.targets(files, energy_document(files, home))
+    priced = home / "energy.json"
+    with contextlib.redirect_stdout(io.StringIO()):  # tables of the commands that make inputs
+        files = write_all(home)
+        energy(files.run, compare_with=files.other, json=priced)
+    return found | documents.targets(files, priced)
 
 
 def work(kind: Kind, seeds: range, memory: int, out: Connection) -> None:

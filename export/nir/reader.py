@@ -74,7 +74,7 @@ def from_nir(loaded: nir.NIRGraph) -> Graph:
     """Integer graph of a NIR graph in our vocabulary."""
     if not isinstance(loaded, nir.NIRGraph):
         raise NirError(f"a {type(loaded).__name__}, not a graph")
-    if str((loaded.metadata or {}).get("vocabulary")) != words.VOCABULARY:
+    if str(words.noted(loaded).get("vocabulary")) != words.VOCABULARY:
         raise NirError(f"a graph without vocabulary {words.VOCABULARY}: written by another tool")
     version = words.entry("graph", loaded, "version", index)
     if version != words.VOCABULARY_VERSION:
@@ -82,7 +82,10 @@ def from_nir(loaded: nir.NIRGraph) -> Graph:
             f"graph of vocabulary version {version}, this program reads "
             f"{words.VOCABULARY_VERSION}; export the checkpoint again"
         )
-    return Reading(loaded).run()
+    try:
+        return Reading(loaded).run()
+    except (TypeError, ValueError, AttributeError) as error:
+        raise NirError(f"a node or edge of another kind than was written ({error})") from None
 
 
 class Reading:
@@ -99,7 +102,7 @@ class Reading:
 
     def run(self) -> Graph:
         """The graph of all nodes."""
-        mains = [n for n in self.loaded.nodes if "order" in (self.loaded.nodes[n].metadata or {})]
+        mains = [n for n in self.loaded.nodes if "order" in words.noted(self.loaded.nodes[n])]
         parts = {
             f"{name}.{step}"
             for name in mains
@@ -156,7 +159,7 @@ class Reading:
 
 
 def _is(node: nir.NIRNode, op: str) -> bool:
-    return isinstance(node, nir.NIRGraph) and str((node.metadata or {}).get("op")) == op
+    return isinstance(node, nir.NIRGraph) and str(words.noted(node).get("op")) == op
 
 
 def _integers(name: str, values: Any, fraction: int, kind: type = np.int32) -> Any:

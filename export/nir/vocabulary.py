@@ -132,7 +132,7 @@ def custom(
 
 def operation(name: str, node: nir.NIRGraph) -> str:
     """The ``op`` of one of our nodes; ``NirError`` for a foreign or newer one."""
-    if str((node.metadata or {}).get("vocabulary")) != VOCABULARY:
+    if str(noted(node).get("vocabulary")) != VOCABULARY:
         raise NirError(f"{name}: a sub-graph without vocabulary {VOCABULARY}; export it again")
     version = entry(name, node, "version", index)
     if version != VOCABULARY_VERSION:
@@ -149,10 +149,16 @@ def operation(name: str, node: nir.NIRGraph) -> str:
     return op
 
 
+def noted(node: nir.NIRNode) -> Mapping[str, Any]:
+    """A node's metadata; none where a changed file has something else in its place."""
+    metadata = node.metadata
+    return metadata if isinstance(metadata, Mapping) else {}
+
+
 def entry(name: str, node: nir.NIRNode, key: str, convert: Callable[[Any], Any]) -> Any:
     """A metadata value; ``NirError`` when it is missing or of the wrong kind."""
     try:
-        return convert((node.metadata or {})[key])
+        return convert(noted(node)[key])
     except KeyError:
         raise NirError(f"{name}: metadata {key} is missing; not written by this tool") from None
     except (TypeError, ValueError) as error:

@@ -24,6 +24,7 @@ from spiketrack.deploy.chip.loads import (
 )
 from spiketrack.deploy.chip.placement import Branch, Placement, unrolled_least_bits
 from spiketrack.deploy.chip.program import BINARY, GRADED
+from spiketrack.deploy.chip.timeline import work_spans
 from spiketrack.deploy.chip.traffic import Traffic
 from spiketrack.documents.placement import (
     BranchPlacement,
@@ -127,6 +128,7 @@ def _layer(branch: Branch, layer: Layer, readers: Readers, board: Board) -> Laye
         input_axons=int(loads.input_axons.max()),
         output_axons=int(loads.output_axons.max()),
         done_steps=tuple(branch.program.done[name]),
+        work_steps=work_spans(layer),
         traffic=TrafficPart(**dataclasses.asdict(branch.traffic[name])),
     )
 

@@ -62,6 +62,9 @@ def map(
     ] = "1",
     layers: Annotated[bool, typer.Option("--layers", help=LAYERS_HELP)] = False,
     json: Annotated[Path | None, typer.Option(help="Write the whole placement.")] = None,
+    timeline: Annotated[
+        Path | None, typer.Option(help="Write a page that shows which layer works in which step.")
+    ] = None,
 ) -> None:
     """Place both branches on the neuro-cores of a Loihi 2 board and say whether they fit.
 
@@ -74,7 +77,7 @@ def map(
     from spiketrack.export.nir.folder import read_export
     from spiketrack.inference import SEARCH, TEMPLATE
 
-    will_write((folder, run, board), json=json)
+    will_write((folder, run, board), json=json, timeline=timeline)
     target = load_board(board)
     network = read_export(folder)
     graphs = {branch: network.graphs[branch] for branch in (SEARCH, TEMPLATE)}
@@ -86,6 +89,8 @@ def map(
     found = document(placement, digest, None if counted is None else counted.digest)
     if json is not None:
         found.write(json)
+    if timeline is not None:
+        write_timeline(timeline, found)
     if layers or tiles != "1":
         show_trade(graphs[SEARCH], choices)
     show(found, layers)
@@ -161,6 +166,24 @@ def show_layers(found: MapDocument) -> None:
         ("board", "chips", "needed", "fits"),
         [(b.name, b.chips, b.needed_chips, b.fits) for b in found.boards],
     )
+
+
+def write_timeline(path: Path, found: MapDocument) -> None:
+    """A page of its own with the timeline of each branch."""
+    from plotly.io import to_html
+
+    from spiketrack.files import atomic_path
+    from spiketrack.report.network_figures import timeline_figure
+
+    figure = timeline_figure(found.branches)
+    parts = [
+        f"<h2>{name}</h2>{to_html(plot, full_html=False, include_plotlyjs=number == 0)}"
+        for number, (name, plot) in enumerate(figure.variants)
+    ]
+    head = f"<!doctype html><meta charset='utf-8'><title>{figure.title}</title>"
+    page = f"{head}<body><h1>{figure.title}</h1><p>{figure.note}</p>{''.join(parts)}</body>\n"
+    with atomic_path(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
 
 
 def show_trade(graph: Graph, choices: Choices) -> None:

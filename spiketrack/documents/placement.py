@@ -72,7 +72,10 @@ class TrafficPart(Part):
 
 
 class LayerPlacement(Part):
-    """One layer on its cores."""
+    """One layer on its cores.
+
+    ``done_steps``: of each network step; ``work_steps``: spans, first and last time step of each.
+    """
 
     name: str
     kind: str
@@ -95,6 +98,7 @@ class LayerPlacement(Part):
     input_axons: Count
     output_axons: Count
     done_steps: tuple[Count, ...]
+    work_steps: tuple[tuple[Count, Count], ...]
     traffic: TrafficPart
 
 

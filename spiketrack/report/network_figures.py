@@ -19,6 +19,8 @@ NAMED_CORES = 1000  # beyond, cores show no names under the pointer, to keep the
 NAMED_LAYERS = 3  # of a core
 SPREAD = 2.2  # how much wider than high the core map is
 PLOT_WIDTH = 950  # pixels, roughly; gives the core map its height
+FAINT = 0.4
+ROW_HEIGHT = 5  # pixels of a layer in the timeline
 TRAFFIC = ("within_core", "between_cores", "between_chips")
 
 
@@ -136,6 +138,42 @@ def core_grid(placement: MapDocument) -> tuple[Any, Any, tuple[int, int]]:
     y = chip // across * (height + 1) + row + local // side
     down = int(chip.max()) // across + 1
     return x, y, (down * (height + 1) - 1, across * (width + 1) - 1)
+
+
+def timeline_figure(branches: Sequence[BranchPlacement]) -> Figure:
+    """Layers × time steps of one frame: when each works; the longest chain is bold."""
+    variants = [(f"{branch.name} branch", _timeline(branch)) for branch in branches]
+    note = (
+        "A bar is a span of time steps in which a layer works on one frame; what does not lie on "
+        "the longest chain is faint."
+    )
+    return Figure("timeline", "The network in the chip's own time", tuple(variants), note=note)
+
+
+def _timeline(branch: BranchPlacement) -> go.Figure:
+    layers = branch.layers
+    height = min(1600, 160 + ROW_HEIGHT * len(layers))
+    plot = blank("time step of the frame", "layer", height, barmode="overlay", bargap=0.1)
+    chain = set(branch.longest_chain)
+    for kind in dict.fromkeys(row.kind for row in layers):
+        spans = [(row, *span) for row in layers if row.kind == kind for span in row.work_steps]
+        plot.add_bar(
+            name=kind,
+            orientation="h",
+            y=[row.name for row, _, _ in spans],
+            base=[first for _, first, _ in spans],
+            x=[last - first + 1 for _, first, last in spans],
+            marker={"opacity": [1 if row.name in chain else FAINT for row, _, _ in spans]},
+            customdata=[(last, row.neurons) for row, _, last in spans],
+            hovertemplate="%{y}<br>steps %{base:,} to %{customdata[0]:,}, "
+            "%{customdata[1]:,} neurons",
+        )
+    plot.update_xaxes(range=[0, branch.latency_steps + 1])
+    names = [row.name for row in reversed(layers)]
+    plot.update_yaxes(
+        categoryorder="array", categoryarray=names, showticklabels=False, showgrid=False, ticks=""
+    )
+    return plot
 
 
 def traffic_figure(branches: Sequence[BranchPlacement]) -> Figure:

@@ -15,6 +15,7 @@ from spiketrack.report.network_figures import (
     core_figure,
     headroom_figure,
     mismatch_figure,
+    timeline_figure,
     traffic_figure,
 )
 from spiketrack.report.sources import Sources
@@ -136,7 +137,11 @@ def placement_section(sources: Sources) -> Section:
         f"{placement.unrolled_lower_bound_cores:,} with every synapse stored by itself.",
         *(_branch_text(branch) for branch in placement.branches),
     )
-    figures = (core_figure(placement), traffic_figure(placement.branches))
+    figures = (
+        core_figure(placement),
+        timeline_figure(placement.branches),
+        traffic_figure(placement.branches),
+    )
     return Section("placement", title, text, figures, placement_tables(placement))
 
 

@@ -35,6 +35,7 @@ from spiketrack.deploy.chip.program import (
 from spiketrack.deploy.chip.reach import identity
 from spiketrack.deploy.chip.requirements import Synapses
 from spiketrack.deploy.chip.schedule import schedule
+from spiketrack.deploy.chip.timeline import work_spans
 from spiketrack.errors import GraphError, UnsupportedError
 from spiketrack.integer.counting import FIELDS, OperationCounter
 from spiketrack.integer.graph import IMAGE, MEMORY, Graph
@@ -286,6 +287,21 @@ def test_automatic_tiles_take_few_more_neurons() -> None:
     assert chosen.neurons <= 1.15 * found[0].neurons
     better = [p for p in found if p.latency < chosen.latency]
     assert all(program.neurons > 1.15 * found[0].neurons for program in better)
+
+
+def test_work_spans_are_those_of_the_execution() -> None:
+    """Of every layer that receives, fires or sends; holding costs no step of work."""
+    graph = tiny_graph(3, "search")
+    program = build_program(graph, Choices(FALL_THROUGH))
+    table = run_chip(graph, program, drawn(graph, 1, 0)).activity.table
+    for number, layer in enumerate(program.layers):
+        spans = [range(first, last + 1) for first, last in work_spans(layer)]
+        worked = {step for span in spans for step in span}
+        acted = set(table[table[:, 1] == number, 0].tolist())
+        assert worked <= acted, layer.name
+        assert max(worked) == max(acted)
+    kv = program.by_name["encoder.block3.0.attn.kv"]
+    assert work_spans(kv) == ((kv.first - 15, kv.first + 1),)  # 16 positions; two rows
 
 
 # operations

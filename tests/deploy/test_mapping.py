@@ -40,7 +40,7 @@ from spiketrack.deploy.chip.requirements import POPULATION, PRODUCT, Synapses
 from spiketrack.deploy.chip.schedule import schedule
 from spiketrack.deploy.chip.traffic import pairs, traffic
 from spiketrack.documents.placement import MapDocument
-from spiketrack.errors import GraphError, SpikeTrackError
+from spiketrack.errors import GraphError, SpikeTrackError, UnsupportedError
 from spiketrack.integer.counting import Layers
 from spiketrack.integer.graph import Graph, Neuron, Node
 from spiketrack.runs.folder import RunFolder
@@ -528,7 +528,8 @@ def test_the_command_prints_and_writes(
 ) -> None:
     exported = tiny_exported(3)
     monkeypatch.setattr("spiketrack.export.nir.folder.read_export", lambda folder: exported)
-    map_command.map(tmp_path, board="3 chips", json=tmp_path / "map.json")
+    files = {"json": tmp_path / "map.json", "timeline": tmp_path / "time.html"}
+    map_command.map(tmp_path, board="3 chips", tiles="auto", **files)
     text = capsys.readouterr().out
     found = json.loads((tmp_path / "map.json").read_text())
     assert f"{found['cores']:,} cores on {found['chips']:,} chip" in text
@@ -536,3 +537,9 @@ def test_the_command_prints_and_writes(
     assert "without --run every neuron sends" in text
     assert found["fits"]
     assert text.endswith("fits 3 chips\n")
+    assert "search branch: copies of products, steps and neurons" in text
+    assert [branch["tiles"] for branch in found["branches"]] == [16, 16]
+    page = (tmp_path / "time.html").read_text()
+    assert page.count("encoder.block3.0.attn.kv") >= 2  # in both branches
+    with pytest.raises(UnsupportedError, match="--tiles many: give a number of copies, or auto"):
+        map_command.map(tmp_path, tiles="many")

@@ -344,6 +344,7 @@ def write_map(path: Path, run: str | None = None, **changes: Any) -> Path:
             shape=(),
             block=(),
             done_steps=(),
+            work_steps=(),
             **dict.fromkeys(LAYER_COUNTS, 1),
         )
         for name in ("spike", "add")

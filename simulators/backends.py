@@ -31,8 +31,8 @@ class Options:
     """What to record and how to run; a backend ignores what does not concern it.
 
     ``operations`` and ``counts`` switch recording on; ``device`` is the float reference's;
-    ``threads`` and ``timeout`` (seconds a step) are those of Lava's processes; ``mode`` and
-    ``spikes`` are the chip's (``deploy/chip/program.py``).
+    ``threads`` and ``timeout`` (seconds a step) are those of Lava's processes; ``mode``,
+    ``spikes`` and ``tiles`` are the chip's (``deploy/chip/program.py``).
     """
 
     operations: bool = False
@@ -42,6 +42,7 @@ class Options:
     timeout: float = STEP_TIMEOUT
     mode: str = "fall-through"
     spikes: str = "graded"
+    tiles: str = "1"
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,13 @@ from typing_extensions import Self
 
 from spiketrack.config import NetworkConfig
 from spiketrack.deploy.chip.execution.engine import Chip, Frame, Run
-from spiketrack.deploy.chip.program import PIPELINED, ChipProgram, Choices, build_program
+from spiketrack.deploy.chip.program import (
+    PIPELINED,
+    ChipProgram,
+    Choices,
+    build_program,
+    choices_of,
+)
 from spiketrack.inference import SEARCH, TEMPLATE, Crop, Inference, SimulatorBase, Trace
 from spiketrack.integer.count_range import in_range
 from spiketrack.integer.counting import OperationCounter
@@ -55,7 +61,7 @@ class ChipSimulator(SimulatorBase):
     @classmethod
     def open(cls, source: ExportedNetwork, options: Options) -> Self:
         """The backend of an exported network."""
-        choices = Choices(options.mode, options.spikes)
+        choices = choices_of(options.mode, options.spikes, options.tiles)
         record = (options.operations, options.counts)
         return cls(source.graphs, source.config, *record, choices)
 

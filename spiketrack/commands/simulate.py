@@ -57,6 +57,9 @@ def simulate(
     spikes: Annotated[
         str, typer.Option(help="chip: graded, or binary: a count as up to four spikes.")
     ] = "graded",
+    tiles: Annotated[
+        str, typer.Option(help="chip: copies of each product; auto: as for map.")
+    ] = "1",
     force: Annotated[bool, typer.Option(help="Replace an existing run.")] = False,
 ) -> None:
     """Track an object with the exported network and record what every layer did.
@@ -87,7 +90,7 @@ def simulate(
     read = open_exported(checkpoint, key, network.manifest)
     settings = settings_with(network.tracker, update_every, update_threshold)
     record = (find(backend).operations, counts == "full")
-    options = Options(*record, device, threads, timeout, mode, spikes)
+    options = Options(*record, device, threads, timeout, mode, spikes, tiles)
     seconds: list[float] = []
     problems: list[str] = []
     with (
@@ -123,6 +126,8 @@ def simulate(
     median = sorted(seconds[1:])[len(seconds[1:]) // 2]
     say(f"{out}: {len(seconds) - 1} frames on {backend}, {median:.3f} s a frame (median)")
     say("  boxes.csv, counts.h5, run.json; next: spiketrack energy " + str(out))
+    if backend == "chip":
+        say_activity(out)
     for note in clip.late:
         say(f"warning: {note}")
     for problem in problems:
@@ -142,6 +147,19 @@ def describe_program(writer: RunWriter, simulator: Any, graphs: Mapping[str, Gra
     chip_document(simulator.programs, graphs).write(writer.folder / CHIP_FILE)
     for branch, chip in chips.items():
         writer.name_activity(branch, COLUMNS, chip.names)
+
+
+def say_activity(run: Path) -> None:
+    """What one run of the search program does, in the mean over the frames."""
+    from spiketrack.inference import SEARCH
+    from spiketrack.runs.activity import read_activity
+
+    found = read_activity(run, SEARCH).means()
+    say(
+        f"  search on the chip: {found['step']:,.0f} time steps, {found['messages']:,.0f} messages "
+        f"of {found['bits']:,.0f} bits together, {found['operations']:,.0f} synaptic operations, "
+        f"{found['updates']:,.0f} updates of neurons"
+    )
 
 
 def placement_of(simulator: Any) -> Processes | None:

@@ -53,6 +53,9 @@ def verify(
     spikes: Annotated[
         str, typer.Option(help="chip: graded, or binary: a count as up to four spikes.")
     ] = "graded",
+    tiles: Annotated[
+        str, typer.Option(help="chip: copies of each product; auto: as for map.")
+    ] = "1",
     layers: Annotated[bool, typer.Option("--layers", help="Show every population.")] = False,
     json: Annotated[Path | None, typer.Option(help="Write all findings as JSON.")] = None,
 ) -> None:
@@ -72,7 +75,7 @@ def verify(
     network = read_export(folder)
     read = open_exported(checkpoint, key, network.manifest)
     settings = settings_with(network.tracker, update_every, update_threshold)
-    options = Options(threads=threads, timeout=timeout, mode=mode, spikes=spikes)
+    options = Options(threads=threads, timeout=timeout, mode=mode, spikes=spikes, tiles=tiles)
     with frame_bar("verify", clip.length) as tick:
         found = run(network, read, clip, start, names, settings, options, tick)
     report = document(found, network.manifest, clip.name, start)

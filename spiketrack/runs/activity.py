@@ -40,6 +40,16 @@ class RunActivity:
         found: Integers = self.table[:, self.columns.index(name)]
         return found
 
+    def means(self) -> dict[str, float]:
+        """Sum of each column over one inference, in the mean; ``step``: the last time step."""
+        number = self.column("inference")
+        inferences = int(number.max()) + 1
+        last = np.zeros(inferences, np.int64)
+        np.maximum.at(last, number, self.column("step"))
+        sums = self.table.sum(0) / inferences
+        found = dict(zip(self.columns, map(float, sums), strict=True))
+        return found | {"step": float(last.mean())}
+
     def inference(self, number: int) -> RunActivity:
         """The rows of one inference."""
         return RunActivity(self.columns, self.layers, self.table[self.table[:, 0] == number])

@@ -109,6 +109,8 @@ def test_a_run_holds_activity_and_program(folder: Path, tmp_path: Path) -> None:
         counted = file["operations/search"][()]
         fields = list(file["operations/search"].attrs["fields"])
     graded = counted[1, :, fields.index("ac_graded")].sum()
+    assert found.means()["step"] == one.column("step").max()
+    assert found.means()["messages"] == found.column("messages").sum() / 3
     assert 2.5 * graded < one.column("operations").sum() < 3.5 * graded  # with its neighbours
 
 

@@ -32,7 +32,8 @@ def write_netx(graph: Graph, chain: tuple[Layer, ...], path: Path) -> None:
         for index, part in enumerate(chain, 1):
             _entries(file, f"layer/{index}", _block(graph, part, always[index]))
             file[f"layer/{index}"].attrs["population"] = part.population
-    path.write_bytes(content.getbuffer())
+    with content.getbuffer() as view:  # left open by an error, it would be told at the end
+        path.write_bytes(view)
 
 
 def _block(graph: Graph, part: Layer, always: int) -> dict[str, Any]:

@@ -64,6 +64,7 @@ def whole(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     monkeypatch.setattr(metadata, "version", version)
     monkeypatch.setattr(packages, "load", lambda names: {n: Loaded("4.11.0") for n in names})
     monkeypatch.setattr(module, "_lava", lambda: Check("Lava run", "exact", True))
+    monkeypatch.setattr(module, "_operators", lambda: Check("8-bit operator", "proven", True))
     return versions
 
 

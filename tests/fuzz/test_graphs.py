@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fuzz.graphs import KINDS, REFUSED, TAKEN
+from fuzz.graphs import KINDS
+from fuzz.media import REFUSED, TAKEN
 
 TRIES = 40
 

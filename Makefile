@@ -32,6 +32,7 @@ test: setup-test  ## every test
 
 platform: setup-test  ## what must hold on every Python: counts, operators, Lava, float reference, training
 	$(PYTEST) -m "platform or limited"
+	@mkdir -p build/platform
 	$(BIN)/spiketrack-export nano --out build/platform/nano --force
 	$(BIN)/spiketrack verify build/platform/nano --frames 3 --backends integer,inline,lava,onnx
 

@@ -119,10 +119,12 @@ class _Variant:
         floats = {t: self._repeat("float", t) for t in THREADS}
         integers = {t: self._repeat("integer", t) for t in THREADS}
         inlines = {t: self._repeat("inline", t) for t in THREADS}
+        chips = {t: self._repeat("chip", t) for t in THREADS}
         times = {
             "float": _better(floats),
             "integer": _better(integers),
             "inline": _better(inlines),
+            "chip": _better(chips),
             "lava": {b: lava[b] for b in BRANCHES},
         }
         for branch in BRANCHES:
@@ -130,6 +132,9 @@ class _Variant:
         best = min(THREADS, key=lambda t: statistics.median(floats[t][SEARCH]))
         self._one("float_over_convolutions", _ratio(floats[best], SEARCH, "convolutions"))
         self._rest(lava)
+        self._value(
+            "chip_memory", max(found["memory"] for found in chips.values()) / 1e9, "GB", "both"
+        )
         self.findings.details.append(
             Detail(
                 self.name,
@@ -175,7 +180,7 @@ class _Variant:
 
     def _ratios(self, branch: str, times: dict[str, list[float]]) -> None:
         middle = {name: statistics.median(values) for name, values in times.items()}
-        for name in ("lava", "inline", "integer"):
+        for name in ("lava", "inline", "integer", "chip"):
             low, _, high = quartiles([v / middle["float"] for v in times[name]])
             ratio = middle[name] / middle["float"]
             self.findings.results.append(

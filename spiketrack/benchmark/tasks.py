@@ -223,6 +223,7 @@ def repeat(folder: Path, options: Document) -> Document:
         for crop in (kept["crops"][0], *kept["crops"]):
             watch.search(crop)
         found: Document = {name: values[1:] for name, values in watch.times.items()}
+        found["memory"] = memory_in_use()
         if options.get("layers"):
             found["layers"] = _layer_times(simulator, kept["crops"])
     if backend == FLOAT and checkpoint is not None:

@@ -78,8 +78,8 @@ def memory_read(node: Read, graph: Graph) -> Callable[[Sequence[Tensor]], Tensor
         if not known or known[0][0] is not memory or known[0][1] != memory._version:
             known[:] = [(memory, memory._version, pack_all(memory))]
         parts = zip(torch.split(q.float(), 1), known[0][2], strict=True)
-        found = [read(channels_last(x)) for x, read in parts]
-        return found[0] if len(found) == 1 else torch.cat(found)
+        steps = [read(channels_last(x)) for x, read in parts]
+        return steps[0] if len(steps) == 1 else torch.cat(steps)
 
     return run
 

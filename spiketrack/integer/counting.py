@@ -61,8 +61,8 @@ class OperationCounter:
     """Counts a graph, or some of its nodes, after a ``Program`` ran.
 
         counter = OperationCounter(graph)
-        found = program.run(values, keep=counter.names)
-        rows = counter.take(found)     # int64 (len(counter.nodes), len(FIELDS))
+        sent = program.run(values, keep=counter.names)
+        rows = counter.take(sent)     # int64 (len(counter.nodes), len(FIELDS))
 
     ``names`` are the nodes whose counts are looked at; each is summed once for all its readers.
     """
@@ -84,10 +84,10 @@ class OperationCounter:
         self.terms = np.array(terms, np.int64).reshape(-1, 3)
         self.constant = np.array([f.constant for f in formulas]).reshape(-1, len(FIELDS))
 
-    def take(self, found: Mapping[str, Tensor]) -> Row:
+    def take(self, sent: Mapping[str, Tensor]) -> Row:
         """The rows of one inference in the order of ``nodes``, from what ``names`` sent in it."""
         rows: Row = self.constant.copy()
-        values = self.sums.take([found[name] for name in self.names])
+        values = self.sums.take([sent[name] for name in self.names])
         add_terms(self.terms, values, rows.reshape(-1))
         return rows
 
@@ -103,8 +103,8 @@ def prepare(node: Node, graph: Graph) -> Callable[[Sequence[Tensor], Tensor], Ro
     counter = OperationCounter(graph, {node.name})
 
     def count(inputs: Sequence[Tensor], output: Tensor) -> Row:
-        found = dict(zip(node.inputs, inputs, strict=True)) | {node.name: output}
-        row: Row = counter.take(found)[0]
+        sent = dict(zip(node.inputs, inputs, strict=True)) | {node.name: output}
+        row: Row = counter.take(sent)[0]
         return row
 
     return count

@@ -36,12 +36,12 @@ def graph_digest(graph: Graph) -> str:
 
 def node_digest(node: Node, fraction: int | None) -> str:
     """Of one node and the grid of its output, 64 hexadecimal digits."""
-    found = hashlib.sha256(_sized(type(node).__name__.encode()))
+    digest = hashlib.sha256(_sized(type(node).__name__.encode()))
     for field in fields(node):
-        found.update(_sized(field.name.encode()))
-        found.update(_value(getattr(node, field.name), f"{node.name}.{field.name}"))
-    found.update(_value(fraction, f"{node.name}.fraction"))
-    return found.hexdigest()
+        digest.update(_sized(field.name.encode()))
+        digest.update(_value(getattr(node, field.name), f"{node.name}.{field.name}"))
+    digest.update(_value(fraction, f"{node.name}.fraction"))
+    return digest.hexdigest()
 
 
 def _value(value: Any, where: str) -> bytes:

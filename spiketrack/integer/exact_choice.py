@@ -53,15 +53,15 @@ def choose(family: Family, folder: Path) -> Variant:
     known = {variant.name: variant for variant in family.variants}
     with suppress(OSError, ValueError, KeyError, TypeError):
         return known[json.loads(note.read_text())["variant"]]
-    found = first_exact(family)
-    if found is None:
+    exact = first_exact(family)
+    if exact is None:
         tried = ", ".join(known)
         raise UnsupportedError(
             f"torch {torch.__version__}: no {family.name} gives exact integers on {processor()} "
             f"(tried {tried}); install a torch that docs/platforms.md names"
         )
-    _remember(note, family, found)
-    return found
+    _remember(note, family, exact)
+    return exact
 
 
 def _remember(note: Path, family: Family, variant: Variant) -> None:

@@ -72,10 +72,10 @@ def _onednn(operator: str, inverse: bool) -> Pack:
         if layer.unit is not None:
             output = 1 / layer.unit if inverse else float(layer.unit)
             behind = (output, 0, torch.uint8, "hardtanh", [0.0, MAX_COUNT * layer.unit], None)
-        found: OneStep = lambda x: run(  # noqa: E731
+        convolve: OneStep = lambda x: run(  # noqa: E731
             x, 1.0, 0, packed, scale, zero, bias, *place, *behind
         )
-        return found
+        return convolve
 
     return pack
 

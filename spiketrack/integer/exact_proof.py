@@ -63,17 +63,17 @@ class Case:
 def first_exact(family: Family) -> Variant | None:
     """The first variant that exists here and gives the integers of every case."""
     known = tuple(cases(family.counts))
-    found = (v for v in family.variants if all(_gives(v, case) for case in known))
-    return next(found, None)
+    exact = (v for v in family.variants if all(_gives(v, case) for case in known))
+    return next(exact, None)
 
 
 def _gives(variant: Variant, case: Case) -> bool:
     try:
         with torch.no_grad():
-            found = variant.pack(case.layer)(case.x)
+            output = variant.pack(case.layer)(case.x)
     except (AttributeError, RuntimeError, TypeError, NotImplementedError):
         return False  # another release's operator, or one that this processor lacks
-    return np.array_equal(found.double().numpy(), case.expected)
+    return np.array_equal(output.double().numpy(), case.expected)
 
 
 def cases(counted: bool) -> Iterator[Case]:

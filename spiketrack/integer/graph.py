@@ -93,11 +93,11 @@ class Graph:
     @cached_property
     def consumers(self) -> dict[str, tuple[Node, ...]]:
         """Name → the nodes that read it."""
-        found: dict[str, list[Node]] = {node.name: [] for node in self.nodes}
+        readers: dict[str, list[Node]] = {node.name: [] for node in self.nodes}
         for node in self.nodes:
             for name in dict.fromkeys(node.inputs):
-                found[name].append(node)
-        return {name: tuple(nodes) for name, nodes in found.items()}
+                readers[name].append(node)
+        return {name: tuple(nodes) for name, nodes in readers.items()}
 
     @cached_property
     def populations(self) -> tuple[Node, ...]:

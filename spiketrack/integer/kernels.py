@@ -165,8 +165,8 @@ def _upsample(node: Upsample, graph: Graph) -> Kernel:
 
     def run(inputs: Sequence[Tensor]) -> Tensor:
         fine = functional.interpolate(inputs[0], size, mode="bilinear", align_corners=False)
-        result: Tensor = fine.mul_(gain).add_(0.5 if node.shift else 0.0).floor_()
-        return result
+        upsampled: Tensor = fine.mul_(gain).add_(0.5 if node.shift else 0.0).floor_()
+        return upsampled
 
     return run
 

@@ -47,9 +47,9 @@ def population(node: Neuron) -> Kernel:
     def with_state(inputs: Sequence[Tensor]) -> Tensor:
         x = inputs[0]
         x = rows(x[:1] if x.stride(0) == 0 else x)  # a step that feeds every step
-        found = torch.empty(node.shape[0], x.shape[1], dtype=torch.uint8)
-        count_steps(x.numpy(), thresholds, node.reset, decay, found.numpy())
-        return maps(found, node.shape)
+        counts = torch.empty(node.shape[0], x.shape[1], dtype=torch.uint8)
+        count_steps(x.numpy(), thresholds, node.reset, decay, counts.numpy())
+        return maps(counts, node.shape)
 
     return one_step if node.shape[0] == 1 else with_state
 
@@ -57,9 +57,9 @@ def population(node: Neuron) -> Kernel:
 def count(membrane: Tensor, thresholds: NDArray[np.int32]) -> Tensor:
     """How many of four thresholds each membrane (steps, C, H, W) reaches."""
     x = rows(membrane)
-    found = torch.empty(x.shape, dtype=torch.uint8)
-    count_once(x.numpy().ravel(), thresholds.astype(np.float32), found.numpy().ravel())
-    return maps(found, tuple(membrane.shape))
+    counts = torch.empty(x.shape, dtype=torch.uint8)
+    count_once(x.numpy().ravel(), thresholds.astype(np.float32), counts.numpy().ravel())
+    return maps(counts, tuple(membrane.shape))
 
 
 def gate(node: Gate) -> Kernel:
@@ -74,16 +74,16 @@ def gate(node: Gate) -> Kernel:
         index = ((behind + half) * 2.0**-node.shift).floor_().clamp_(max=len(table) - 1)
         weights = table[index.long()].contiguous().numpy()
         seen = counts.to(torch.uint8).permute(0, 2, 3, 1).flatten(1, 2).contiguous()
-        found = torch.empty(seen.shape[1:], dtype=torch.uint8)
-        vote(seen.numpy(), weights, found.numpy())
-        return maps(found.flatten()[None], node.shape)
+        voted = torch.empty(seen.shape[1:], dtype=torch.uint8)
+        vote(seen.numpy(), weights, voted.numpy())
+        return maps(voted.flatten()[None], node.shape)
 
     return run
 
 
 def thresholds(squared: int) -> tuple[int, int, int, int]:
     """Smallest integers u with round_half_even(u / unit) >= j, unit = sqrt(squared), j = 1..4."""
-    found = []
+    levels = []
     for j in range(1, MAX_COUNT + 1):
         numerator = (2 * j - 1) ** 2 * squared  # (j - 1/2)^2 = (2j - 1)^2 / 4
         level = math.isqrt(numerator // 4)
@@ -91,5 +91,5 @@ def thresholds(squared: int) -> tuple[int, int, int, int]:
             level += 1  # rounding up: not a tie
         elif j % 2:
             level += 1  # a tie below an odd count goes to the even one below
-        found.append(level)
-    return (found[0], found[1], found[2], found[3])
+        levels.append(level)
+    return (levels[0], levels[1], levels[2], levels[3])

@@ -71,46 +71,46 @@ def choose(loaded: Any, key: str | None) -> Choice:
 
     Raises ``CheckpointError`` that lists the names, or says what else the file holds.
     """
-    found = find(loaded)
-    if not found:
+    dicts = find(loaded)
+    if not dicts:
         raise CheckpointError(_nothing(loaded))
-    names = ", ".join(one.name or _ITSELF for one in found)
-    taken = _named(found, key) if key is not None else _itself(found)
+    names = ", ".join(one.name or _ITSELF for one in dicts)
+    taken = _named(dicts, key) if key is not None else _itself(dicts)
     if taken is None and key is not None:
         raise CheckpointError(f"no state dict {printable(key, 80)!r}; --key takes one of: {names}")
     if taken is None:
-        raise CheckpointError(f"holds {len(found)} state dicts, {names}; choose one with --key")
+        raise CheckpointError(f"holds {len(dicts)} state dicts, {names}; choose one with --key")
     notes = [*taken.notes()]
-    if len(found) > 1:
+    if len(dicts) > 1:
         notes.append(f"took {taken.name or _ITSELF} of its state dicts {names} (--key chooses)")
-    return Choice(taken, taken.name if len(found) > 1 else None, tuple(notes))
+    return Choice(taken, taken.name if len(dicts) > 1 else None, tuple(notes))
 
 
-def _named(found: list[StateDict], key: str) -> StateDict | None:
-    return next((one for one in found if key in (one.name, one.name or _ITSELF)), None)
+def _named(dicts: list[StateDict], key: str) -> StateDict | None:
+    return next((one for one in dicts if key in (one.name, one.name or _ITSELF)), None)
 
 
-def _itself(found: list[StateDict]) -> StateDict | None:
+def _itself(dicts: list[StateDict]) -> StateDict | None:
     """The only one, or the first by the names that trainers give to the network itself."""
-    if len(found) == 1:
-        return found[0]
+    if len(dicts) == 1:
+        return dicts[0]
     for name in _FIRST:
-        for one in found:
+        for one in dicts:
             parts = one.name.split(".")
             if parts[0] == name and set(parts) <= {*_FIRST, *_WRAPPERS}:
                 return one
-    return next((one for one in found if not one.name), None)
+    return next((one for one in dicts if not one.name), None)
 
 
 def find(loaded: Any) -> list[StateDict]:
     """Every state dict of a SpikeTrack in plain containers, in the order of the file."""
-    found: list[StateDict] = []
+    dicts: list[StateDict] = []
     for path, node in _mappings(loaded):
         groups = _groups(node)
         for prefix, one in groups.items():
             name = ".".join((*path, *prefix) if len(groups) > 1 else path)
-            found.append(StateDict(name, *one))
-    return found
+            dicts.append(StateDict(name, *one))
+    return dicts
 
 
 def _mappings(loaded: Any) -> Iterator[tuple[tuple[str, ...], Mapping[Any, Any]]]:
@@ -167,14 +167,14 @@ _Group = tuple[dict[str, Tensor], tuple[str, ...], tuple[str, ...]]
 def _groups(node: Mapping[Any, Any]) -> dict[tuple[str, ...], _Group]:
     """The tensors of one mapping by the prefix in front of ``encoder.`` and ``decoder.``."""
     tensors = {k: v for k, v in node.items() if isinstance(k, str) and isinstance(v, Tensor)}
-    split = {key: found for key in tensors if (found := _split(key))}
+    split = {key: parts for key in tensors if (parts := _split(key))}
     prefixes = {prefix for prefix, _, rest in split.values() if kind_of(rest) in known_kinds()}
     beside = tuple(k for k in tensors if k not in split or split[k][0] not in prefixes)
     groups: dict[tuple[str, ...], _Group] = {}
     for prefix in sorted(prefixes, key=len):
-        mine = {key: found for key, found in split.items() if found[0] == prefix}
+        mine = {key: parts for key, parts in split.items() if parts[0] == prefix}
         taken = _renamed(tensors, mine)
-        inner = sorted({f"{wrapper}." for found in mine.values() for wrapper in found[1]})
+        inner = sorted({f"{wrapper}." for parts in mine.values() for wrapper in parts[1]})
         if prefix:
             groups[prefix] = (taken, (".".join((*prefix, "")), *inner), beside)
         else:  # beside bare keys others are surplus, and an error says so

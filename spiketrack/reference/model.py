@@ -108,8 +108,8 @@ class _Pass:
         if self.writes:
             self.memory.append(module.retriever.write(self.x[:cut], self.count))
         if self.single:
-            found = module(self.memory[index], self.x[cut:])
-            self.x = torch.cat([self.x[:cut], found]) if cut else found
+            retrieved = module(self.memory[index], self.x[cut:])
+            self.x = torch.cat([self.x[:cut], retrieved]) if cut else retrieved
 
 
 class Head(nn.Module):

@@ -54,8 +54,8 @@ class _Spike(torch.autograd.Function):
 def spike(x: Tensor) -> Tensor:
     """Return round(clip(x, 0, 4)) / 4 of any shape; differentiable straight through."""
     if torch.is_grad_enabled() and x.requires_grad:
-        result: Tensor = _Spike.apply(x)  # type: ignore[no-untyped-call]
-        return result
+        spikes: Tensor = _Spike.apply(x)  # type: ignore[no-untyped-call]
+        return spikes
     return x.clamp(0, MAX_COUNT).round_().mul_(1 / MAX_COUNT)
 
 

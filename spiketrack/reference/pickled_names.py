@@ -133,16 +133,16 @@ class _Name:
 
 def resolve(module: str, name: str) -> Any:
     """What a pickle's global ``module.name`` becomes: see the module."""
-    found = _translated(module, name)
-    known = _table().get((found.module, found.name))
+    current = _translated(module, name)
+    known = _table().get((current.module, current.name))
     if known is not None:
         return known
-    if found.name in _INERT.get(found.module, ()):
-        return Inert(found.full)
-    if not _harmless(found):
-        written = "" if found.module == module else f" (written {module}.{name})"
-        return Refused(found.full, f"names {found.full}{written}")
-    return Inert(found.full, function=not (found.is_class or _REBUILDS.match(found.last)))
+    if current.name in _INERT.get(current.module, ()):
+        return Inert(current.full)
+    if not _harmless(current):
+        written = "" if current.module == module else f" (written {module}.{name})"
+        return Refused(current.full, f"names {current.full}{written}")
+    return Inert(current.full, function=not (current.is_class or _REBUILDS.match(current.last)))
 
 
 def _translated(module: str, name: str) -> _Name:

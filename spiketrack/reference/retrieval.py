@@ -107,8 +107,8 @@ class Retriever(PositionalEmbeddings):
         if search.shape[-1] != self.grid:
             size = search.shape[-2:]
             x = functional.interpolate(x, size, mode="bilinear", align_corners=False)
-        found: Tensor = x
-        return found
+        retrieved: Tensor = x
+        return retrieved
 
     @staticmethod
     def _each_step(layers: nn.ModuleList, x: Tensor) -> Tensor:

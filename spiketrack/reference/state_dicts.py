@@ -50,8 +50,8 @@ def known_kinds() -> frozenset[str]:
 
 def _count(state: Mapping[str, Tensor], stage: str) -> int:
     """How many indices there are; where one is left out, the key check names what is missing."""
-    found = {key[len(stage) :].split(".", 1)[0] for key in state if _is_of(key, stage)}
-    return len(found)
+    indices = {key[len(stage) :].split(".", 1)[0] for key in state if _is_of(key, stage)}
+    return len(indices)
 
 
 def _is_of(key: str, stage: str) -> bool:
@@ -148,9 +148,9 @@ def check_state(state: Mapping[str, Tensor], config: NetworkConfig, path: str) -
 
 def refuse(path: str, faults: Mapping[str, list[str]]) -> None:
     """Raise one error with every kind of fault, the first few keys of each and their number."""
-    found = [_faulty(kind, keys) for kind, keys in faults.items() if keys]
-    if found:
-        raise CheckpointError(f"{path}: {'; '.join(found)}")
+    reasons = [_faulty(kind, keys) for kind, keys in faults.items() if keys]
+    if reasons:
+        raise CheckpointError(f"{path}: {'; '.join(reasons)}")
 
 
 def _faulty(kind: str, keys: list[str]) -> str:

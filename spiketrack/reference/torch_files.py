@@ -79,15 +79,15 @@ def _check_order(order: bytes) -> None:
 
 def _records(archive: zipfile.ZipFile, root: str) -> Callable[[Any], Any]:
     """Storage identifiers of the zip format → flat tensors, each read once."""
-    found: dict[str, Any] = {}
+    storages: dict[str, Any] = {}
 
     def load(identifier: Any) -> Any:
         _, kind, key, _, count = identifier
         if not isinstance(key, str):
             raise CheckpointError("a storage whose name is no text")
-        if key not in found:
-            found[key] = _flat(bytearray(archive.read(f"{root}data/{key}")), kind, count)
-        return found[key]
+        if key not in storages:
+            storages[key] = _flat(bytearray(archive.read(f"{root}data/{key}")), kind, count)
+        return storages[key]
 
     return load
 

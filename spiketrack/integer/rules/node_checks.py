@@ -48,8 +48,8 @@ def require(node: Node, condition: bool, rule: str) -> None:
 
 def require_signals(node: Node, graph: Graph, *expected: str) -> None:
     """``GraphError`` where a node reads other signals, or more or fewer of them."""
-    found = tuple(graph.signal(name) for name in node.inputs)
-    require(node, found == expected, f"reads {found}, needs {expected}")
+    signals = tuple(graph.signal(name) for name in node.inputs)
+    require(node, signals == expected, f"reads {signals}, needs {expected}")
 
 
 def _require_shift(node: Node, shift: int) -> None:

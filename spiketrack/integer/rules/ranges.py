@@ -64,22 +64,22 @@ RANGES: Registry[RangeRule] = Registry("range rule", Stage.BOTH)
 
 def ranges(graph: Graph, spike: float = MAX_COUNT) -> dict[str, Range]:
     """Range of every node; ``spike`` is the largest count (4) or normalised spike (1)."""
-    found: dict[str, Range] = {}
+    reaches: dict[str, Range] = {}
     for node in graph:
-        found[node.name] = RANGES[node](node, [found[name] for name in node.inputs], spike)
-    return found
+        reaches[node.name] = RANGES[node](node, [reaches[name] for name in node.inputs], spike)
+    return reaches
 
 
 def prove_headroom(graph: Graph) -> dict[str, Range]:
     """Ranges of an integer graph; ``GraphError`` where a partial sum could leave 24 bits."""
-    found = ranges(graph)
-    for name, reach in found.items():
+    reaches = ranges(graph)
+    for name, reach in reaches.items():
         if reach.peak > POTENTIAL_MAX:
             raise GraphError(
                 f"{name}: a partial sum can reach {reach.peak:,.0f}, limit {POTENTIAL_MAX:,} "
                 "(24 bits); lower this layer's fraction"
             )
-    return found
+    return reaches
 
 
 def make(low: Vector, high: Vector, peak: float = 0.0) -> Range:
@@ -163,9 +163,9 @@ def _population(node: Node, inputs: list[Range], spike: float, leaks: Sequence[f
         bottom = np.floor(np.minimum(bottom, 0) * leak) + low
         top = np.maximum(top, 0) * leak + high
         peak = max(peak, -float(bottom.min()), float(top.max()))
-    found = _scalar(0, spike, node.shape[1])
+    counts = _scalar(0, spike, node.shape[1])
     peak = max(peak, spike)
-    return Range(found.low, found.high, peak, held=peak)
+    return Range(counts.low, counts.high, peak, held=peak)
 
 
 @RANGES.register(Pool)
@@ -207,11 +207,11 @@ def _permute(node: Node, inputs: list[Range], spike: float) -> Range:
 
 @RANGES.register(Gate)
 def _gate(node: Gate, inputs: list[Range], spike: float) -> Range:
-    found = _scalar(0, spike / MAX_COUNT, node.shape[1])
+    votes = _scalar(0, spike / MAX_COUNT, node.shape[1])
     weighted = float(node.table.max(initial=0)) * 2 * 3
     spread = float(inputs[1].high.max() - inputs[1].low.min())
     peak = max(weighted, spread + 2.0 ** max(node.shift - 1, 0))
-    return Range(found.low, found.high, peak if spike == MAX_COUNT else 1.0, held=spread)
+    return Range(votes.low, votes.high, peak if spike == MAX_COUNT else 1.0, held=spread)
 
 
 @RANGES.register(Output)

@@ -105,15 +105,15 @@ def go_on(ledger: Ledger, out: Path, earlier: Any) -> None:
         ledger.go_on(earlier)
     except SpikeTrackError as error:
         raise SpikeTrackError(f"{out}: {error}") from error
-    kept = {name for found in ledger.found.values() for name in found.outcomes}
+    kept = {name for progress in ledger.methods.values() for name in progress.outcomes}
     say(f"{out}: going on; {len(kept)} of {len(ledger.planned)} sequences are there")
 
 
 def refuse(ledger: Ledger, found: Survey) -> None:
     """Keep why sequences cannot be read; say what was left out."""
-    for name in ledger.found:
+    for name in ledger.methods:
         for refused in found.refused:
-            ledger.found[name].outcomes.pop(refused.name, None)
+            ledger.methods[name].outcomes.pop(refused.name, None)
             ledger.fail(name, refused.name, refused.reason)
     ledger.notes += found.notes
     for note in found.notes:

@@ -37,8 +37,8 @@ class RunActivity:
 
     def column(self, name: str) -> Integers:
         """One column."""
-        found: Integers = self.table[:, self.columns.index(name)]
-        return found
+        column: Integers = self.table[:, self.columns.index(name)]
+        return column
 
     def means(self) -> dict[str, float]:
         """Sum of each column over one inference, in the mean; ``step``: the last time step."""
@@ -47,8 +47,8 @@ class RunActivity:
         last = np.zeros(inferences, np.int64)
         np.maximum.at(last, number, self.column("step"))
         sums = self.table.sum(0) / inferences
-        found = dict(zip(self.columns, map(float, sums), strict=True))
-        return found | {"step": float(last.mean())}
+        means = dict(zip(self.columns, map(float, sums), strict=True))
+        return means | {"step": float(last.mean())}
 
     def inference(self, number: int) -> RunActivity:
         """The rows of one inference."""

@@ -172,8 +172,8 @@ class Counts(Mapping[str, NDArray[np.int8]]):
     def __getitem__(self, population: str) -> NDArray[np.int8]:
         if population not in self.group:
             raise KeyError(population)
-        found: NDArray[np.int8] = self.group[population][()]
-        return in_range(f"{self.file.filename}: {population}", found)
+        counts: NDArray[np.int8] = self.group[population][()]
+        return in_range(f"{self.file.filename}: {population}", counts)
 
     def __iter__(self) -> Any:
         return iter(self.group)

@@ -38,8 +38,8 @@ class BranchCounts:
 
     def field(self, name: str) -> Integers:
         """One field, (inferences, layers)."""
-        found: Integers = self.operations[:, :, FIELDS.index(name)]
-        return found
+        field: Integers = self.operations[:, :, FIELDS.index(name)]
+        return field
 
 
 RunCounts = Mapping[str, BranchCounts]
@@ -111,9 +111,9 @@ def read_run(path: Path) -> dict[str, BranchCounts]:
         hdf5.probe(file)
         with hdf5.opened(file) as door:
             door.walk(door.file)
-            found = read_operations(door.file)
+            branches = read_operations(door.file)
     except Hdf5Error as error:
         raise SpikeTrackError(f"{file}: {error}") from None
-    if SEARCH not in found or not len(found[SEARCH].operations):
+    if SEARCH not in branches or not len(branches[SEARCH].operations):
         raise SpikeTrackError(f"{file}: holds no tracked frame")
-    return found
+    return branches

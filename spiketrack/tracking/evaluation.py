@@ -114,7 +114,7 @@ def evaluate_sequence(
 
     ``price`` turns operation counts into picojoules. ``ClipError`` names the sequence.
     """
-    found: list[Box] = []
+    tracked: list[Box] = []
     times: list[float] = []
     notes: list[str] = []
     size = (0, 0)
@@ -128,11 +128,11 @@ def evaluate_sequence(
     try:
         start = time.perf_counter()
         for box in method.follow(frames(), sequence.start):
-            found.append(box)
+            tracked.append(box)
             times.append(time.perf_counter() - start)
             step()
             start = time.perf_counter()
-        boxes = np.array([box.as_tuple() for box in found])
+        boxes = np.array([box.as_tuple() for box in tracked])
         truth, visible = sequence.boxes, sequence.visible
         scores = score(boxes, truth, visible, size) if sequence.labelled else None
     except (ClipError, cv2.error) as error:

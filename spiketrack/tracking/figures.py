@@ -44,8 +44,8 @@ Outcomes = dict[str, SequencePart]
 
 def outcome(result: SequenceResult) -> SequencePart:
     """A sequence's part of the document."""
-    found, spent = result.scores, result.energy
-    figures = dict.fromkeys(SCORES) if found is None else dataclasses.asdict(found)
+    scores, spent = result.scores, result.energy
+    figures = dict.fromkeys(SCORES) if scores is None else dataclasses.asdict(scores)
     visible = result.sequence.visible & result.sequence.labelled
     return SequencePart(
         **figures,
@@ -61,15 +61,15 @@ def outcome(result: SequenceResult) -> SequencePart:
     )
 
 
-def figures(found: Outcomes, failed: Mapping[str, str]) -> FiguresPart:
+def figures(outcomes: Outcomes, failed: Mapping[str, str]) -> FiguresPart:
     """What one method reached on all its sequences."""
     return FiguresPart(
-        mean=_mean(found), pooled=_pooled(found), sequences=found, failed=dict(failed)
+        mean=_mean(outcomes), pooled=_pooled(outcomes), sequences=outcomes, failed=dict(failed)
     )
 
 
-def _mean(found: Outcomes) -> ScoresPart | None:
-    parts = list(found.values())
+def _mean(outcomes: Outcomes) -> ScoresPart | None:
+    parts = list(outcomes.values())
     if not parts:
         return None
     scored = [p for p in parts if p.success_auc is not None]
@@ -89,9 +89,9 @@ def _mean_energy(values: list[float | None]) -> float | None:
     return float(np.mean(known)) if len(known) == len(values) else None
 
 
-def _pooled(found: Outcomes) -> PooledPart:
+def _pooled(outcomes: Outcomes) -> PooledPart:
     """AO and SR over the visible later frames of all sequences together, as GOT-10k reports."""
-    parts = [part for part in found.values() if part.success_auc is not None]
+    parts = [part for part in outcomes.values() if part.success_auc is not None]
     weights = [part.scored_later for part in parts]
     if not parts:
         return PooledPart(**dict.fromkeys(POOLED))

@@ -62,8 +62,8 @@ def find_sources(folder: Path, notes: list[str]) -> list[Source]:
 
 
 def _texts(folder: Path) -> list[Path]:
-    found = (p for p in folder.iterdir() if p.suffix.lower() in (".txt", ".csv") and p.is_file())
-    return sorted((p for p in found if not p.name.startswith(".")), key=natural_key)
+    files = (p for p in folder.iterdir() if p.suffix.lower() in (".txt", ".csv") and p.is_file())
+    return sorted((p for p in files if not p.name.startswith(".")), key=natural_key)
 
 
 def _otb(folder: Path, label: Path, target: str | None, several: bool) -> Source:

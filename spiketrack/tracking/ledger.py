@@ -28,7 +28,7 @@ SETTINGS = (
 
 
 @dataclass
-class Found:
+class Progress:
     """One method's outcomes and failures, by sequence."""
 
     outcomes: Outcomes = field(default_factory=dict)
@@ -56,8 +56,8 @@ class Ledger:
         settings: Mapping[str, Any],
         copies: Iterable[Path] = (),
     ) -> None:
-        self.found = {name: Found() for name in methods}
-        self.method = next(iter(self.found))
+        self.methods = {name: Progress() for name in methods}
+        self.method = next(iter(self.methods))
         self.planned = list(planned)
         self.settings = dict(settings)
         self.copies = list(copies)
@@ -67,7 +67,7 @@ class Ledger:
 
     def document(self) -> EvaluationDocument:
         """All that is known by now."""
-        methods = {name: found.part(self.planned) for name, found in self.found.items()}
+        methods = {name: progress.part(self.planned) for name, progress in self.methods.items()}
         return document(self.method, methods, self.planned, self.settings, self.notes)
 
     def go_on(self, earlier: EvaluationDocument) -> None:
@@ -80,19 +80,19 @@ class Ledger:
                     "give --force"
                 )
         for name, part in earlier.methods.items():
-            if name in self.found:
+            if name in self.methods:
                 kept = {n: one for n, one in part.sequences.items() if n in self.planned}
-                self.found[name].outcomes = kept
+                self.methods[name].outcomes = kept
 
     def missing(self, method: str) -> set[str]:
         """Names of sequences that have neither an outcome nor a reason yet."""
-        found = self.found[method]
-        return set(self.planned) - set(found.outcomes) - set(found.failed)
+        progress = self.methods[method]
+        return set(self.planned) - set(progress.outcomes) - set(progress.failed)
 
     @property
     def failed(self) -> dict[str, str]:
         """All reasons, each once."""
-        return {n: why for found in self.found.values() for n, why in found.failed.items()}
+        return {n: why for progress in self.methods.values() for n, why in progress.failed.items()}
 
     def into(self, out: Path, anew: Callable[[Path], AbstractContextManager[Path]] | None) -> None:
         """Write into a folder from the first outcome on; ``anew`` makes it, None goes on."""
@@ -104,13 +104,13 @@ class Ledger:
             self.write()
         if self.out is not None:
             write_result(self.out, method, result)
-        self.found[method].outcomes[result.sequence.name] = outcome(result)
+        self.methods[method].outcomes[result.sequence.name] = outcome(result)
         self.notes += [note for note in result.notes if note not in self.notes]
         self.write()
 
     def fail(self, method: str, name: str, reason: str) -> None:
         """Keep a reason."""
-        self.found[method].failed[name] = reason
+        self.methods[method].failed[name] = reason
 
     def write(self) -> None:
         """Bring the files up to date."""
@@ -130,10 +130,10 @@ class Ledger:
 def unfinished(out: Path) -> EvaluationDocument | None:
     """The document of a folder whose evaluation did not reach every sequence, else None."""
     try:
-        found = EvaluationDocument.read(out / NAME)
+        earlier = EvaluationDocument.read(out / NAME)
     except DocumentError:
         return None
-    return None if found.complete else found
+    return None if earlier.complete else earlier
 
 
 def write_result(folder: Path, method: str, result: SequenceResult) -> None:

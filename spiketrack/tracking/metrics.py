@@ -49,28 +49,28 @@ class Scores:
     normalised_curve: tuple[float, ...]
 
 
-def overlaps(found: Floats, truth: Floats) -> Floats:
+def overlaps(boxes: Floats, truth: Floats) -> Floats:
     """Intersection over union of each pair of boxes, (N,)."""
-    first = np.maximum(found[:, :2], truth[:, :2])
-    last = np.minimum(found[:, :2] + found[:, 2:], truth[:, :2] + truth[:, 2:])
+    first = np.maximum(boxes[:, :2], truth[:, :2])
+    last = np.minimum(boxes[:, :2] + boxes[:, 2:], truth[:, :2] + truth[:, 2:])
     shared = np.maximum(last - first, 0).prod(axis=1)
-    union = found[:, 2:].prod(axis=1) + truth[:, 2:].prod(axis=1) - shared
+    union = boxes[:, 2:].prod(axis=1) + truth[:, 2:].prod(axis=1) - shared
     ratio: Floats = np.clip(shared / np.maximum(union, np.finfo(float).tiny), 0, 1)
     return ratio
 
 
-def centre_errors(found: Floats, truth: Floats) -> Floats:
+def centre_errors(boxes: Floats, truth: Floats) -> Floats:
     """Distance of the centres in pixels, (N,)."""
-    return np.asarray(np.linalg.norm(_offsets(found, truth), axis=1))
+    return np.asarray(np.linalg.norm(_offsets(boxes, truth), axis=1))
 
 
-def normalised_errors(found: Floats, truth: Floats) -> Floats:
+def normalised_errors(boxes: Floats, truth: Floats) -> Floats:
     """Distance of the centres with x in target widths and y in target heights, (N,)."""
-    return np.asarray(np.linalg.norm(_offsets(found, truth) / truth[:, 2:], axis=1))
+    return np.asarray(np.linalg.norm(_offsets(boxes, truth) / truth[:, 2:], axis=1))
 
 
-def _offsets(found: Floats, truth: Floats) -> Floats:
-    return (found[:, :2] + found[:, 2:] / 2) - (truth[:, :2] + truth[:, 2:] / 2)
+def _offsets(boxes: Floats, truth: Floats) -> Floats:
+    return (boxes[:, :2] + boxes[:, 2:] / 2) - (truth[:, :2] + truth[:, 2:] / 2)
 
 
 def bounded(boxes: Floats, width: int, height: int) -> Floats:
@@ -91,22 +91,22 @@ def error_curve(errors: Floats, thresholds: Floats) -> Floats:
 
 
 def score(
-    found: Floats, truth: Floats, visible: NDArray[np.bool_], size: tuple[int, int]
+    boxes: Floats, truth: Floats, visible: NDArray[np.bool_], size: tuple[int, int]
 ) -> Scores:
     """Figures of one sequence; frames without a visible target are left out.
 
-    ``found``, ``truth`` (N, 4) pixels from 0, the first frame included; ``visible`` (N,);
+    ``boxes``, ``truth`` (N, 4) pixels from 0, the first frame included; ``visible`` (N,);
     ``size`` (width, height) of the frames. ``ClipError`` if no later frame has a target.
     """
     if not visible[1:].any():
         raise ClipError("no frame after the first has a visible target; there is nothing to score")
     later = visible.copy()
     later[0] = False
-    ious = overlaps(bounded(found[later], *size), bounded(truth[later], *size))
-    found, truth = found[visible], truth[visible]
-    success = success_curve(overlaps(found, truth))
-    precision = error_curve(centre_errors(found, truth), PIXEL_THRESHOLDS)
-    normalised = error_curve(normalised_errors(found, truth), NORMALISED_THRESHOLDS)
+    ious = overlaps(bounded(boxes[later], *size), bounded(truth[later], *size))
+    boxes, truth = boxes[visible], truth[visible]
+    success = success_curve(overlaps(boxes, truth))
+    precision = error_curve(centre_errors(boxes, truth), PIXEL_THRESHOLDS)
+    normalised = error_curve(normalised_errors(boxes, truth), NORMALISED_THRESHOLDS)
     return Scores(
         success_auc=float(success.mean()),
         precision_20=float(precision[PRECISION_PIXELS]),

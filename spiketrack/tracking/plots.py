@@ -48,7 +48,7 @@ COLOURS = ("#0b6e99", "#d9730d", "#448361", "#9065b0", "#c14c8a", "#787774")
 def figure(document: Mapping[str, Any]) -> go.Figure:
     """Mean curves of the method and the baselines of a ``report`` document, best AUC first."""
     means = {document["method"]: document["mean"]}
-    means |= {name: found["mean"] for name, found in document["baselines"].items()}
+    means |= {name: baseline["mean"] for name, baseline in document["baselines"].items()}
     names = sorted(means, key=lambda name: -means[name]["success_auc"])
     plot = make_subplots(1, len(PANELS), subplot_titles=[panel.title for panel in PANELS])
     for column, panel in enumerate(PANELS, 1):
@@ -87,7 +87,7 @@ def write_html(document: Mapping[str, Any], path: Path) -> None:
 def write_png(document: Mapping[str, Any], path: Path) -> None:
     """The same as PNG; ``MissingDependency`` where kaleido or the Chrome it needs is absent."""
     try:
-        data = figure(document).to_image(format="png", scale=2)
+        png = figure(document).to_image(format="png", scale=2)
     except (ImportError, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else "no reason given"
         raise MissingDependency(
@@ -95,4 +95,4 @@ def write_png(document: Mapping[str, Any], path: Path) -> None:
             f"Chrome: {reason}"
         ) from error
     with atomic_path(path) as temporary:
-        temporary.write_bytes(data)
+        temporary.write_bytes(png)

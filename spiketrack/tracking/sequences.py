@@ -81,10 +81,10 @@ class Survey:
 
 def find_sequences(folder: Path) -> list[Sequence]:
     """The sequences that ``survey`` finds; ``ClipError`` where it refuses one."""
-    found = survey(folder)
-    if found.refused:
-        raise ClipError(found.refused[0].reason)
-    return found.sequences
+    surveyed = survey(folder)
+    if surveyed.refused:
+        raise ClipError(surveyed.refused[0].reason)
+    return surveyed.sequences
 
 
 def survey(folder: Path) -> Survey:
@@ -94,44 +94,44 @@ def survey(folder: Path) -> Survey:
     """
     if not folder.is_dir():
         raise ClipError(f"{folder}: no such folder of sequences")
-    found = Survey()
-    _walk(folder, DEPTH, found)
-    if not (found.sequences or found.refused):
-        more = f" ({found.notes[0]})" if found.notes else ""
+    surveyed = Survey()
+    _walk(folder, DEPTH, surveyed)
+    if not (surveyed.sequences or surveyed.refused):
+        more = f" ({surveyed.notes[0]})" if surveyed.notes else ""
         raise ClipError(
             f"{folder}: no sequence found; expected groundtruth_rect.txt or groundtruth.txt in it "
             f"or in its sub-folders{more}"
         )
-    return found
+    return surveyed
 
 
-def _walk(folder: Path, depth: int, found: Survey) -> None:
+def _walk(folder: Path, depth: int, surveyed: Survey) -> None:
     try:
-        sources = find_sources(folder, found.notes)
+        sources = find_sources(folder, surveyed.notes)
         children = sorted((p for p in folder.iterdir() if p.is_dir()), key=natural_key)
     except (ClipError, OSError) as error:
         reason = str(error) if isinstance(error, ClipError) else f"{folder}: {error.strerror}"
-        found.refused.append(Refused(folder.absolute().name, reason))
+        surveyed.refused.append(Refused(folder.absolute().name, reason))
         return
     for source in sources:
-        _add(source, found)
+        _add(source, surveyed)
     for child in children if depth and not sources else ():
         if child.name.startswith(".") or child.name == "__MACOSX":
-            found.notes.append(f"{child}: skipped, a hidden folder")
+            surveyed.notes.append(f"{child}: skipped, a hidden folder")
         else:
-            _walk(child, depth - 1, found)
+            _walk(child, depth - 1, surveyed)
 
 
-def _add(source: Source, found: Survey) -> None:
+def _add(source: Source, surveyed: Survey) -> None:
     try:
-        known = [s.name for s in found.sequences] + [r.name for r in found.refused]
+        known = [s.name for s in surveyed.sequences] + [r.name for r in surveyed.refused]
         if source.name in known:
             raise ClipError(
                 f"{source.label.parent}: several sequences are named {source.name}; rename one"
             )
-        found.sequences.append(read_sequence(source))
+        surveyed.sequences.append(read_sequence(source))
     except ClipError as error:
-        found.refused.append(Refused(source.name, str(error)))
+        surveyed.refused.append(Refused(source.name, str(error)))
 
 
 def read_sequence(source: Source) -> Sequence:

@@ -85,16 +85,16 @@ def decode(maps: Maps, window: bool = True) -> Prediction:
     return Prediction((column + dx) / grid, (row + dy) / grid, w, h, score)
 
 
-def to_frame(found: Prediction, last: Box, factor: float) -> Box:
+def to_frame(prediction: Prediction, last: Box, factor: float) -> Box:
     """Prediction in the crop around ``last`` → box in frame pixels, not yet clipped.
 
     With the crop's side s: centre = centre of ``last`` - s/2 + s (cx, cy), size = s (w, h).
     """
     side = crop_square(last, factor).side
     cx, cy = last.centre
-    left = cx - 0.5 * side + side * (found.cx - 0.5 * found.w)
-    top = cy - 0.5 * side + side * (found.cy - 0.5 * found.h)
-    return Box(left, top, side * found.w, side * found.h)
+    left = cx - 0.5 * side + side * (prediction.cx - 0.5 * prediction.w)
+    top = cy - 0.5 * side + side * (prediction.cy - 0.5 * prediction.h)
+    return Box(left, top, side * prediction.w, side * prediction.h)
 
 
 def clip_box(box: Box, width: int, height: int, margin: int) -> Box:
@@ -150,11 +150,11 @@ class Tracker:
         inference = self.simulator.search(crop)
         if inference.maps is None:
             raise SpikeTrackError(f"{self.simulator.name}: the search gave no maps")
-        found = decode(inference.maps, settings.window)
-        moved = to_frame(found, self.box, settings.search_factor)
+        prediction = decode(inference.maps, settings.window)
+        moved = to_frame(prediction, self.box, settings.search_factor)
         self.box = clip_box(moved, frame.shape[1], frame.shape[0], settings.margin)
-        stack, encoding = self._renew(frame, found.score)
-        return TrackResult(self.frame, self.box, found.score, crop, stack, inference, encoding)
+        stack, encoding = self._renew(frame, prediction.score)
+        return TrackResult(self.frame, self.box, prediction.score, crop, stack, inference, encoding)
 
     def _renew(self, frame: Frame, score: float) -> tuple[CropArray | None, Inference | None]:
         settings = self.settings

@@ -87,12 +87,12 @@ def open_clip(source: str | Path | int, frames: int | None = None) -> Clip:
 
 
 def _open_folder(folder: Path, frames: int | None) -> Clip:
-    found = survey_images(folder)
-    length, notes = fit(str(folder), len(found.images), frames)
+    survey = survey_images(folder)
+    length, notes = fit(str(folder), len(survey.images), frames)
     late: list[str] = []
-    images = found.images[:length]
+    images = survey.images[:length]
     name = folder.absolute().name
-    return Clip(name, length, None, (*found.notes, *notes), lambda: _told(images, late), late)
+    return Clip(name, length, None, (*survey.notes, *notes), lambda: _told(images, late), late)
 
 
 def _told(images: tuple[Path, ...], late: list[str]) -> Iterator[Frame]:
@@ -121,7 +121,7 @@ def _open_video(path: Path, frames: int | None) -> Clip:
         return Clip(path.stem, None, header.fps or None, deep, whole, late)
     tally = count_frames(path, frames + 1 if long and frames is not None else None)
     claims = turned(path, tally) if long else shortfall(path, tally, header, frames)
-    length, notes = fit(str(path), tally.found, frames)
+    length, notes = fit(str(path), tally.decoded, frames)
     return Clip(
         path.stem,
         length,

@@ -83,15 +83,15 @@ def levels_of(paths: tuple[Path, ...]) -> Levels | None:
     first = read_raw(paths[0])
     if first.dtype == np.uint8:
         return None
-    found = extent(first)
+    whole = extent(first)
     for path in paths[1:]:
         try:
             raw = read_raw(path)
         except ClipError:
             continue
         if raw.dtype != np.uint8:
-            found = found.joined(extent(raw))
-    return found.levels()
+            whole = whole.joined(extent(raw))
+    return whole.levels()
 
 
 def read_raw(path: Path) -> Raw:
@@ -134,8 +134,8 @@ def natural_key(path: Path) -> tuple[list[tuple[int, Any]], str]:
 
 def frame_number(path: Path) -> int | None:
     """The last number in a file's name, None without one."""
-    found = _NUMBER.findall(path.stem)
-    return int(found[-1]) if found else None
+    numbers = _NUMBER.findall(path.stem)
+    return int(numbers[-1]) if numbers else None
 
 
 def image_home(folder: Path) -> Path:
@@ -147,11 +147,11 @@ def survey_images(folder: Path) -> ImageFolder:
     """Images of a folder, or of its sub-folder for frames; hidden files are left out and said."""
     home = image_home(folder)
     try:
-        found = [p for p in home.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()]
+        files = [p for p in home.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()]
     except OSError as error:
         raise ClipError(f"{home}: {error.strerror or error}") from error
-    hidden = sorted(p for p in found if p.name.startswith("."))
-    images = sorted((p for p in found if not p.name.startswith(".")), key=natural_key)
+    hidden = sorted(p for p in files if p.name.startswith("."))
+    images = sorted((p for p in files if not p.name.startswith(".")), key=natural_key)
     if not images:
         raise ClipError(
             f"{home}: no frames in this folder; expected .jpg, .png or other images{_below(home)}"
@@ -163,8 +163,8 @@ def survey_images(folder: Path) -> ImageFolder:
 def _below(home: Path) -> str:
     """Sub-folders that hold images themselves."""
     folders = sorted(p for p in home.iterdir() if p.is_dir() and p.name[0] != ".")
-    found = [p for p in folders[:100] if has_images(p)]
-    return f"; there are some in {_names(found)}" if found else ""
+    holders = [p for p in folders[:100] if has_images(p)]
+    return f"; there are some in {_names(holders)}" if holders else ""
 
 
 def has_images(folder: Path) -> bool:

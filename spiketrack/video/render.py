@@ -67,11 +67,11 @@ class Filmstrip:
     def write(self, path: Path) -> None:
         """Write the picture as PNG; it appears whole."""
         bgr = cv2.cvtColor(self.picture(), cv2.COLOR_RGB2BGR)
-        found, data = cv2.imencode(".png", bgr)
-        if not found:
+        encoded, png = cv2.imencode(".png", bgr)
+        if not encoded:
             raise SpikeTrackError(f"{path}: OpenCV cannot encode a PNG")
         with atomic_path(path) as temporary:
-            temporary.write_bytes(data.tobytes())
+            temporary.write_bytes(png.tobytes())
 
 
 def label(frame: int, score: float) -> str:

@@ -58,7 +58,7 @@ class Tally:
     degrees by which the picture is turned clockwise.
     """
 
-    found: int = 0
+    decoded: int = 0
     hidden: int = 0
     spoilt: int = 0
     turn: int = 0
@@ -118,7 +118,7 @@ def count_frames(source: str | Path, most: int | None = None) -> Tally:
     tally = Tally()
     with _opened(source) as (container, stream):
         for _ in _decode(container, stream, tally, str(source)):
-            if most is not None and tally.found >= most:
+            if most is not None and tally.decoded >= most:
                 break
     return tally
 
@@ -152,7 +152,7 @@ def _decode(
         try:
             packet = next(packets, None)
         except FFmpegError as error:
-            raise ClipError(f"{name}: frame {tally.found}: {error.strerror}") from error
+            raise ClipError(f"{name}: frame {tally.decoded}: {error.strerror}") from error
         if packet is None:
             return
         if not packet.size and packet.dts is not None:
@@ -164,7 +164,7 @@ def _decode(
             tally.spoilt += 1
             continue
         for image in images:
-            tally.found += 1
+            tally.decoded += 1
             tally.turn = -image.rotation % 360
             yield image
 
@@ -219,8 +219,8 @@ def read_camera(index: int) -> Iterator[Frame]:
         if not capture.isOpened():
             raise ClipError(f"camera {index}: there is none, or it is in use")
         while True:
-            found, image = capture.read()
-            if not found:
+            answered, image = capture.read()
+            if not answered:
                 return
             yield to_rgb(image)
     finally:

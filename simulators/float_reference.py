@@ -42,13 +42,13 @@ def recording(
     Names are module names; the second call of a module in one pass gets the suffix ``:2``.
     With ``forced``, each population's output is then replaced by these counts / 4.
     """
-    found: dict[str, Tensor] = {}
+    spikes: dict[str, Tensor] = {}
     handles = []
 
     def hook(name: str):  # type: ignore[no-untyped-def]
         def after(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
-            key = name if name not in found else f"{name}:2"
-            found[key] = output
+            key = name if name not in spikes else f"{name}:2"
+            spikes[key] = output
             if forced is None:
                 return None
             exact = torch.as_tensor(forced[key], dtype=output.dtype, device=output.device)
@@ -60,7 +60,7 @@ def recording(
         if isinstance(module, Neuron):
             handles.append(module.register_forward_hook(hook(name)))
     try:
-        yield found
+        yield spikes
     finally:
         for handle in handles:
             handle.remove()

@@ -52,17 +52,17 @@ class ProcessSimulator(SimulatorBase):
     def encode_template(self, crops: Crop) -> Inference:
         """Run the template graph; its memory goes to the search graph with the next crop."""
         image = quantise_image(crops, self.graphs[TEMPLATE])
-        found = self.networks[TEMPLATE].run(image)
-        self.pending = found.outputs
-        return Inference(None, _trace(found))
+        step = self.networks[TEMPLATE].run(image)
+        self.pending = step.outputs
+        return Inference(None, _trace(step))
 
     def search(self, crop: Crop) -> Inference:
         """Run the search graph on one crop; new memories rewrite its weights first."""
         image = quantise_image(crop[None], self.graphs[SEARCH])
         memory, self.pending = self.pending, None
-        found = self.networks[SEARCH].run(image, memory)
-        maps = to_maps(found.outputs, self.graphs[SEARCH].fractions)
-        return Inference(maps, _trace(found))
+        step = self.networks[SEARCH].run(image, memory)
+        maps = to_maps(step.outputs, self.graphs[SEARCH].fractions)
+        return Inference(maps, _trace(step))
 
     def close(self) -> None:
         """End both networks, the second one also after Ctrl-C in the first."""
@@ -93,5 +93,5 @@ class InlineSimulator(ProcessSimulator):
         return cls(network.graphs, network.config, *record)
 
 
-def _trace(found: StepResult) -> Trace:
-    return Trace(found.counts, found.operations)
+def _trace(step: StepResult) -> Trace:
+    return Trace(step.counts, step.operations)

@@ -32,13 +32,13 @@ class Observation:
         self.populations = tuple(n.name for n in graph.populations) if counts else ()
         self.names = {*self.populations, *(self.counter.names if self.counter else ())}
 
-    def take(self, found: Mapping[str, Tensor]) -> Trace:
+    def take(self, sent: Mapping[str, Tensor]) -> Trace:
         """What is recorded of one run, from what ``names`` sent in it."""
-        counts = {name: found[name].numpy().view(np.int8) for name in self.populations}
+        counts = {name: sent[name].numpy().view(np.int8) for name in self.populations}
         if self.counter is None:
             return Trace(counts)
         nodes = (node.name for node in self.counter.nodes)
-        return Trace(counts, dict(zip(nodes, self.counter.take(found), strict=True)))
+        return Trace(counts, dict(zip(nodes, self.counter.take(sent), strict=True)))
 
 
 class IntegerSimulator(SimulatorBase):
@@ -77,9 +77,9 @@ class IntegerSimulator(SimulatorBase):
 
     def search(self, crop: Crop) -> Inference:
         """Read the memory for one crop."""
-        found, trace = self._run(SEARCH, crop[None])
+        outputs, trace = self._run(SEARCH, crop[None])
         fractions = self.graphs[SEARCH].fractions
-        maps = to_maps({n: v.numpy() for n, v in found.items()}, fractions)
+        maps = to_maps({n: v.numpy() for n, v in outputs.items()}, fractions)
         return Inference(maps, trace)
 
     def _run(self, branch: str, crops: Crop) -> tuple[dict[str, Tensor], Trace]:
@@ -89,5 +89,5 @@ class IntegerSimulator(SimulatorBase):
         values = {"image": image} | (self.memory if branch == SEARCH else {})
         outputs = [node.name for node in graph.outputs]
         with torch.no_grad():
-            found = self.programs[branch].run(values, {*outputs, *observation.names})
-        return {name: found[name] for name in outputs}, observation.take(found)
+            sent = self.programs[branch].run(values, {*outputs, *observation.names})
+        return {name: sent[name] for name in outputs}, observation.take(sent)

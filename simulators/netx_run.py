@@ -30,8 +30,8 @@ def run_netx(path: Path, counts: Counts) -> Counts:
     if spikes.shape[1:] != shape:
         raise SpikeTrackError(f"{path}: takes {shape} binary channels, not {spikes.shape[1:]}")
     padded = np.concatenate([spikes, np.zeros((layers, *shape), np.int32)])
-    found = _run(path, padded.transpose(3, 2, 1, 0))  # lava: W, H, C, time
-    binary = found.transpose(3, 2, 1, 0)[layers:]
+    output = _run(path, padded.transpose(3, 2, 1, 0))  # lava: W, H, C, time
+    binary = output.transpose(3, 2, 1, 0)[layers:]
     frames, channels, height, width = binary.shape
     total = binary.reshape(frames, channels // MAX_COUNT, MAX_COUNT, height, width).sum(2)
     return np.asarray(total, np.int8)

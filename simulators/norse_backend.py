@@ -114,8 +114,8 @@ class NorseSimulator(SimulatorBase):
         """Run the search branch on one crop (3, S, S)."""
         if self.searching is None:
             raise GraphError("search: no template was encoded; call encode_template first")
-        found, trace = self._run(self.searching, crop[None], self.memory)
-        maps = to_maps({n: v.numpy() for n, v in found.items()}, self.graphs[SEARCH].fractions)
+        outputs, trace = self._run(self.searching, crop[None], self.memory)
+        maps = to_maps({n: v.numpy() for n, v in outputs.items()}, self.graphs[SEARCH].fractions)
         return Inference(maps, trace)
 
     def close(self) -> None:
@@ -126,12 +126,12 @@ class NorseSimulator(SimulatorBase):
         self, branch: NorseBranch, crops: Crop, memory: dict[str, Tensor]
     ) -> tuple[dict[str, Tensor], Trace]:
         image = quantise_image(crops, branch.graph).astype(np.float32)
-        found, counts = branch.run({"image": torch.from_numpy(image)} | memory)
-        return found, Trace(
+        outputs, counts = branch.run({"image": torch.from_numpy(image)} | memory)
+        return outputs, Trace(
             {n: _counts(in_range(n, v)) for n, v in counts.items()} if self.record else {}
         )
 
 
 def _counts(values: Tensor) -> Counts:
-    found: Counts = values.to(torch.int8).numpy()
-    return found
+    counts: Counts = values.to(torch.int8).numpy()
+    return counts

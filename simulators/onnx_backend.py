@@ -97,8 +97,8 @@ class OnnxBase(SimulatorBase):
         """Read the memory for one crop (3, S, S)."""
         if not self.memory:
             raise GraphError("search: no template was encoded; call encode_template first")
-        found, trace = self._run(SEARCH, crop[None], self.memory)
-        return Inference(self.maps(found), trace)
+        outputs, trace = self._run(SEARCH, crop[None], self.memory)
+        return Inference(self.maps(outputs), trace)
 
     def close(self) -> None:
         """Free the sessions; may be called twice."""
@@ -106,9 +106,9 @@ class OnnxBase(SimulatorBase):
 
     def _run(self, branch: str, crops: Crop, memory: Arrays) -> tuple[Arrays, Trace]:
         image = self.image(crops, self.graphs[branch])
-        found = self.sessions[branch].run({"image": image} | memory)
-        counts = {n: in_range(n, self.counts(found.pop(n))) for n in self.recorded[branch]}
-        return found, Trace(counts)
+        outputs = self.sessions[branch].run({"image": image} | memory)
+        counts = {n: in_range(n, self.counts(outputs.pop(n))) for n in self.recorded[branch]}
+        return outputs, Trace(counts)
 
     def image(self, crops: Crop, graph: Graph) -> NDArray[Any]:
         """What the model takes for normalised crops."""
@@ -118,7 +118,7 @@ class OnnxBase(SimulatorBase):
         """Counts of a recorded population."""
         raise NotImplementedError
 
-    def maps(self, found: Arrays) -> Maps:
+    def maps(self, outputs: Arrays) -> Maps:
         """Maps of the search model's outputs."""
         raise NotImplementedError
 
@@ -137,9 +137,9 @@ class OnnxSimulator(OnnxBase):
         """Counts are recorded as they are."""
         return recorded.astype(np.int8)
 
-    def maps(self, found: Arrays) -> Maps:
+    def maps(self, outputs: Arrays) -> Maps:
         """Sigmoid and clamp of the integer read-outs."""
-        return to_maps(found, self.graphs[SEARCH].fractions)
+        return to_maps(outputs, self.graphs[SEARCH].fractions)
 
 
 class OnnxFloatSimulator(OnnxBase):
@@ -156,9 +156,9 @@ class OnnxFloatSimulator(OnnxBase):
         """Normalised spikes · 4."""
         return (recorded * MAX_COUNT).astype(np.int8)
 
-    def maps(self, found: Arrays) -> Maps:
+    def maps(self, outputs: Arrays) -> Maps:
         """The model's outputs are maps already."""
-        return Maps(found["score"][0, 0], found["size"][0], found["offset"][0])
+        return Maps(outputs["score"][0, 0], outputs["size"][0], outputs["offset"][0])
 
 
 def populations(graph: Graph) -> tuple[str, ...]:

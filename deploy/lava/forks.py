@@ -70,7 +70,7 @@ class Actor(CONTEXT.Process):  # type: ignore[name-defined,misc]
     def __init__(self, target: Callable[..., None], options: dict[str, Any]) -> None:
         super().__init__(target=target, kwargs=options, daemon=True)
         self.parent = os.getpid()
-        self.found, self.told = CONTEXT.Pipe(duplex=False)
+        self.heard, self.told = CONTEXT.Pipe(duplex=False)
         self._exception: tuple[BaseException, str] | None = None
         self._is_done = False
 
@@ -91,8 +91,8 @@ class Actor(CONTEXT.Process):  # type: ignore[name-defined,misc]
     @property
     def exception(self) -> tuple[BaseException, str] | None:
         """What ended the process, and its traceback."""
-        if self._exception is None and not self._is_done and self.found.poll():
-            self._exception = self.found.recv()
+        if self._exception is None and not self._is_done and self.heard.poll():
+            self._exception = self.heard.recv()
         return self._exception
 
     def join(self, timeout: float | None = None) -> None:
@@ -101,7 +101,7 @@ class Actor(CONTEXT.Process):  # type: ignore[name-defined,misc]
             super().join(timeout)
             self._exception = self.exception
             self._is_done = True
-            self.found.close()
+            self.heard.close()
             self.told.close()
             self.close()
 

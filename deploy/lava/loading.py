@@ -34,12 +34,12 @@ def prepare() -> None:
     """
     if any(isinstance(finder, _Finder) for finder in sys.meta_path):
         return
-    found = installed()
-    if found is None:
+    release = installed()
+    if release is None:
         raise MissingDependency(f"lava-nc: not installed; {remedy('lava')}")
-    if found != LAVA_RELEASE:
+    if release != LAVA_RELEASE:
         raise LavaError(
-            f"lava-nc {found}: only {LAVA_RELEASE} is known to run here; run: {LAVA_INSTALL}"
+            f"lava-nc {release}: only {LAVA_RELEASE} is known to run here; run: {LAVA_INSTALL}"
         )
     sys.meta_path.insert(0, _Finder())
 
@@ -81,10 +81,10 @@ class _Loader(SourceFileLoader):
 def without_start_method(source: str) -> ast.Module:
     """The module without the line that sets a start method for the whole program."""
     tree = ast.parse(source)
-    found = [node for node in ast.walk(tree) if isinstance(node, ast.Expr) and _starts(node)]
-    if len(found) != 1:
-        raise _changed(STARTS, f"{len(found)} calls of set_start_method where 1 is known")
-    found[0].value = ast.copy_location(ast.Constant(None), found[0])
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Expr) and _starts(node)]
+    if len(calls) != 1:
+        raise _changed(STARTS, f"{len(calls)} calls of set_start_method where 1 is known")
+    calls[0].value = ast.copy_location(ast.Constant(None), calls[0])
     return tree
 
 

@@ -37,9 +37,9 @@ def smoke_run() -> bool:
     image = np.random.default_rng(1).integers(0, 256, (1, 3, 8, 8)).astype(np.int16)
     network = LavaNetwork(graph, timeout=30)
     try:
-        found = network.run(image).outputs["out"]
+        output = network.run(image).outputs["out"]
     finally:
         network.close()
     values = {"image": torch.from_numpy(image.astype(np.float32))}
     expected = Program(graph).run(values, ("out",))["out"].numpy()
-    return np.array_equal(found, expected)
+    return np.array_equal(output, expected)

@@ -63,7 +63,7 @@ def _port(port: Port) -> PortPart:
     )
 
 
-def branches(found: ProcessGraphDocument) -> dict[str, ProcessGraph]:
+def branches(stored: ProcessGraphDocument) -> dict[str, ProcessGraph]:
     """The process graphs that a document holds, checked again; ``GraphError`` names a port."""
     return {
         name: ProcessGraph(
@@ -71,7 +71,7 @@ def branches(found: ProcessGraphDocument) -> dict[str, ProcessGraph]:
             tuple(_read(process) for process in branch.processes),
             tuple(Connection(End(*c.sender), End(*c.receiver)) for c in branch.connections),
         )
-        for name, branch in found.branches.items()
+        for name, branch in stored.branches.items()
     }
 
 

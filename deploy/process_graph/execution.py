@@ -74,11 +74,11 @@ class Execution:
         self.progress[STARTED] += 1
         values = self.messages()
         received = time.perf_counter()
-        found = self.program.run(values, self.needed)
+        outputs = self.program.run(values, self.needed)
         done = time.perf_counter()
         for index, name in enumerate(self.part.sends):
-            self.ends.send(f"out_{index}", outgoing(self.graph, name, found[name]))
-        self.record(found)
+            self.ends.send(f"out_{index}", outgoing(self.graph, name, outputs[name]))
+        self.record(outputs)
         self.ends.give_back()
         self.progress[SENDING] += time.perf_counter() - done
         self.progress[BUSY] += done - received
@@ -95,12 +95,12 @@ class Execution:
                 self.kept[name] = torch.from_numpy(self.ends.receive(f"in_{index}")).float()
         return values | self.kept
 
-    def record(self, found: Mapping[str, Tensor]) -> None:
+    def record(self, outputs: Mapping[str, Tensor]) -> None:
         """Send operation counts and the counts of all populations, as asked for."""
         if self.counter is not None:
-            self.ends.send("operations", self.counter.take(found))
+            self.ends.send("operations", self.counter.take(outputs))
         if self.populations:
-            self.ends.send_bytes("counts", [in_memory(found[name]) for name in self.populations])
+            self.ends.send_bytes("counts", [in_memory(outputs[name]) for name in self.populations])
 
 
 def outgoing(graph: Graph, name: str, value: Tensor) -> Tensor:

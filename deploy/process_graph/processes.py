@@ -136,12 +136,12 @@ def _check_input(graph: ProcessGraph, end: End, port: Port, seen: set[str]) -> N
 
 def process_graph(graph: Graph, grouping: Grouping, recording: Recording) -> ProcessGraph:
     """The processes of a grouped graph, those of the host around them, and their connections."""
-    found = [_image(graph)]
+    processes = [_image(graph)]
     if graph.memories:
-        found.append(_memory(graph))
-    found += [_block(graph, part, recording) for part in grouping.parts]
-    found += _collectors(graph, found, recording)
-    return ProcessGraph(graph.name, tuple(found), tuple(_connections(found)))
+        processes.append(_memory(graph))
+    processes += [_block(graph, part, recording) for part in grouping.parts]
+    processes += _collectors(graph, processes, recording)
+    return ProcessGraph(graph.name, tuple(processes), tuple(_connections(processes)))
 
 
 def _message(graph: Graph, name: str, port: str) -> Port:
@@ -179,13 +179,13 @@ def _block(graph: Graph, part: Part, recording: Recording) -> Process:
     return Process(part.name, part.kind, tuple(inputs), tuple(outputs), part.nodes)
 
 
-def _collectors(graph: Graph, found: list[Process], recording: Recording) -> list[Process]:
+def _collectors(graph: Graph, processes: list[Process], recording: Recording) -> list[Process]:
     """One process gathers what the outputs read, another the operations of all blocks."""
-    sent = {port.carries: port for process in found for port in process.outputs}
+    sent = {port.carries: port for process in processes for port in process.outputs}
     read = [sent[node.inputs[0]] for node in graph.outputs]
     collectors = [_collector(OUTPUTS, [(port.shape, port.carries) for port in read], "int32")]
     if recording.operations:
-        rows = [p.ports["operations"].shape for p in found if "operations" in p.ports]
+        rows = [p.ports["operations"].shape for p in processes if "operations" in p.ports]
         collectors.append(_collector(OPERATIONS, [(shape, OPERATIONS) for shape in rows], "int64"))
     return collectors
 

@@ -65,13 +65,13 @@ class Assembly:
 
     def _layout(self, names: Sequence[str]) -> dict[str, tuple[int, int, tuple[int, ...], bool]]:
         """Name → first and last element, shape, and whether channels are last."""
-        found, start = {}, 0
+        layout, start = {}, 0
         for name in names:
             shape = message_shape(self.graph, name)
             end = start + int(np.prod(shape))
-            found[name] = start, end, shape, self.graph.signal(name) in CHANNELS_LAST
+            layout[name] = start, end, shape, self.graph.signal(name) in CHANNELS_LAST
             start = end
-        return found
+        return layout
 
     def outputs(self, vector: NDArray[Any]) -> dict[str, NDArray[np.int32]]:
         """Outputs by name."""
@@ -84,17 +84,17 @@ class Assembly:
 
     def counts(self, vectors: Sequence[NDArray[Any]]) -> dict[str, NDArray[np.int8]]:
         """Counts by population, in the graph's order, from one vector a part that has any."""
-        found: dict[str, NDArray[np.int8]] = {}
+        counts: dict[str, NDArray[np.int8]] = {}
         for layout, vector in zip(self._counts, vectors, strict=True):
-            found |= self._split(layout, vector)
-        return {name: found[name] for name in self._populations}
+            counts |= self._split(layout, vector)
+        return {name: counts[name] for name in self._populations}
 
     @staticmethod
     def _split(
         layout: Mapping[str, tuple[int, int, tuple[int, ...], bool]], vector: NDArray[Any]
     ) -> dict[str, NDArray[Any]]:
-        found = {}
+        arrays = {}
         for name, (start, end, shape, last) in layout.items():
             value = vector[start:end].reshape(shape)
-            found[name] = value.transpose(0, 3, 1, 2) if last else value
-        return found
+            arrays[name] = value.transpose(0, 3, 1, 2) if last else value
+        return arrays

@@ -144,8 +144,8 @@ class Reading:
             steps = range(len(self.sources[name]))
             for step in steps:
                 part = f"{name}.{step}"
-                found = [self.sources.get(n, []) for n in (part, f"{part}.select")]
-                if found != [[f"{part}.select"], list(inputs)]:
+                sources = [self.sources.get(n, []) for n in (part, f"{part}.select")]
+                if sources != [[f"{part}.select"], list(inputs)]:
                     raise NirError(f"{part}: its edges were changed")
             inputs = tuple(f"{name}.{step}" for step in steps)
         if sorted(self.sources[name]) != sorted(inputs):
@@ -204,10 +204,10 @@ def _conv(reading: Reading, name: str, inputs: Any, shape: Shape, node: Any) -> 
 
 def _single(name: str, key: str, *values: Any) -> int:
     """The integer that all values are, on both axes."""
-    found = {index(number) for value in values for number in np.ravel(value)}
-    if len(found) != 1:
-        raise NirError(f"{name}: {key} {sorted(found)}; one number is expected")
-    return found.pop()
+    numbers = {index(number) for value in values for number in np.ravel(value)}
+    if len(numbers) != 1:
+        raise NirError(f"{name}: {key} {sorted(numbers)}; one number is expected")
+    return numbers.pop()
 
 
 @READERS.register(Input)

@@ -122,8 +122,8 @@ def template_memories(context: ExportContext) -> dict[str, NDArray[np.int32]]:
     """Memory inputs of the search graph for the context's template."""
     graph = context.graphs[TEMPLATE]
     image = torch.from_numpy(quantise_image(context.template, graph).astype(np.float32))
-    found = Program(graph).run({"image": image}, {node.name for node in graph.outputs})
-    return {name: value.numpy().astype(np.int32) for name, value in found.items()}
+    memories = Program(graph).run({"image": image}, {node.name for node in graph.outputs})
+    return {name: value.numpy().astype(np.int32) for name, value in memories.items()}
 
 
 def write_netx_chains(context: ExportContext) -> list[OutletEntry]:
@@ -131,14 +131,14 @@ def write_netx_chains(context: ExportContext) -> list[OutletEntry]:
     folder = _folder(context, "netx")
     entries = []
     for branch, graph in context.graphs.items():
-        found = find_chains(graph)
+        parts = find_chains(graph)
         (folder / branch).mkdir()
-        for chain in found.chains:
+        for chain in parts.chains:
             path = f"netx/{branch}/{chain[0].conv.name}.net"
             write_netx(graph, chain, context.folder / path)
             entries.append(_entry(graph, path, "thermometer", _nodes(chain), []))
-        whole = [name for chain in found.chains for name in _nodes(chain)]
-        reasons = list(found.left_out.values())
+        whole = [name for chain in parts.chains for name in _nodes(chain)]
+        reasons = list(parts.left_out.values())
         entries.append(_entry(graph, f"netx/{branch}", "thermometer", whole, reasons))
     return entries
 

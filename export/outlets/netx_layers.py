@@ -71,11 +71,11 @@ def find_chains(graph: Graph) -> Chains:
             layers[node.name] = layer(graph, node.name)
         except UnsupportedError as error:
             left_out[node.name] = str(error)
-    found = [chain for chain in _linked(graph, layers) if len(chain) >= SHORTEST]
-    inside = {part.population for chain in found for part in chain}
+    chains = [chain for chain in _linked(graph, layers) if len(chain) >= SHORTEST]
+    inside = {part.population for chain in chains for part in chain}
     single = "one layer alone between sums, products or branches"
     left_out |= {name: single for name in layers if name not in inside}
-    return Chains(tuple(found), left_out)
+    return Chains(tuple(chains), left_out)
 
 
 def _linked(graph: Graph, layers: dict[str, Layer]) -> list[tuple[Layer, ...]]:
@@ -145,8 +145,8 @@ def _stock(node: Neuron, conv: Conv) -> Layer:
 
 def _level(conv: Conv, threshold: int) -> Wide:
     """ceil((threshold - bias) / 2^shift): what Σ w · k has to reach."""
-    found: Wide = -((conv.bias[0].astype(np.int64) - threshold) >> conv.shift[0])
-    return found
+    level: Wide = -((conv.bias[0].astype(np.int64) - threshold) >> conv.shift[0])
+    return level
 
 
 def _lifts(offset: Wide) -> Wide:
@@ -154,5 +154,5 @@ def _lifts(offset: Wide) -> Wide:
     count = -(-int(np.abs(offset).max()) // WEIGHT_MAX)
     steps = np.arange(count) * WEIGHT_MAX
     size = np.clip(np.abs(offset)[:, None] - steps, 0, WEIGHT_MAX)
-    found: Wide = np.sign(offset)[:, None] * size
-    return found
+    lifts: Wide = np.sign(offset)[:, None] * size
+    return lifts

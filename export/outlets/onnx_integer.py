@@ -73,8 +73,8 @@ def _conv(b: Builder, node: Conv) -> None:
     if len(steps) == 1:
         _one_conv(b, node, steps[0], 0, node.name)
         return
-    found = [_one_conv(b, node, x, s, f"{node.name}/{s}") for s, x in enumerate(steps)]
-    b.add("Concat", found, node.name, axis=0)
+    outputs = [_one_conv(b, node, x, s, f"{node.name}/{s}") for s, x in enumerate(steps)]
+    b.add("Concat", outputs, node.name, axis=0)
 
 
 def _one_conv(b: Builder, node: Conv, x: str, s: int, name: str) -> str:

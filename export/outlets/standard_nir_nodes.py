@@ -107,10 +107,10 @@ def unit_fraction(graph: Graph, name: str) -> int:
 
 def exact(values: NDArray[np.float64], name: str) -> Real:
     """float64 → float32 without loss, else ``GraphError``."""
-    found = values.astype(np.float32)
-    if not np.array_equal(found, values):
+    single = values.astype(np.float32)
+    if not np.array_equal(single, values):
         raise GraphError(f"{name}: a number needs more than 24 bits; float32 cannot hold it")
-    return found
+    return single
 
 
 @STOCK.register(Conv)

@@ -61,5 +61,5 @@ def _constants(node: RealConv, image: Input) -> Reals:
         1, *image.shape[1:]
     )
     size = {"stride": node.stride, "padding": node.padding}
-    found: Reals = functional.conv2d(flat, weight, bias, **size)[0].numpy()
-    return found
+    constants: Reals = functional.conv2d(flat, weight, bias, **size)[0].numpy()
+    return constants

@@ -169,8 +169,8 @@ def _wanted(node: Node) -> int:
 
 def _exponents(weight: Vector) -> NDArray[np.int64]:
     """One exponent a row, see ``int8.py``."""
-    found: NDArray[np.int64] = int8.exponents(torch.from_numpy(weight)).numpy().astype(np.int64)
-    return found
+    exponents: NDArray[np.int64] = int8.exponents(torch.from_numpy(weight)).numpy().astype(np.int64)
+    return exponents
 
 
 def _power(exponent: NDArray[np.int64]) -> Vector:

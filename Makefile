@@ -7,7 +7,7 @@ PYTHONS ?= 3.10 3.11 3.12 3.13
 PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quick test platform matrix lint docs setup setup-test clean
+.PHONY: help demo quick test platform oldest matrix lint docs setup setup-test clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,11 +36,12 @@ platform: setup-test  ## what must hold on every Python: counts, operators, Lava
 	$(BIN)/spiketrack-export nano --out build/platform/nano --force
 	$(BIN)/spiketrack verify build/platform/nano --frames 3 --backends integer,inline,lava,onnx
 
-matrix:  ## the same on every supported Python, each in an environment of its own
-	for version in $(PYTHONS); do $(MAKE) platform PYTHON=$$version || exit 1; done
+oldest:  ## the same with the oldest release of every range, on Python 3.10
+	PYTHON=3.10 CONSTRAINTS=constraints/oldest.txt sh tools/setup.sh .venv-oldest platform
+	.venv-oldest/bin/pytest -n $(JOBS) --dist loadgroup -m platform
 
-fuzz: setup-test  ## mutate inputs of every kind; TRIES=300 cases each
-	$(BIN)/python tools/fuzz.py --tries $(or $(TRIES),300)
+matrix: oldest  ## the same on every supported Python, each in an environment of its own
+	for version in $(PYTHONS); do $(MAKE) platform PYTHON=$$version || exit 1; done
 
 lint: setup-test  ## ruff and mypy
 	$(BIN)/ruff check .

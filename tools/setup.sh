@@ -2,6 +2,7 @@
 # Make a virtual environment and install the project into it, Lava included.
 #   sh tools/setup.sh VENV [EXTRA]
 # PYTHON=3.11 (or a program) chooses the interpreter; without it the newest supported one is taken.
+# CONSTRAINTS=constraints/oldest.txt holds packages to other releases.
 # Candidates are tried by running them: a pyenv shim can exist and fail.
 set -eu
 
@@ -80,7 +81,7 @@ if ! supported "$here" || { [ -n "$wanted" ] && [ "$here" != "$wanted" ]; }; the
     "$python" -m venv "$venv"
 fi
 version=$(version_of "$venv/bin/python")
-constraints=constraints/python$version.txt
+constraints=${CONSTRAINTS:-constraints/python$version.txt}
 
 install() {
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@"

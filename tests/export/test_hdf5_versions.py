@@ -40,7 +40,7 @@ def plain(folder: Path, libver: object) -> Path:
 def test_the_layouts_are_told_apart(tmp_path: Path) -> None:
     assert superblock(plain(tmp_path, ("earliest", "v108"))) == 0
     assert layouts(plain(tmp_path, ("v108", "v108"))) == {3}
-    assert layouts(plain(tmp_path, ("v110", "v110"))) == {3, 4}
+    assert 4 in layouts(plain(tmp_path, ("v110", "v110")))
     if h5py.version.hdf5_version_tuple >= (2, 0, 0):
         assert 5 in layouts(plain(tmp_path, "latest"))
 

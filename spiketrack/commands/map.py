@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -90,7 +90,7 @@ def map(
     if json is not None:
         found.write(json)
     if timeline is not None:
-        write_timeline(timeline, found)
+        write_timeline(timeline, found, run)
     if layers or tiles != "1":
         show_trade(graphs[SEARCH], choices)
     show(found, layers)
@@ -168,22 +168,34 @@ def show_layers(found: MapDocument) -> None:
     )
 
 
-def write_timeline(path: Path, found: MapDocument) -> None:
-    """A page of its own with the timeline of each branch."""
+def write_timeline(path: Path, found: MapDocument, run: Path | None) -> None:
+    """A page of its own: the timeline of each branch, and the activity that a run recorded."""
     from plotly.io import to_html
 
     from spiketrack.files import atomic_path
     from spiketrack.report.network_figures import timeline_figure
 
-    figure = timeline_figure(found.branches)
+    timeline = timeline_figure(found.branches)
+    shown = [*timeline.variants, *(() if run is None else step_figures(found, run))]
     parts = [
         f"<h2>{name}</h2>{to_html(plot, full_html=False, include_plotlyjs=number == 0)}"
-        for number, (name, plot) in enumerate(figure.variants)
+        for number, (name, plot) in enumerate(shown)
     ]
-    head = f"<!doctype html><meta charset='utf-8'><title>{figure.title}</title>"
-    page = f"{head}<body><h1>{figure.title}</h1><p>{figure.note}</p>{''.join(parts)}</body>\n"
+    head = f"<!doctype html><meta charset='utf-8'><title>{timeline.title}</title>"
+    page = f"{head}<body><h1>{timeline.title}</h1><p>{timeline.note}</p>{''.join(parts)}</body>\n"
     with atomic_path(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
+
+
+def step_figures(found: MapDocument, run: Path) -> Iterator[tuple[str, Any]]:
+    """Title and plot of each branch whose activity the run holds."""
+    from spiketrack.report.network_figures import step_figure
+    from spiketrack.runs.activity import activity_branches, read_activity
+
+    for branch in found.branches:
+        if branch.name in activity_branches(run):
+            figure = step_figure(branch.name, read_activity(run, branch.name))
+            yield figure.title, figure.variants[0][1]
 
 
 def show_trade(graph: Graph, choices: Choices) -> None:

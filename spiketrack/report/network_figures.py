@@ -14,6 +14,7 @@ from spiketrack.documents.placement import BranchPlacement, CoreMap, MapDocument
 from spiketrack.documents.verification import LossRow
 from spiketrack.report.document import Figure
 from spiketrack.report.figures import SCALE, blank, hide_names
+from spiketrack.runs.activity import RunActivity
 
 NAMED_CORES = 1000  # beyond, cores show no names under the pointer, to keep the page small
 NAMED_LAYERS = 3  # of a core
@@ -174,6 +175,21 @@ def _timeline(branch: BranchPlacement) -> go.Figure:
         categoryorder="array", categoryarray=names, showticklabels=False, showgrid=False, ticks=""
     )
     return plot
+
+
+def step_figure(branch: str, activity: RunActivity) -> Figure:
+    """What one inference does in each time step, in the mean over those of a run."""
+    plot = blank("time step", "a time step", 400)
+    inferences = int(activity.column("inference").max()) + 1
+    for name in ("updates", "operations", "messages", "bits"):
+        sums = np.bincount(activity.column("step"), activity.column(name).astype(float))
+        plot.add_scatter(
+            y=sums / inferences, name=name, mode="lines", line={"shape": "hvh"},
+            hovertemplate="step %{x}<br>%{y:,.0f}",
+        )  # fmt: skip
+    plot.update_yaxes(type="log")
+    title = f"Activity of the {branch} branch, mean of {inferences} inferences"
+    return Figure("steps", title, ((f"{branch} branch", plot),), "y")
 
 
 def traffic_figure(branches: Sequence[BranchPlacement]) -> Figure:

@@ -8,7 +8,8 @@ counts; ``inference`` stands in front.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,18 @@ class ActivityFile:
 
 def read_activity(run: Path, branch: str) -> RunActivity:
     """Activity of one branch of a run folder; ``SpikeTrackError`` where it holds none."""
+    with _opened(run) as file:
+        return _read(file, branch)
+
+
+def activity_branches(run: Path) -> tuple[str, ...]:
+    """The branches of whose inferences a run folder holds activity."""
+    with _opened(run) as file:
+        return tuple(file[GROUP]) if GROUP in file else ()
+
+
+@contextmanager
+def _opened(run: Path) -> Iterator[Any]:
     path = run / COUNTS_FILE
     if not path.is_file():
         raise SpikeTrackError(f"{run}: no {COUNTS_FILE} in it; is this a folder of a run?")
@@ -96,7 +109,7 @@ def read_activity(run: Path, branch: str) -> RunActivity:
         hdf5.probe(path)
         with hdf5.opened(path) as door:
             door.walk(door.file)
-            return _read(door.file, branch)
+            yield door.file
     except Hdf5Error as error:
         raise SpikeTrackError(f"{path}: {error}") from None
 

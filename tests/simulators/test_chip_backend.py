@@ -30,7 +30,8 @@ from spiketrack.export.nir.folder import read_export
 from spiketrack.inference import BRANCHES
 from spiketrack.integer.graph import Graph
 from spiketrack.reference.checkpoint import save_checkpoint
-from spiketrack.runs.activity import read_activity
+from spiketrack.report.network_figures import step_figure
+from spiketrack.runs.activity import activity_branches, read_activity
 from spiketrack.simulators.chip import ChipSimulator
 from spiketrack.simulators.integer import IntegerSimulator
 
@@ -103,6 +104,10 @@ def test_a_run_holds_activity_and_program(folder: Path, tmp_path: Path) -> None:
     assert found.columns == ("inference", *COLUMNS)
     assert found.layers == (*(layer.name for layer in programs["search"].layers), "image")
     assert set(found.column("inference")) == {0, 1, 2}
+    assert activity_branches(run) == ("search", "template")
+    plot = step_figure("search", found).variants[0][1]
+    drawn = {trace.name: np.array(trace.y) for trace in plot.data}
+    assert drawn["messages"].sum() == pytest.approx(found.means()["messages"])
     one = found.inference(1)
     assert one.column("step").max() == 2 * programs["search"].period + programs["search"].latency
     with h5py.File(run / "counts.h5") as file:

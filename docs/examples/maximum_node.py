@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from spiketrack.deploy.chip.execution.messages import Message
-from spiketrack.deploy.chip.execution.units import UNITS, Unit
+from spiketrack.deploy.chip.execution.products import UNITS
+from spiketrack.deploy.chip.execution.units import Unit
 from spiketrack.deploy.chip.layers import Layer
 from spiketrack.deploy.chip.reach import identity
 from spiketrack.deploy.chip.requirements import NEEDS, Need, Synapses

@@ -17,7 +17,7 @@ from support.naive import Array
 from support.registries import as_before, forget_type
 
 from spiketrack.deploy.chip.execution.engine import Chip
-from spiketrack.deploy.chip.execution.units import UNITS
+from spiketrack.deploy.chip.execution.products import UNITS
 from spiketrack.deploy.chip.layers import build_layers
 from spiketrack.deploy.chip.program import Choices, build_program
 from spiketrack.deploy.chip.requirements import NEEDS

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from spiketrack.deploy.chip.execution.units import UNITS
+from spiketrack.deploy.chip.execution.products import UNITS
 from spiketrack.export.nir import vocabulary
 from spiketrack.integer.nodes import node
 from spiketrack.integer.registry import all_registries

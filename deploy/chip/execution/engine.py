@@ -16,7 +16,8 @@ from torch import Tensor
 from spiketrack.deploy.chip.execution.activity import Activity, Work, table
 from spiketrack.deploy.chip.execution.calendar import Calendar
 from spiketrack.deploy.chip.execution.messages import PIXEL_PAYLOAD, Message
-from spiketrack.deploy.chip.execution.units import Unit, build_unit
+from spiketrack.deploy.chip.execution.products import build_unit
+from spiketrack.deploy.chip.execution.units import Unit
 from spiketrack.deploy.chip.program import ChipProgram
 from spiketrack.errors import GraphError
 from spiketrack.integer.graph import IMAGE, Graph

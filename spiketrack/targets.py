@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -74,9 +75,11 @@ def _is_descriptor(path: Path) -> bool:
 def real(path: Path) -> Path:
     """The absolute path behind all links; the last part need not exist."""
     try:
+        return path.resolve(strict=True)
+    except (OSError, RuntimeError) as error:  # Python 3.13 tells a loop in strict mode alone
+        if isinstance(error, RuntimeError) or error.errno == errno.ELOOP:
+            raise SpikeTrackError(f"{path}: a loop of links") from None
         return path.resolve()
-    except (OSError, RuntimeError):
-        raise SpikeTrackError(f"{path}: a loop of links") from None
 
 
 def _file_obstacle(path: Path, inputs: list[Source]) -> str:

@@ -41,9 +41,9 @@ HELP = (
 @functools.cache
 def own_commands() -> tuple[str, ...]:
     """Names of the commands in this folder, in the order of the help."""
-    found = {path.stem for path in Path(__file__).parent.glob("*.py") if _is_command(path)}
-    ordered = [name for names in PANELS.values() for name in names if name in found]
-    return (*ordered, *sorted(found.difference(ordered)))
+    present = {path.stem for path in Path(__file__).parent.glob("*.py") if _is_command(path)}
+    ordered = [name for names in PANELS.values() for name in names if name in present]
+    return (*ordered, *sorted(present.difference(ordered)))
 
 
 def _is_command(path: Path) -> bool:

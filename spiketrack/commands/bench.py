@@ -124,11 +124,11 @@ def _explained(findings: Findings) -> Iterator[str]:
         shares = ", ".join(f"{name} {share:.0%}" for name, share in detail.shares.items())
         size = f"{detail.giga_macs:.2f} GMAC, {detail.processes} processes"
         yield f"{detail.variant}: {size}; of the cores' time in a frame: {shares}"
-        for title, found in (
+        for title, slowest in (
             ("slowest processes on Lava", detail.slowest_processes),
             ("slowest layers in one process", detail.slowest_layers),
         ):
-            yield f"  {title}: " + ", ".join(f"{n} {ms:.2f} ms" for n, ms in found[:5])
+            yield f"  {title}: " + ", ".join(f"{n} {ms:.2f} ms" for n, ms in slowest[:5])
 
 
 def _show(findings: Findings) -> None:

@@ -32,7 +32,7 @@ SMOKE = (
 )
 OPERATORS = (
     "from spiketrack.integer.exact_choice import COUNTS, chosen; "
-    "found = chosen(COUNTS); print(found.name, found.note or 'fast', sep='|')"
+    "variant = chosen(COUNTS); print(variant.name, variant.note or 'fast', sep='|')"
 )
 
 
@@ -94,7 +94,7 @@ def _table(checks: list[Check]) -> Table:
 
 
 def _required_names() -> set[str]:
-    return {found.name for found in packages.requirements() if not found.extra}
+    return {requirement.name for requirement in packages.requirements() if not requirement.extra}
 
 
 def _python() -> Check:
@@ -113,32 +113,33 @@ def _packages() -> Iterator[Check]:
     asked = packages.requirements()
     if not asked:
         yield Check(packages.NAME, "not installed", False, "pip install -e .")
-    wanted = [*(found.module for found in asked), *_backend_modules()]
+    wanted = [*(requirement.module for requirement in asked), *_backend_modules()]
     loaded = packages.load(wanted)
-    for found in asked:
-        if not found.extra:
-            yield _required(found, loaded)
+    for requirement in asked:
+        if not requirement.extra:
+            yield _required(requirement, loaded)
     yield from _opencv_twice()
-    for extra in dict.fromkeys(found.extra for found in asked if found.extra):
-        yield _extra(extra, [found for found in asked if found.extra == extra], loaded)
+    for extra in dict.fromkeys(requirement.extra for requirement in asked if requirement.extra):
+        theirs = [requirement for requirement in asked if requirement.extra == extra]
+        yield _extra(extra, theirs, loaded)
     yield from _backends(loaded)
     for name, why in {**broken_backends(), **broken_commands()}.items():
         yield Check(name, why, True, "of another package: mend or remove that")
 
 
-def _required(found: Requirement, loaded: dict[str, Loaded]) -> Check:
-    fix = f"pip install '{found.text}'"
-    version = _opencv_version() if found.module == "cv2" else installed(found.name)
-    if not found.module:
+def _required(requirement: Requirement, loaded: dict[str, Loaded]) -> Check:
+    fix = f"pip install '{requirement.text}'"
+    version = _opencv_version() if requirement.module == "cv2" else installed(requirement.name)
+    if not requirement.module:
         there = version is not None
-        return Check(found.name, version or "missing", there, "" if there else fix)
-    answer = loaded[found.module]
+        return Check(requirement.name, version or "missing", there, "" if there else fix)
+    answer = loaded[requirement.module]
     if not answer.error:
-        return Check(found.name, answer.version or version or "loads", True)
+        return Check(requirement.name, answer.version or version or "loads", True)
     if answer.missing:
-        return Check(found.name, "missing", False, fix)
+        return Check(requirement.name, "missing", False, fix)
     return Check(
-        found.name, f"{version or ''} broken: {answer.error}".strip(), False,
+        requirement.name, f"{version or ''} broken: {answer.error}".strip(), False,
         fix.replace("install", "install --force-reinstall"),
     )  # fmt: skip
 
@@ -160,13 +161,13 @@ def _opencv_twice() -> Iterator[Check]:
 def _extra(extra: str, asked: list[Requirement], loaded: dict[str, Loaded]) -> Check:
     """An extra is optional: what is absent is told, what is broken as well."""
     words, fine = [], True
-    for found in asked:
-        version = installed(found.name)
-        answer = loaded.get(found.module, Loaded(None))
+    for requirement in asked:
+        version = installed(requirement.name)
+        answer = loaded.get(requirement.module, Loaded(None))
         broken = version is not None and answer.error
         fine = fine and version is not None and not broken
         words.append(
-            f"{found.name} {version or 'absent'}" + (f" broken: {broken}" if broken else "")
+            f"{requirement.name} {version or 'absent'}" + (f" broken: {broken}" if broken else "")
         )
     fix = "" if fine else f"optional: {remedy(extra)}"
     return Check(f"extra {extra}", ", ".join(words), True, fix)
@@ -240,11 +241,11 @@ def _lava() -> Check:
     if installed("lava-nc") is None:
         return Check("Lava run", "Lava is not installed", True, f"optional: {remedy('lava')}")
     begin = time.perf_counter()
-    found = _said(SMOKE)
-    fine = found == "exact"
+    verdict = _said(SMOKE)
+    fine = verdict == "exact"
     seconds = time.perf_counter() - begin
     fix = "" if fine else "mend what stands above; then spiketrack simulate nano shows more"
-    return Check("Lava run", f"{found} in {seconds:.1f} s", fine, fix)
+    return Check("Lava run", f"{verdict} in {seconds:.1f} s", fine, fix)
 
 
 def _operators() -> Check:

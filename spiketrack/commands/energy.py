@@ -46,17 +46,17 @@ def energy(
 
     will_write((run, compare_with, placement, prices), json=json, csv=csv)
     table = load_prices(prices)
-    found = describe(run, table, execution, amortise, placement)
+    priced = describe(run, table, execution, amortise, placement)
     other = None
     if compare_with is not None:
         other = describe(compare_with, table, execution, amortise)
-        found = found.model_copy(update={"comparison": compare(found, other)})
+        priced = priced.model_copy(update={"comparison": compare(priced, other)})
     if json is not None:
-        found.write(json)
+        priced.write(json)
     if csv is not None:
         with atomic_path(csv) as path:
-            path.write_text(to_csv(found), encoding="utf-8")
-    show_energy(found, layers)
+            path.write_text(to_csv(priced), encoding="utf-8")
+    show_energy(priced, layers)
 
 
 def describe(
@@ -78,8 +78,8 @@ def describe(
     tables = packaged_tables()
     if table not in tables:
         tables = [table, *tables]
-    found = document(read.counts(), table, tables, execution, amortise, of=read.reference)
+    priced = document(read.counts(), table, tables, execution, amortise, of=read.reference)
     if placement is None:
-        return found
-    cost = read_network_cost(placement, table, found)
-    return found.model_copy(update={"network_on_chip": cost})
+        return priced
+    cost = read_network_cost(placement, table, priced)
+    return priced.model_copy(update={"network_on_chip": cost})

@@ -71,20 +71,20 @@ def evaluate(
     earlier = unfinished(out) if out is not None and not force else None
     if earlier is None:
         will_fill(out, EVALUATION, force, inputs)
-    found = survey(sequences)
-    footage = [sequence.cut(frames) for sequence in found.sequences]
+    surveyed = survey(sequences)
+    footage = [sequence.cut(frames) for sequence in surveyed.sequences]
     others = parse_baselines(baseline)
     price = price_operations(load_prices(prices))
     opened = open_backend(checkpoint, backend, device, operations=True, key=key)
     methods = (opened.name, *(other.name for other in others))
     about = {**settings(opened, frames, prices), "footage": str(sequences.absolute())}
     whole = json is not None and json != Path("-") and not is_stream(json)
-    ledger = Ledger(methods, planned(found), about, [json] if json and whole else [])
+    ledger = Ledger(methods, planned(surveyed), about, [json] if json and whole else [])
     if out is not None:
         go_on(ledger, out, earlier)
         anew = functools.partial(atomic_folder, kind=EVALUATION, force=force, inputs=inputs)
         ledger.into(out, anew if earlier is None else None)
-    refuse(ledger, found)
+    refuse(ledger, surveyed)
     with opened.simulator:
         run(ledger, NetworkMethod(opened.simulator, opened.settings), footage, opened.name, price)
     for other in others:
@@ -92,9 +92,9 @@ def evaluate(
     finish(ledger, out, json)
 
 
-def planned(found: Survey) -> list[str]:
+def planned(survey: Survey) -> list[str]:
     """Names of all sequences, those that are refused last."""
-    return [s.name for s in found.sequences] + [r.name for r in found.refused]
+    return [s.name for s in survey.sequences] + [r.name for r in survey.refused]
 
 
 def go_on(ledger: Ledger, out: Path, earlier: Any) -> None:
@@ -109,14 +109,14 @@ def go_on(ledger: Ledger, out: Path, earlier: Any) -> None:
     say(f"{out}: going on; {len(kept)} of {len(ledger.planned)} sequences are there")
 
 
-def refuse(ledger: Ledger, found: Survey) -> None:
+def refuse(ledger: Ledger, survey: Survey) -> None:
     """Keep why sequences cannot be read; say what was left out."""
     for name in ledger.methods:
-        for refused in found.refused:
+        for refused in survey.refused:
             ledger.methods[name].outcomes.pop(refused.name, None)
             ledger.fail(name, refused.name, refused.reason)
-    ledger.notes += found.notes
-    for note in found.notes:
+    ledger.notes += survey.notes
+    for note in survey.notes:
         say(f"note: {note}")
 
 

@@ -35,12 +35,12 @@ def info(
     will_write((source,), json=json, graph=graph)
     write_graph = graph_writer(graph) if graph is not None else None
     network, more = _open(source, key)
-    found = _placed(network) | more
+    facts = _placed(network) | more
     if json is not None:
-        write_json(json, found)
+        write_json(json, facts)
     if write_graph is not None:
         write_graph(network)
-    show_network(found, layers)
+    show_network(facts, layers)
 
 
 def _open(source: str, key: str | None) -> tuple[ExportedNetwork, dict[str, Any]]:

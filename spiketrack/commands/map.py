@@ -86,14 +86,14 @@ def map(
     events = None if counted is None else read_events(counted, graphs, spikes)
     placement = map_network(graphs, target, events, choices)
     digest = network.manifest.network_digest
-    found = document(placement, digest, None if counted is None else counted.digest)
+    report = document(placement, digest, None if counted is None else counted.digest)
     if json is not None:
-        found.write(json)
+        report.write(json)
     if timeline is not None:
-        write_timeline(timeline, found, run)
+        write_timeline(timeline, report, run)
     if layers or tiles != "1":
         show_trade(graphs[SEARCH], choices)
-    show(found, layers)
+    show(report, layers)
 
 
 def read_counted(run: Path, network: ExportedNetwork) -> RunFolder:
@@ -101,13 +101,13 @@ def read_counted(run: Path, network: ExportedNetwork) -> RunFolder:
     from spiketrack.errors import SpikeTrackError
     from spiketrack.runs.folder import RunFolder
 
-    found = RunFolder.read(run)
-    if found.about.network_digest != network.manifest.network_digest:
+    counted = RunFolder.read(run)
+    if counted.about.network_digest != network.manifest.network_digest:
         raise SpikeTrackError(
-            f"{run}: the run was made with another network ({found.about.network_digest[:12]}) "
+            f"{run}: the run was made with another network ({counted.about.network_digest[:12]}) "
             f"than the export holds ({network.manifest.network_digest[:12]})"
         )
-    return found
+    return counted
 
 
 def read_events(run: RunFolder, graphs: Mapping[str, Graph], spikes: str) -> Events:
@@ -135,48 +135,48 @@ def require_same(run: Path, graph: Graph, recorded: BranchCounts) -> None:
             )
 
 
-def show(found: MapDocument, layers: bool) -> None:
+def show(placement: MapDocument, layers: bool) -> None:
     """The summary, or limits, every layer and chip; the verdict last."""
     if layers:
-        show_layers(found)
+        show_layers(placement)
     else:
         from spiketrack.commands.views.placement import show_summary
 
-        show_summary(found)
-    verdict(found)
+        show_summary(placement)
+    verdict(placement)
 
 
-def show_layers(found: MapDocument) -> None:
+def show_layers(placement: MapDocument) -> None:
     """Limits, layers, chips and boards."""
     table(
-        f"limits of board {found.board}",
+        f"limits of board {placement.board}",
         ("limit", "value", "source"),
-        [(name, row.value, row.source) for name, row in found.limits],
+        [(name, row.value, row.source) for name, row in placement.limits],
     )
-    for branch in found.branches:
+    for branch in placement.branches:
         show_branch(branch)
     table(
         "chips",
-        ("chip", "cores", "neurons", *(f"{n} %" for n in found.core_map.resources)),
-        [chip_row(number, chip) for number, chip in enumerate(found.chip_table)],
+        ("chip", "cores", "neurons", *(f"{n} %" for n in placement.core_map.resources)),
+        [chip_row(number, chip) for number, chip in enumerate(placement.chip_table)],
     )
-    show_cores(found.core_map)
+    show_cores(placement.core_map)
     table(
         "boards",
         ("board", "chips", "needed", "fits"),
-        [(b.name, b.chips, b.needed_chips, b.fits) for b in found.boards],
+        [(b.name, b.chips, b.needed_chips, b.fits) for b in placement.boards],
     )
 
 
-def write_timeline(path: Path, found: MapDocument, run: Path | None) -> None:
+def write_timeline(path: Path, placement: MapDocument, run: Path | None) -> None:
     """A page of its own: the timeline of each branch, and the activity that a run recorded."""
     from plotly.io import to_html
 
     from spiketrack.files import atomic_path
     from spiketrack.report.network_figures import timeline_figure
 
-    timeline = timeline_figure(found.branches)
-    shown = [*timeline.variants, *(() if run is None else step_figures(found, run))]
+    timeline = timeline_figure(placement.branches)
+    shown = [*timeline.variants, *(() if run is None else step_figures(placement, run))]
     parts = [
         f"<h2>{name}</h2>{to_html(plot, full_html=False, include_plotlyjs=number == 0)}"
         for number, (name, plot) in enumerate(shown)
@@ -202,8 +202,8 @@ def show_trade(graph: Graph, choices: Choices) -> None:
     """Steps against neurons for every number of tiles."""
     from spiketrack.deploy.chip.program import trade
 
-    found = trade(graph, choices)
-    rows = [trade_row(program, found[0]) for program in found]
+    programs = trade(graph, choices)
+    rows = [trade_row(program, programs[0]) for program in programs]
     table(f"{graph.name} branch: copies of products, steps and neurons", TRADE_COLUMNS, rows)
 
 
@@ -273,11 +273,11 @@ def kinds(by_kind: dict[str, int]) -> str:
     return ", ".join(f"{number:,} {kind}" for kind, number in by_kind.items())
 
 
-def verdict(found: MapDocument) -> None:
+def verdict(placement: MapDocument) -> None:
     """The answer in two lines."""
     say(
-        f"{found.cores:,} cores on {found.chips:,} chips; lower bound "
-        f"{found.lower_bound_cores:,} cores (ratio {found.lower_bound_ratio:.3f}); with "
-        f"every synapse stored by itself at least {found.unrolled_lower_bound_cores:,}"
+        f"{placement.cores:,} cores on {placement.chips:,} chips; lower bound "
+        f"{placement.lower_bound_cores:,} cores (ratio {placement.lower_bound_ratio:.3f}); with "
+        f"every synapse stored by itself at least {placement.unrolled_lower_bound_cores:,}"
     )
-    say(f"fits {found.board}" if found.fits else f"does not fit: {found.obstacle}")
+    say(f"fits {placement.board}" if placement.fits else f"does not fit: {placement.obstacle}")

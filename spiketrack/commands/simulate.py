@@ -154,11 +154,11 @@ def say_activity(run: Path) -> None:
     from spiketrack.inference import SEARCH
     from spiketrack.runs.activity import read_activity
 
-    found = read_activity(run, SEARCH).means()
+    means = read_activity(run, SEARCH).means()
     say(
-        f"  search on the chip: {found['step']:,.0f} time steps, {found['messages']:,.0f} messages "
-        f"of {found['bits']:,.0f} bits together, {found['operations']:,.0f} synaptic operations, "
-        f"{found['updates']:,.0f} updates of neurons"
+        f"  search on the chip: {means['step']:,.0f} time steps, {means['messages']:,.0f} messages "
+        f"of {means['bits']:,.0f} bits together, {means['operations']:,.0f} synaptic operations, "
+        f"{means['updates']:,.0f} updates of neurons"
     )
 
 

@@ -119,5 +119,5 @@ def _line(progress: Progress) -> str:
 def _validation(progress: Progress) -> str:
     if "iou" not in progress.validation:
         return "no validation yet"
-    found = progress.validation
-    return f"validation IoU {found['iou']:.3f} hit {found['hit']:.2f}"
+    validation = progress.validation
+    return f"validation IoU {validation['iou']:.3f} hit {validation['hit']:.2f}"

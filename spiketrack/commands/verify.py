@@ -77,13 +77,13 @@ def verify(
     settings = settings_with(network.tracker, update_every, update_threshold)
     options = Options(threads=threads, timeout=timeout, mode=mode, spikes=spikes, tiles=tiles)
     with frame_bar("verify", clip.length) as tick:
-        found = run(network, read, clip, start, names, settings, options, tick)
-    report = document(found, network.manifest, clip.name, start)
+        verification = run(network, read, clip, start, names, settings, options, tick)
+    report = document(verification, network.manifest, clip.name, start)
     if json is not None:
         report.write(json)
     _show(report, layers)
-    if found.exact is False:
-        for agreement in found.agreements.values():
+    if verification.exact is False:
+        for agreement in verification.agreements.values():
             if agreement.first is not None:
                 say(f"spiketrack: {agreement.first}")
         raise typer.Exit(1)

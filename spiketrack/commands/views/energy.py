@@ -38,48 +38,48 @@ OPERATIONS = BRIEF[1:]
 MODELLED = "modelled, not measured on a chip"
 
 
-def show_energy(found: EnergyDocument, layers: bool) -> None:
+def show_energy(priced: EnergyDocument, layers: bool) -> None:
     """The summary, or every layer and price table; the energy of a frame last."""
-    for table in _whole(found) if layers else _brief(found):
+    for table in _whole(priced) if layers else _brief(priced):
         print_table(table)
     if layers:
-        for word, text in found.statement.model_dump().items():
+        for word, text in priced.statement.model_dump().items():
             say(f"{word}: {text}")
-    _answer(found)
+    _answer(priced)
 
 
-def _brief(found: EnergyDocument) -> list[Table]:
+def _brief(priced: EnergyDocument) -> list[Table]:
     """By stage, the largest layers, and the difference of two runs."""
     plain = {key: column for key, column in zip(FIELDS, NUMBERS, strict=True) if key in BRIEF}
     short = tuple(Column(c.title, c.legend, c.rank, "number") for c in plain.values())
     bare = tuple(Column(plain[key].title, rank=1, kind="number") for key in OPERATIONS)
-    parts = by_stage(found.layers, lambda row: row.name)
+    parts = by_stage(priced.layers, lambda row: row.name)
     stages = [
         (name, len(rows), *_sums(rows, BRIEF), *_energy_of(rows)) for name, rows in parts.items()
     ]
-    total = found.total
-    sums = ("total", len(found.layers), *_cells(total, BRIEF), joules(total.energy_pj), None)
-    title = f"a frame of {found.run}, mean of {found.frames}, by stage"
+    total = priced.total
+    sums = ("total", len(priced.layers), *_cells(total, BRIEF), joules(total.energy_pj), None)
+    title = f"a frame of {priced.run}, mean of {priced.frames}, by stage"
     energy = (Column("energy", kind="number"), Column("share", kind="number"))
     head = (Column("stage", kind="name"), Column("layers", kind="number"))
     tables = [Table.of(title, (*head, *short, *energy), stages, sums)]
-    largest = sorted(found.layers, key=lambda row: -row.energy_pj)[:LARGEST]
+    largest = sorted(priced.layers, key=lambda row: -row.energy_pj)[:LARGEST]
     share = sum(row.energy_share for row in largest)
     rows = [(row.name, row.kind, *_cells(row, OPERATIONS), *_energy_of([row])) for row in largest]
-    title = f"the {len(largest)} largest of {len(found.layers)} layers: {share:.0%} of the energy"
+    title = f"the {len(largest)} largest of {len(priced.layers)} layers: {share:.0%} of the energy"
     return [*tables, Table.of(title, (LAYER[0], Column("kind", rank=8), *bare, *energy), rows)]
 
 
-def _whole(found: EnergyDocument) -> Iterable[Table]:
-    template = found.template
-    yield _layers("search branch, a frame", found.layers, found.total)
+def _whole(priced: EnergyDocument) -> Iterable[Table]:
+    template = priced.template
+    yield _layers("search branch, a frame", priced.layers, priced.total)
     if template.layers:
         yield _layers("template branch, an encoding", template.layers, template.total)
-    if found.comparison is not None:
-        yield _compared(found.comparison)
-    yield _kinds(found.layers, found.total)
-    yield _prices(found)
-    yield _references(found)
+    if priced.comparison is not None:
+        yield _compared(priced.comparison)
+    yield _kinds(priced.layers, priced.total)
+    yield _prices(priced)
+    yield _references(priced)
 
 
 def _layers(title: str, rows: Sequence[LayerEnergy], total: TotalEnergy) -> Table:
@@ -102,7 +102,7 @@ def _kinds(rows: Sequence[LayerEnergy], total: TotalEnergy) -> Table:
     return Table.of("by kind, search branch, a frame", head, lines, sums)
 
 
-def _prices(found: EnergyDocument) -> Table:
+def _prices(priced: EnergyDocument) -> Table:
     head = (
         Column("prices", kind="name"),
         Column("execution", rank=2),
@@ -112,7 +112,7 @@ def _prices(found: EnergyDocument) -> Table:
         Column("not priced", rank=3, kind="text"),
     )
     lines = []
-    for row in found.tables:
+    for row in priced.tables:
         missing = ", ".join(f"{amount(n)} {name}" for name, n in row.unpriced.items())
         lines.append((
             f"{row.name} {row.version}", row.execution, joules(row.energy_pj),
@@ -121,17 +121,17 @@ def _prices(found: EnergyDocument) -> Table:
     return Table.of("search branch at each price table, a frame", head, lines)
 
 
-def _references(found: EnergyDocument) -> Table:
+def _references(priced: EnergyDocument) -> Table:
     """Totals, template, published formula and ANN twin."""
-    at = f"{found.prices.name}, {found.execution}"
-    total, formula, twin = found.total, found.published_formula, found.ann_twin
+    at = f"{priced.prices.name}, {priced.execution}"
+    total, formula, twin = priced.total, priced.published_formula, priced.ann_twin
     lines: list[tuple[Any, ...]] = [
-        (f"a frame, mean of {found.frames}", at, joules(total.energy_pj)),
+        (f"a frame, mean of {priced.frames}", at, joules(total.energy_pj)),
         ("frame to frame, standard deviation", None, joules(total.energy_sd_pj)),
         ("standard error of the mean", None, joules(total.energy_se_pj)),
         (
-            f"a template encoding, mean of {found.encodes}", at,
-            joules(found.template.total.energy_pj),
+            f"a template encoding, mean of {priced.encodes}", at,
+            joules(priced.template.total.energy_pj),
         ),
         ("published formula, a frame", formula.prices, joules(formula.energy_pj)),
         ("the same layers, exact", formula.prices, joules(formula.exact_pj)),
@@ -164,30 +164,30 @@ def _pair(row: PairRow | LayerPair) -> list[str]:
     return [*cells, *(joules(value) for value in row.energy_pj), ratio]
 
 
-def _answer(found: EnergyDocument) -> None:
+def _answer(priced: EnergyDocument) -> None:
     """What surrounds the number, then the number."""
-    total, template = found.total, found.template.total
-    if found.encodes:
-        say(f"a template encoding, mean of {found.encodes}: {joules(template.energy_pj)}")
-    if (spread := found.amortised) is not None:
+    total, template = priced.total, priced.template.total
+    if priced.encodes:
+        say(f"a template encoding, mean of {priced.encodes}: {joules(template.energy_pj)}")
+    if (spread := priced.amortised) is not None:
         say(f"a frame with an encoding every {spread.interval}: {joules(spread.energy_pj)}")
-    if (cost := found.network_on_chip) is not None:
+    if (cost := priced.network_on_chip) is not None:
         price = joules(cost.energy_pj) or "no price"
         say(f"{amount(cost.messages)} messages on the chip: {price}; between chips: no price")
-    if found.comparison is not None:
-        ratio = found.comparison.total.ratio
+    if priced.comparison is not None:
+        ratio = priced.comparison.total.ratio
         times = "" if ratio is None else f", ratio {ratio:.3f}"
-        say(f"{found.comparison.runs[1]}: {joules(found.comparison.total.energy_pj[1])}{times}")
-    dense = next((r.dense_pj for r in found.tables if r.name == found.prices.name), None)
+        say(f"{priced.comparison.runs[1]}: {joules(priced.comparison.total.energy_pj[1])}{times}")
+    dense = next((r.dense_pj for r in priced.tables if r.name == priced.prices.name), None)
     if dense and total.energy_pj:
         ratio = dense / total.energy_pj
         say(f"the same network as a dense ANN: {joules(dense)}, {ratio:.3g} times as much")
-    spans = [row.energy_pj for row in found.tables if row.energy_pj]
+    spans = [row.energy_pj for row in priced.tables if row.energy_pj]
     if spans:
         many = f"{joules(min(spans))} to {joules(max(spans))} over {len(spans)} price tables"
         say(f"{many}; {MODELLED}")
     error = f" ± {joules(total.energy_se_pj)}" if total.energy_se_pj else ""
-    at = f"{found.prices.name} {found.prices.version}, {found.execution} execution"
+    at = f"{priced.prices.name} {priced.prices.version}, {priced.execution} execution"
     say(f"a frame: {joules(total.energy_pj) or 'none'}{error} ({at})", "bold")
 
 

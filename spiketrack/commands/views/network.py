@@ -28,10 +28,10 @@ COLUMNS = (
 )
 
 
-def show_network(found: Mapping[str, Any], layers: bool) -> None:
+def show_network(facts: Mapping[str, Any], layers: bool) -> None:
     """The summary, or with ``layers`` a table for each branch; the sizes and sums last."""
-    branches: Branches = found["layers"]
-    _head(found)
+    branches: Branches = facts["layers"]
+    _head(facts)
     if layers:
         for branch, rows in branches.items():
             print_table(Table.of(f"{branch} branch", COLUMNS, map(_cells, rows)))
@@ -45,8 +45,8 @@ def show_network(found: Mapping[str, Any], layers: bool) -> None:
         )
 
 
-def _head(found: Mapping[str, Any]) -> None:
-    network, tracker = found["network"], found["tracker"]
+def _head(facts: Mapping[str, Any]) -> None:
+    network, tracker = facts["network"], facts["tracker"]
     dims = "×".join(map(str, network["embed_dims"]))
     say(
         f"variant {network['variant']}: T = {network['templates']}, grid {network['grid']}, "
@@ -54,7 +54,7 @@ def _head(found: Mapping[str, Any]) -> None:
         "bold",
     )
     say(
-        (f"{found['parameters']:,} parameters; " if "parameters" in found else "")
+        (f"{facts['parameters']:,} parameters; " if "parameters" in facts else "")
         + f"tracker: crops ×{tracker['search_factor']:g} and ×{tracker['template_factor']:g}, "
         f"update every {tracker['update_every']} from {tracker['update_threshold']:g}"
     )

@@ -13,14 +13,14 @@ from spiketrack.terminal.table import Column, Table, print_table
 KIB = 1024
 
 
-def show_summary(found: MapDocument) -> None:
+def show_summary(placement: MapDocument) -> None:
     """Both branches by stage, the largest layers, the boards."""
-    print_table(_stages(found.branches))
+    print_table(_stages(placement.branches))
     say("layers and branches share cores: what they take together is less than the sum")
-    print_table(_largest(found.branches))
+    print_table(_largest(placement.branches))
     boards = (
         f"{board.name} {'yes' if board.fits else 'no'} ({board.needed_chips:,} chips)"
-        for board in found.boards
+        for board in placement.boards
     )
     say(f"fits: {', '.join(boards)}")
 

@@ -192,8 +192,8 @@ class PatientFile(io.FileIO):
     def readinto(self, buffer: Any) -> int:
         """Whatever was not written reads as zeros."""
         view = memoryview(buffer).cast("B")
-        found = super().readinto(view) or 0
-        view[found:] = bytes(len(view) - found)
+        size = super().readinto(view) or 0
+        view[size:] = bytes(len(view) - size)
         return len(view)
 
     def close(self) -> None:

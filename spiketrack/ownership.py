@@ -41,13 +41,13 @@ class Kind:
 
     def obstacle(self, folder: Path) -> str:
         """Why the folder must not be replaced; empty for one that is empty or wholly ours."""
-        found = sorted(_files(folder))
-        if not found:
+        present = sorted(_files(folder))
+        if not present:
             return ""
         if self.recognises(folder) is None:
             return f"is no {self.what} that this command wrote"
         ours = self.names(folder)
-        foreign = [name for name in found if name not in ours]
+        foreign = [name for name in present if name not in ours]
         if not foreign:
             return ""
         more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
@@ -96,8 +96,8 @@ def _listed(document: Mapping[str, Any]) -> Iterable[str]:
 
 def _boxes(document: Mapping[str, Any]) -> Iterable[str]:
     methods = {document["method"]: document, **document["baselines"]}
-    for method, found in methods.items():
-        for sequence in found["sequences"]:
+    for method, figures in methods.items():
+        for sequence in figures["sequences"]:
             yield f"boxes/{method}/{sequence}.txt"
             yield f"times/{method}/{sequence}.txt"
             yield f"got10k/{method}/{sequence}/{sequence}_001.txt"

@@ -21,8 +21,8 @@ class Packaged:
     def names(self, first: str = "") -> list[str]:
         """All entries in alphabetical order, ``first`` before the others."""
         files = [PurePath(file.name) for file in self._root().iterdir()]
-        found = [file.stem for file in files if file.suffix == ".yaml"]
-        return sorted(found, key=lambda name: (name != first, name))
+        names = [file.stem for file in files if file.suffix == ".yaml"]
+        return sorted(names, key=lambda name: (name != first, name))
 
     def read(self, name: str) -> bytes:
         """The file of an entry."""

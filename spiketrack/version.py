@@ -12,8 +12,8 @@ FORMAT_VERSION = 1  # of export folders, runs and every JSON document
 
 def versions_of(packages: Iterable[str]) -> dict[str, str]:
     """Package → installed version, without those that are not installed."""
-    found = {}
+    versions = {}
     for name in packages:
         with suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
-    return found
+            versions[name] = metadata.version(name)
+    return versions

@@ -26,13 +26,13 @@ def document(
     )
 
 
-def _detail(found: Detail) -> DetailPart:
+def _detail(detail: Detail) -> DetailPart:
     return DetailPart(
-        variant=found.variant,
-        giga_macs=found.giga_macs,
-        processes=found.processes,
-        shares=dict(found.shares),
-        slowest_processes=tuple(found.slowest_processes),
-        slowest_layers=tuple(found.slowest_layers),
-        network_digest=found.network_digest,
+        variant=detail.variant,
+        giga_macs=detail.giga_macs,
+        processes=detail.processes,
+        shares=dict(detail.shares),
+        slowest_processes=tuple(detail.slowest_processes),
+        slowest_layers=tuple(detail.slowest_layers),
+        network_digest=detail.network_digest,
     )

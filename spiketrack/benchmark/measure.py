@@ -128,7 +128,7 @@ class _Variant:
             "lava": {b: lava[b] for b in BRANCHES},
         }
         for branch in BRANCHES:
-            self._ratios(branch, {name: found[branch] for name, found in times.items()})
+            self._ratios(branch, {name: measured[branch] for name, measured in times.items()})
         best = min(THREADS, key=lambda t: statistics.median(floats[t][SEARCH]))
         self._one("float_over_convolutions", _ratio(floats[best], SEARCH, "convolutions"))
         self._rest(lava)
@@ -213,13 +213,13 @@ class _Variant:
         self.findings.results.append(Result(self.name, branch, measure, value=value, unit=unit))
 
 
-def _better(found: dict[int, Document]) -> Document:
+def _better(by_threads: dict[int, Document]) -> Document:
     """Of the numbers of threads the one with the smaller median, for each branch."""
     return {
-        branch: min((f[branch] for f in found.values()), key=statistics.median)
+        branch: min((f[branch] for f in by_threads.values()), key=statistics.median)
         for branch in BRANCHES
     }
 
 
-def _ratio(found: Document, above: str, below: str) -> float:
-    return float(statistics.median(found[above]) / statistics.median(found[below]))
+def _ratio(times: Document, above: str, below: str) -> float:
+    return float(statistics.median(times[above]) / statistics.median(times[below]))

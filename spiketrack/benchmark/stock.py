@@ -70,8 +70,8 @@ def _row(graph: Graph, node: Conv) -> dict[str, Any]:
     )[0].numpy().astype(np.int64)  # fmt: skip
     seconds: float | None = None
     try:
-        found, seconds = _lava(node, counts)
-        wrong = int((found != expected).sum())
+        membranes, seconds = _lava(node, counts)
+        wrong = int((membranes != expected).sum())
         verdict = "right" if not wrong else f"wrong: {wrong:,} of {expected.size:,} differ"
     except Exception as error:
         what = (str(error).splitlines() or [""])[0][:80]
@@ -114,10 +114,10 @@ def _lava(node: Conv, counts: NDArray[np.int32]) -> tuple[NDArray[Any], float]:
             _await(runtime)
             stock.wait()
             times.append(time.perf_counter() - begin)
-        found = _read(sink)
+        membranes = _read(sink)
     finally:
         kill(runtime)
-    return found, statistics.median(times[1:])
+    return membranes, statistics.median(times[1:])
 
 
 def _await(runtime: Any) -> None:

@@ -58,9 +58,9 @@ class Stopwatch(SimulatorBase):
 
     def _time(self, branch: str, run: Callable[[], Inference]) -> Inference:
         begin = time.perf_counter()
-        found = run()
+        inference = run()
         self.times[branch].append(time.perf_counter() - begin)
-        return found
+        return inference
 
 
 def memory_in_use() -> int:
@@ -88,26 +88,26 @@ def lava(folder: Path, options: Document) -> Document:
         loop = follow(Tracker(watch, network.tracker), clip, Box(*options["box"]))
         next(loop)
         next(loop)
-        found: Document = {"start": time.perf_counter() - begin}
+        measured: Document = {"start": time.perf_counter() - begin}
         before, begin = _seconds(plain), time.perf_counter()
         for _ in loop:
             pass
         wall = time.perf_counter() - begin
         count = len(watch.crops) - 1
-        found |= {"frames_per_second": count / wall} | _shares(
+        measured |= {"frames_per_second": count / wall} | _shares(
             before, _seconds(plain), watch.times["search"][1:]
         )
-        found["search"] = watch.times["search"][1:]
-        found["template"] = _templates(plain, watch)
+        measured["search"] = watch.times["search"][1:]
+        measured["template"] = _templates(plain, watch)
         plain.search(watch.crops[0])
         memory = [peak, memory_in_use()]
         templates = np.asarray(watch.templates)
         np.savez(folder / CROPS, templates=templates, crops=np.stack(watch.crops))
         if options["soak"]:
             memory += _soak(plain, watch.crops, int(options["soak"]))
-            found["growth"] = memory[-1] / memory[-2] - 1
-        found["memory"] = max(memory)
-    return found | _recording(network, watch, threads)
+            measured["growth"] = memory[-1] / memory[-2] - 1
+        measured["memory"] = max(memory)
+    return measured | _recording(network, watch, threads)
 
 
 def _open(stack: ExitStack, backend: str, network: Any, options: Options) -> Any:
@@ -149,12 +149,12 @@ def _templates(simulator: Simulator, watch: Stopwatch) -> list[float]:
 
 def _soak(simulator: Simulator, crops: Sequence[Crop], frames: int) -> list[int]:
     """Memory before and after so many further frames, once it has settled."""
-    found = []
+    memory = []
     for count in (SETTLED, frames):
         for index in range(count):
             simulator.search(crops[index % len(crops)])
-        found.append(memory_in_use())
-    return found
+        memory.append(memory_in_use())
+    return memory
 
 
 def _recording(network: Any, watch: Stopwatch, threads: int) -> Document:
@@ -169,7 +169,7 @@ def _recording(network: Any, watch: Stopwatch, threads: int) -> Document:
         "recorded": Options(operations=True, threads=threads),
         "recorded_fully": Options(operations=True, counts=True, threads=threads),
     }
-    found: Document = {name: [] for name in options}
+    medians: Document = {name: [] for name in options}
     with ExitStack() as stack:
         opened = {name: _open(stack, "lava", network, option) for name, option in options.items()}
         for simulator in opened.values():
@@ -182,13 +182,13 @@ def _recording(network: Any, watch: Stopwatch, threads: int) -> Document:
                 each = Stopwatch(opened[name])
                 for crop in watch.crops:
                     each.search(crop)
-                found[name].append(statistics.median(each.times["search"][1:]))
-    return found
+                medians[name].append(statistics.median(each.times["search"][1:]))
+    return medians
 
 
 def _seconds(simulator: Any) -> dict[str, tuple[float, float]]:
-    found: dict[str, tuple[float, float]] = simulator.networks["search"].seconds()
-    return found
+    seconds: dict[str, tuple[float, float]] = simulator.networks["search"].seconds()
+    return seconds
 
 
 def _shares(
@@ -222,13 +222,13 @@ def repeat(folder: Path, options: Document) -> Document:
             watch.encode_template(kept["templates"])
         for crop in (kept["crops"][0], *kept["crops"]):
             watch.search(crop)
-        found: Document = {name: values[1:] for name, values in watch.times.items()}
-        found["memory"] = memory_in_use()
+        measured: Document = {name: values[1:] for name, values in watch.times.items()}
+        measured["memory"] = memory_in_use()
         if options.get("layers"):
-            found["layers"] = _layer_times(simulator, kept["crops"])
+            measured["layers"] = _layer_times(simulator, kept["crops"])
     if backend == FLOAT and checkpoint is not None:
-        found["convolutions"] = _bare_convolutions(checkpoint.build().eval(), kept)
-    return found
+        measured["convolutions"] = _bare_convolutions(checkpoint.build().eval(), kept)
+    return measured
 
 
 def _layer_times(simulator: Any, crops: Sequence[Crop]) -> list[tuple[str, float]]:
@@ -249,8 +249,8 @@ def _layer_times(simulator: Any, crops: Sequence[Crop]) -> list[tuple[str, float
             image = torch.from_numpy(quantise_image(crop[None], graph).astype(np.float32))
             last[0] = time.perf_counter()
             program.run({"image": image} | simulator.memory, (), observe)
-    found = [(name, float(np.median(values))) for name, values in times.items()]
-    return sorted(found, key=lambda row: -row[1])[:10]
+    medians = [(name, float(np.median(values))) for name, values in times.items()]
+    return sorted(medians, key=lambda row: -row[1])[:10]
 
 
 @torch.no_grad()

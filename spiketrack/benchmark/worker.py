@@ -22,8 +22,8 @@ def run(task: str, folder: Path, options: Document, spin: bool = False) -> Docum
     if done.returncode:
         last = (done.stderr.strip() or "no message").splitlines()[-1]
         raise SpikeTrackError(f"bench: the measurement {task} of {options} failed: {last}")
-    found: Document = json.loads(done.stdout.splitlines()[-1])
-    return found
+    measured: Document = json.loads(done.stdout.splitlines()[-1])
+    return measured
 
 
 def main() -> None:

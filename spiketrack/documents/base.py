@@ -60,8 +60,8 @@ class Sparse(Part):
             if field.is_required()
             for key in (name, field.alias)
         }
-        found: dict[str, Any] = values(self)
-        return {key: value for key, value in found.items() if value is not None or key in needed}
+        entries: dict[str, Any] = values(self)
+        return {key: value for key, value in entries.items() if value is not None or key in needed}
 
 
 class Document(Part):
@@ -106,15 +106,15 @@ class Document(Part):
     def _require_identity(cls, content: bytes, where: str) -> None:
         key, name, version = cls.identity()
         try:
-            found = pydantic_core.from_json(content)
+            document = pydantic_core.from_json(content)
         except ValueError as error:
             reason = printable(str(error), 200)
             raise DocumentError(f"{where}: unreadable, no JSON ({reason}); {cls.REMEDY}") from None
-        if not isinstance(found, dict) or found.get(key) != name:
-            given = found.get(key) if isinstance(found, dict) else None
+        if not isinstance(document, dict) or document.get(key) != name:
+            given = document.get(key) if isinstance(document, dict) else None
             told = f"{key} {printable(given)}" if isinstance(given, str) else f"no {key}"
             raise DocumentError(f"{where}: {told}, not {name}; {cls.REMEDY}")
-        _require_version(f"{where}: {name}", found.get("version"), version, cls.REMEDY)
+        _require_version(f"{where}: {name}", document.get("version"), version, cls.REMEDY)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, in the order of the file."""
@@ -135,10 +135,10 @@ class Document(Part):
         return {"$schema": DIALECT, **cls.model_json_schema(by_alias=True)}
 
 
-def _require_version(what: str, found: object, known: int, remedy: str) -> None:
-    if type(found) is not int:
+def _require_version(what: str, version: object, known: int, remedy: str) -> None:
+    if type(version) is not int:
         raise DocumentError(f"{what} without a version; {remedy}")
-    if found != known:
-        shown = str(found) if abs(found) < 10**9 else "of too many digits"
-        way = f"update spiketrack or {remedy}" if found > known else remedy
+    if version != known:
+        shown = str(version) if abs(version) < 10**9 else "of too many digits"
+        way = f"update spiketrack or {remedy}" if version > known else remedy
         raise DocumentError(f"{what} written as version {shown}, this program reads {known}; {way}")

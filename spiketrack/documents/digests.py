@@ -11,11 +11,11 @@ from spiketrack.errors import DocumentError
 
 def file_digest(path: Path) -> str:
     """SHA-256 of a file, 64 hexadecimal digits."""
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):
-            found.update(block)
-    return found.hexdigest()
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def folder_digests(folder: Path, document: str) -> dict[str, str]:

@@ -156,10 +156,10 @@ class VerifyDocument(Document):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         """What says ``exact`` must be exact."""
-        found = self.backends.values()
-        if any(backend.exact != backend.proven for backend in found):
+        backends = self.backends.values()
+        if any(backend.exact != backend.proven for backend in backends):
             raise ValueError("backends: exact contradicts the counts beside it")
-        verdicts = [backend.exact for backend in found if backend.required]
+        verdicts = [backend.exact for backend in backends if backend.required]
         if self.exact != (all(verdicts) if verdicts else None):
             raise ValueError("exact contradicts the backends")
         for total, rows, each in (
@@ -167,7 +167,7 @@ class VerifyDocument(Document):
             (self.mismatches, "mismatches", "mismatches"),
         ):
             sums = (
-                sum(getattr(b, rows) for b in found),
+                sum(getattr(b, rows) for b in backends),
                 sum(getattr(row, each) for row in self.by_population),
             )
             if sums != (total, total):

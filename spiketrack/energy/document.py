@@ -142,7 +142,7 @@ def _plain_values(values: dict[str, float]) -> dict[str, int | float]:
 
 def _run_total(search: Energy, template: Energy) -> RunTotal:
     sums = [energy.branch.operations.sum((0, 1)).tolist() for energy in (search, template)]
-    first, second = (Operations(**dict(zip(FIELDS, found, strict=True))) for found in sums)
+    first, second = (Operations(**dict(zip(FIELDS, totals, strict=True))) for totals in sums)
     total = search.by_inference.sum() + template.by_inference.sum()
     return RunTotal(search=first, template=second, energy_pj=float(total))
 
@@ -159,14 +159,14 @@ def _amortised(search: Energy, template: Energy, interval: int) -> Amortised:
 
 def _published(search: Energy) -> PublishedFormula:
     table = load_prices(DEFAULT)
-    found = published(search.branch, table)
+    formula = published(search.branch, table)
     return PublishedFormula(
         formula="e_mac * MAC(image convolution) + e_ac * sum(dense MAC * mean input count)",
         prices=f"{table.name} {table.version}",
-        first_conv_pj=found.first_pj,
-        other_pj=found.rest_pj,
-        energy_pj=found.energy_pj,
-        exact_pj=found.exact_pj,
+        first_conv_pj=formula.first_pj,
+        other_pj=formula.rest_pj,
+        energy_pj=formula.energy_pj,
+        exact_pj=formula.exact_pj,
     )
 
 
@@ -214,8 +214,8 @@ def compare(first: EnergyDocument, second: EnergyDocument) -> Comparison:
 
 def _pair(first: Operations | None, second: Operations | None) -> dict[str, Any]:
     """{field: (first, second)} and the energy's ratio; None where a run has no such layer."""
-    found: dict[str, Any] = {
+    pair: dict[str, Any] = {
         key: (getattr(first, key, None), getattr(second, key, None)) for key in PAIRED
     }
-    old, new = found["energy_pj"]
-    return found | {"ratio": new / old if old and new is not None else None}
+    old, new = pair["energy_pj"]
+    return pair | {"ratio": new / old if old and new is not None else None}

@@ -77,14 +77,14 @@ class Energy:
     @cached_property
     def by_layer(self) -> Reals:
         """Energy, (inferences, layers)."""
-        found: Reals = self.by_operation.sum(-1)
-        return found
+        energy: Reals = self.by_operation.sum(-1)
+        return energy
 
     @cached_property
     def by_inference(self) -> Reals:
         """Energy, (inferences,)."""
-        found: Reals = self.by_layer.sum(-1)
-        return found
+        energy: Reals = self.by_layer.sum(-1)
+        return energy
 
     @property
     def mean(self) -> float:
@@ -135,9 +135,18 @@ def price_operations(
     if chosen == "dense":
         raise ConfigError(f"{table.name}: dense execution; price a run of spiketrack simulate")
 
-    def price(found: Operations) -> float:
-        blank = Layers(tuple(found), ("",) * len(found), (0,) * len(found), (0,) * len(found))
-        rows = np.stack([*found.values()])[None] if found else np.zeros((1, 0, len(FIELDS)), int)
+    def price(operations: Operations) -> float:
+        blank = Layers(
+            tuple(operations),
+            ("",) * len(operations),
+            (0,) * len(operations),
+            (0,) * len(operations),
+        )
+        rows = (
+            np.stack([*operations.values()])[None]
+            if operations
+            else np.zeros((1, 0, len(FIELDS)), int)
+        )
         return Energy(BranchCounts(blank, rows), table, chosen).mean
 
     return price

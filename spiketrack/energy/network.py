@@ -20,19 +20,19 @@ from spiketrack.errors import ConfigError, DocumentError
 from spiketrack.inference import SEARCH
 
 
-def read_network_cost(path: Path, table: PriceTable, found: EnergyDocument) -> NetworkCost:
+def read_network_cost(path: Path, table: PriceTable, priced: EnergyDocument) -> NetworkCost:
     """Cost of the search branch's messages on a placement of the network that ran.
 
     ``DocumentError`` for a placement of another network, or with the messages of another run.
     """
-    return network_cost(path, MapDocument.read(path), table, found)
+    return network_cost(path, MapDocument.read(path), table, priced)
 
 
 def network_cost(
-    path: Path, placement: MapDocument, table: PriceTable, found: EnergyDocument
+    path: Path, placement: MapDocument, table: PriceTable, priced: EnergyDocument
 ) -> NetworkCost:
     """The same for a placement that is read; ``path`` is for messages."""
-    require_same_run(path, placement, found)
+    require_same_run(path, placement, priced)
     branch = next((b for b in placement.branches if b.name == SEARCH), None)
     if branch is None:
         raise ConfigError(f"{path}: places no search branch")
@@ -40,26 +40,26 @@ def network_cost(
         map=str(path),
         board=placement.board,
         counted=branch.counted,
-        **_cost(_sums(branch, found), table),
+        **_cost(_sums(branch, priced), table),
     )
 
 
-def require_same_run(path: Path, placement: MapDocument, found: EnergyDocument) -> None:
+def require_same_run(path: Path, placement: MapDocument, priced: EnergyDocument) -> None:
     """A placement must be of the network that ran; counted messages must be of this run."""
-    if placement.network_digest != found.network_digest:
+    if placement.network_digest != priced.network_digest:
         raise DocumentError(
-            f"{path}: places network {placement.network_digest[:12]}, {found.run} ran "
-            f"{found.network_digest[:12]}; place that network with spiketrack map"
+            f"{path}: places network {placement.network_digest[:12]}, {priced.run} ran "
+            f"{priced.network_digest[:12]}; place that network with spiketrack map"
         )
-    if placement.run_digest not in (None, found.run_digest):
+    if placement.run_digest not in (None, priced.run_digest):
         raise DocumentError(
-            f"{path}: its messages were counted in another run than {found.run}; "
-            f"write it with spiketrack map --run {found.run} --json"
+            f"{path}: its messages were counted in another run than {priced.run}; "
+            f"write it with spiketrack map --run {priced.run} --json"
         )
 
 
-def _sums(branch: BranchPlacement, found: EnergyDocument) -> dict[str, float]:
-    factors = _spikes_a_message(found) if found.execution == "spike" else {}
+def _sums(branch: BranchPlacement, priced: EnergyDocument) -> dict[str, float]:
+    factors = _spikes_a_message(priced) if priced.execution == "spike" else {}
     return {
         name: sum(
             getattr(layer.traffic, name) * factors.get(layer.name, 1.0) for layer in branch.layers
@@ -68,9 +68,9 @@ def _sums(branch: BranchPlacement, found: EnergyDocument) -> dict[str, float]:
     }
 
 
-def _spikes_a_message(found: EnergyDocument) -> dict[str, float]:
+def _spikes_a_message(priced: EnergyDocument) -> dict[str, float]:
     """Population → mean count of the messages it sends."""
-    return {row.name: row.spikes / row.events for row in found.layers if row.events}
+    return {row.name: row.spikes / row.events for row in priced.layers if row.events}
 
 
 def _cost(sums: Mapping[str, float], table: PriceTable) -> dict[str, Any]:

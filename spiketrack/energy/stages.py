@@ -24,10 +24,10 @@ def stage(name: str) -> str:
 
 def by_stage(rows: Iterable[Row], name: Callable[[Row], str]) -> dict[str, list[Row]]:
     """Rows by the stage of their names, in the order of the network's own parts."""
-    found: dict[str, list[Row]] = {}
+    stages: dict[str, list[Row]] = {}
     for row in rows:
-        found.setdefault(stage(name(row)), []).append(row)
-    return dict(sorted(found.items(), key=lambda pair: _place(pair[0])))
+        stages.setdefault(stage(name(row)), []).append(row)
+    return dict(sorted(stages.items(), key=lambda pair: _place(pair[0])))
 
 
 def _place(name: str) -> tuple[int, str]:

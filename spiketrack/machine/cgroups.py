@@ -27,7 +27,7 @@ class Cgroups:
 
     def memory(self) -> tuple[int, int] | None:
         """(bytes left, limit in bytes) of the tightest group, None without a limit."""
-        found = [
+        groups = [
             (limit - max(0, _number(home / used) - _cache(home)), limit)
             for name, used in (
                 ("memory.max", "memory.current"),
@@ -36,7 +36,7 @@ class Cgroups:
             for home in self._homes("memory")
             if 0 < (limit := _number(home / name)) < ENDLESS
         ]
-        return min(found, default=None)
+        return min(groups, default=None)
 
     def processes(self) -> int | None:
         """Processes and threads that the tightest group takes, None without a limit."""
@@ -45,12 +45,12 @@ class Cgroups:
 
     def free_processes(self) -> int | None:
         """Processes and threads that the tightest group still takes, None without a limit."""
-        found = [
+        free = [
             limit - _number(home / "pids.current")
             for home in self._homes("pids")
             if 0 < (limit := _number(home / "pids.max")) < ENDLESS
         ]
-        return min(found, default=None)
+        return min(free, default=None)
 
     def _unified_quotas(self) -> Iterator[float]:
         for home in self._homes("cpu"):

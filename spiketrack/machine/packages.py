@@ -74,7 +74,7 @@ def requirements() -> tuple[Requirement, ...]:
         lines = metadata.requires(NAME) or []
     except metadata.PackageNotFoundError:
         return ()
-    return tuple(found for line in lines for found in _parsed(line))
+    return tuple(requirement for line in lines for requirement in _parsed(line))
 
 
 def _parsed(line: str) -> Iterator[Requirement]:
@@ -99,8 +99,8 @@ def load(modules: Sequence[str], patience: float = PATIENCE) -> dict[str, Loaded
     answers: dict[str, Loaded] = {}
     left = [name for name in dict.fromkeys(modules) if name]
     while left:
-        found, end = _probe(left, patience)
-        answers |= found
+        loaded, end = _probe(left, patience)
+        answers |= loaded
         left = [name for name in left if name not in answers]
         if left and end:
             answers[left.pop(0)] = Loaded(None, end)
@@ -118,13 +118,13 @@ def _probe(modules: Sequence[str], patience: float) -> tuple[dict[str, Loaded], 
         except subprocess.TimeoutExpired:
             process.kill()
             out, end = process.communicate()[0], f"is not imported within {patience:g} s"
-    found = {}
+    loaded = {}
     for line in out.splitlines():
         if line.startswith(MARK):
             name, version, error, missing = json.loads(line[1:])
             absent = bool(missing) and missing == name.split(".")[0]
-            found[name] = Loaded(version, error, absent)
-    return found, end or "ends Python"
+            loaded[name] = Loaded(version, error, absent)
+    return loaded, end or "ends Python"
 
 
 def _how(code: int) -> str:

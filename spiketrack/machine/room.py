@@ -32,12 +32,12 @@ def tasks(wanted: int, cgroups: Cgroups = HERE) -> int:
 
 def user_tasks(user: int, proc: Path = Path("/proc")) -> int:
     """Processes and threads of a user."""
-    found = 0
+    tasks = 0
     for home in proc.iterdir():
         with suppress(OSError):  # it has ended
             if home.name.isdecimal() and home.stat().st_uid == user:
-                found += sum(1 for _ in (home / "task").iterdir())
-    return found
+                tasks += sum(1 for _ in (home / "task").iterdir())
+    return tasks
 
 
 def shared_memory(path: Path = SHARED) -> int | None:

@@ -38,14 +38,14 @@ class Activity:
     @property
     def rate(self) -> Reals:
         """Share of neuron steps that send a message."""
-        found: Reals = self.events / np.maximum(self.updates, 1)
-        return found
+        rate: Reals = self.events / np.maximum(self.updates, 1)
+        return rate
 
     @property
     def mean_count(self) -> Reals:
         """Mean count of a neuron step."""
-        found: Reals = self.spikes / np.maximum(self.updates, 1)
-        return found
+        mean: Reals = self.spikes / np.maximum(self.updates, 1)
+        return mean
 
     def by_stage(self) -> dict[str, Integers]:
         """Spikes of each stage, (inferences,)."""

@@ -55,13 +55,13 @@ def facts(sources: Sources) -> tuple[Fact, ...]:
     energy = sources.run.priced
     total, twin = energy.total, energy.ann_twin
     price = f"{energy.prices.name}, {energy.execution} execution"
-    found = [
+    counted = [
         Fact("energy a frame", joules(total.energy_pj) or "none", price),
         Fact("as an ANN", joules(twin.energy_pj) or "none", f"{twin.prices}, every MAC"),
         Fact("spikes a frame", amount(total.spikes), f"{amount(total.events)} messages"),
         Fact("accumulations a frame", amount(total.ac_spike), f"{amount(total.mac)} MACs"),
     ]
-    return (*found, _agreement(sources.verify), _placement(sources.placement))
+    return (*counted, _agreement(sources.verify), _placement(sources.placement))
 
 
 def _agreement(verify: VerifyDocument | None) -> Fact:
@@ -89,12 +89,12 @@ def last_frame(overlays: tuple[Overlay, ...]) -> int:
 def overlays_of(sources: Sources) -> tuple[Overlay, ...]:
     """Boxes of all sources that tracked the same object in the same clip."""
     run = sources.run
-    found = [
+    tracked = [
         Overlay(f"{other.label} ({other.about.backend})", other.boxes)
         for other in sources.runs
         if other.clip == run.clip
     ]
-    return (*found, *_verified(sources))
+    return (*tracked, *_verified(sources))
 
 
 def _verified(sources: Sources) -> list[Overlay]:

@@ -87,16 +87,16 @@ def price_table(runs: Sequence[Run]) -> Table:
     rows = [
         {
             "run": run.label,
-            "table": f"{found.name} {found.version}",
-            "title": found.title,
-            "execution": found.execution,
-            "energy_pj": found.energy_pj,
-            "dense_energy_pj": found.dense_pj,
-            "neuron_update_share": found.neuron_update_share,
-            "unpriced": ", ".join(found.unpriced),
+            "table": f"{row.name} {row.version}",
+            "title": row.title,
+            "execution": row.execution,
+            "energy_pj": row.energy_pj,
+            "dense_energy_pj": row.dense_pj,
+            "neuron_update_share": row.neuron_update_share,
+            "unpriced": ", ".join(row.unpriced),
         }
         for run in runs
-        for found in run.priced.tables
+        for row in run.priced.tables
     ]
     note = "dense_energy_pj: every MAC of the same network as an ANN at the same prices."
     return Table.of("prices", "One frame at every price table", rows, note=note)
@@ -115,7 +115,7 @@ def reference_table(runs: Sequence[Run]) -> Table:
     for run in runs:
         energy, formula, twin = run.priced, run.priced.published_formula, run.priced.ann_twin
         total, template = energy.total, energy.template.total
-        found = [
+        references = [
             ("a frame, counted", energy.prices.name, total.energy_pj),
             ("standard error of a frame", energy.prices.name, total.energy_se_pj),
             ("a template encoding, counted", energy.prices.name, template.energy_pj),
@@ -126,7 +126,7 @@ def reference_table(runs: Sequence[Run]) -> Table:
         ]
         rows += [
             {"run": run.label, "what": what, "prices": prices, "energy_pj": value}
-            for what, prices, value in found
+            for what, prices, value in references
         ]
     return Table.of("references", "Totals and references", rows)
 

@@ -82,12 +82,12 @@ def core_figure(placement: MapDocument) -> Figure:
 def _names(cores: CoreMap) -> list[str]:
     """What shows of a core under the pointer: its fullest resource and its first layers."""
     layers, resources = cores.layer_names, cores.resources
-    found = []
+    texts = []
     for number, (index, held) in enumerate(zip(cores.fullest, cores.layers, strict=True)):
         more = [f"and {len(held) - NAMED_LAYERS} more"] if len(held) > NAMED_LAYERS else []
         lines = [layers[i] for i in held[:NAMED_LAYERS]] + more
-        found.append("<br>".join([f"core {number}, {resources[index]}", *lines]))
-    return found
+        texts.append("<br>".join([f"core {number}, {resources[index]}", *lines]))
+    return texts
 
 
 def _cores(placement: MapDocument, values: Any, names: Sequence[str], unit: str) -> go.Figure:

@@ -90,12 +90,12 @@ def _verdict(verify: VerifyDocument) -> str:
 def _quantisation(verify: VerifyDocument) -> tuple[str, ...]:
     if not verify.float_:
         return ("The float network was not compared (verify needs --checkpoint for it).",)
-    found, free = verify.float_.summary, verify.float_.free_running
+    loss, free = verify.float_.summary, verify.float_.free_running
     lines = [
-        f"Quantisation: {found.mean_mismatch_rate:.3%} of the counts of a population differ "
-        f"from the float network (mean of {found.populations}), "
-        f"{found.worst_mismatch_rate:.3%} in the worst "
-        f"({found.worst_population.branch} {found.worst_population.population})."
+        f"Quantisation: {loss.mean_mismatch_rate:.3%} of the counts of a population differ "
+        f"from the float network (mean of {loss.populations}), "
+        f"{loss.worst_mismatch_rate:.3%} in the worst "
+        f"({loss.worst_population.branch} {loss.worst_population.population})."
     ]
     if free.median_iou is not None:
         lines.append(
@@ -117,8 +117,8 @@ def _flat(row: PopulationRow) -> dict[str, Any]:
     return plain | {f"mismatches {name}": number for name, number in row.backends.items()}
 
 
-def _first(found: FirstDivergence) -> str:
-    return ", ".join(f"{key} {value}" for key, value in found)
+def _first(divergence: FirstDivergence) -> str:
+    return ", ".join(f"{key} {value}" for key, value in divergence)
 
 
 def placement_section(sources: Sources) -> Section:
@@ -185,9 +185,9 @@ def formats_section(sources: Sources) -> Section:
         gone = f"Not available: {export} holds no export of this network any more; export it again."
         return Section("formats", title, (gone,))
     layers = manifest.layers
-    rows = [{"branch": b} | dict(row) for b, found in layers.items() for row in found]
+    rows = [{"branch": b} | dict(row) for b, formats in layers.items() for row in formats]
     least, branch = min(
-        ((row, b) for b, found in layers.items() for row in found),
+        ((row, b) for b, formats in layers.items() for row in formats),
         key=lambda pair: pair[0].headroom_bits,
     )
     text = (

@@ -67,8 +67,8 @@ def _fit(frames: Sequence[Frame], budget: int) -> tuple[int, int]:
 def data_uri(frame: Frame, width: int, quality: int) -> str:
     """RGB frame → ``data:image/jpeg;base64,...``, no wider than ``width`` pixels."""
     bgr = cv2.cvtColor(shrink(frame, width), cv2.COLOR_RGB2BGR)
-    found, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    if not found:
+    encoded, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not encoded:
         raise SpikeTrackError(f"frame of shape {frame.shape}: OpenCV cannot encode a JPEG")
     return "data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode("ascii")
 

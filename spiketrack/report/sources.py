@@ -116,11 +116,11 @@ def _require_same(path: Path, digest: str, run: Run) -> None:
 
 def load_run(path: Path, label: str, prices: str = DEFAULT) -> Run:
     """One run folder, with its energy document if it counted operations."""
-    found = RunFolder.read(path)
-    counts = found.counts() if counts_operations(found.about.backend) else {}
-    energy = _energy(found, counts, prices) if counts else None
-    manifest = _manifest(found.about)
-    return Run(path, label, found.about, found.boxes(), counts, energy, manifest)
+    folder = RunFolder.read(path)
+    counts = folder.counts() if counts_operations(folder.about.backend) else {}
+    energy = _energy(folder, counts, prices) if counts else None
+    manifest = _manifest(folder.about)
+    return Run(path, label, folder.about, folder.boxes(), counts, energy, manifest)
 
 
 def counts_operations(backend: str) -> bool:
@@ -129,11 +129,11 @@ def counts_operations(backend: str) -> bool:
     return row is None or row.operations
 
 
-def _energy(found: RunFolder, counts: RunCounts, prices: str) -> EnergyDocument:
+def _energy(folder: RunFolder, counts: RunCounts, prices: str) -> EnergyDocument:
     table = load_prices(prices)
     packaged = packaged_tables()
     tables = packaged if table in packaged else [table, *packaged]
-    return document(counts, table, tables, of=found.reference)
+    return document(counts, table, tables, of=folder.reference)
 
 
 def _placed(run: Run, path: Path, placement: MapDocument, prices: str) -> Run:
@@ -148,7 +148,7 @@ def _manifest(about: RunDocument) -> Manifest | None:
     if not path.is_file():
         return None
     try:
-        found = Manifest.read(path)
+        manifest = Manifest.read(path)
     except DocumentError:
         return None
-    return found if found.network_digest == about.network_digest else None
+    return manifest if manifest.network_digest == about.network_digest else None

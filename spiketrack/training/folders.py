@@ -96,13 +96,13 @@ def _folder(root: Path, name: str) -> Path:
 
 def _videos(folder: Path, notes: list[str]) -> list[Sequence]:
     """The labelled sequences below a folder; ``ClipError`` names one that cannot be read."""
-    found = survey(folder)
-    if found.refused:
-        raise ClipError(found.refused[0].reason)
-    notes += found.notes
-    for sequence in found.sequences:
+    surveyed = survey(folder)
+    if surveyed.refused:
+        raise ClipError(surveyed.refused[0].reason)
+    notes += surveyed.notes
+    for sequence in surveyed.sequences:
         notes += sequence.notes
-    return [sequence for sequence in found.sequences if sequence.labelled]
+    return [sequence for sequence in surveyed.sequences if sequence.labelled]
 
 
 def read_clip(folder: Path, longest_side: int) -> Clip:

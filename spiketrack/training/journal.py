@@ -46,8 +46,8 @@ class Journal:
 
     def plot(self) -> None:
         """Draw loss, validation and speed over the steps into ``curves.html``."""
-        found = list(rows(self.folder / LOG))
-        html = curves(found).to_html(
+        entries = list(rows(self.folder / LOG))
+        html = curves(entries).to_html(
             include_plotlyjs="directory" if _script(self.folder) else "cdn"
         )
         with atomic_path(self.folder / CURVES) as temporary:

@@ -223,9 +223,9 @@ def _finish(run: Run, batches: list[Batch], journal: Journal, folder: Path, tell
     state.save(run, folder)
     if run.config.quantised and batches:
         crops = [(z[:, 0].numpy(), x[0].numpy()) for z, x, _ in batches]
-        found = differences(model, crops)
-        journal.write("grid", run, found)
+        counts = differences(model, crops)
+        journal.write("grid", run, counts)
         tell(
             f"float against integer network on {len(crops)} kept-out samples: "
-            f"{found['differ']:,} of {found['compared']:,} counts differ"
+            f"{counts['differ']:,} of {counts['compared']:,} counts differ"
         )

@@ -25,13 +25,13 @@ def check_place(folder: Path, resume: bool, force: bool, init: str | None = None
         raise ConfigError("--resume goes on with a training, --force begins anew: give one of them")
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"--out {folder}: is a file, not a folder")
-    found = [name for name in OWN if (folder / name).exists()]
-    if found and not (resume or force):
+    present = [name for name in OWN if (folder / name).exists()]
+    if present and not (resume or force):
         raise ConfigError(
-            f"{folder}: holds a training ({found[0]}); --resume goes on with it, --force begins "
+            f"{folder}: holds a training ({present[0]}); --resume goes on with it, --force begins "
             "anew and overwrites it"
         )
-    if resume and STATE not in found:
+    if resume and STATE not in present:
         raise ConfigError(f"{folder / STATE}: no state to resume from; leave --resume out")
     for name in OWN if folder.is_dir() else ():
         check_target("--out", folder / name, (init,))

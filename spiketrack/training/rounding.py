@@ -94,8 +94,8 @@ def gain(joint: Joint, name: str) -> Tensor | None:
         return None
     norm = joint.model.get_submodule(norm_name)
     variance = joint.variances[f"{norm_name}.running_var"]
-    found: Tensor = norm.weight.detach() * torch.rsqrt(variance + norm.eps)
-    return found
+    scale: Tensor = norm.weight.detach() * torch.rsqrt(variance + norm.eps)
+    return scale
 
 
 def norm_of(model: SpikeTrack, name: str) -> str | None:

@@ -13,11 +13,11 @@ from spiketrack.inference import Trace
 NOTHING = -1  # the count of a population that was not recorded
 
 
-def unlike(expected: NDArray[Any], found: NDArray[Any] | None) -> NDArray[np.bool_]:
+def unlike(expected: NDArray[Any], actual: NDArray[Any] | None) -> NDArray[np.bool_]:
     """Where counts differ: everywhere if none were recorded, or another number of them."""
-    if found is None or found.size != expected.size:
+    if actual is None or actual.size != expected.size:
         return np.ones(expected.shape, np.bool_)
-    return np.not_equal(found.reshape(expected.shape), expected)
+    return np.not_equal(actual.reshape(expected.shape), expected)
 
 
 @dataclass(frozen=True)
@@ -66,14 +66,14 @@ class Agreement:
     frames: int = 0
     maps_differ: int = 0
 
-    def add(self, branch: str, frame: int, expected: Trace, found: Trace) -> None:
+    def add(self, branch: str, frame: int, expected: Trace, actual: Trace) -> None:
         """Compare one inference; populations in the order of the graph.
 
         A population that the backend did not record counts as wholly different.
         """
         for name, counts in expected.counts.items():
             tally = self.tallies.setdefault((branch, name), Tally())
-            other = found.counts.get(name)
+            other = actual.counts.get(name)
             wrong = unlike(counts, other)
             number = int(np.count_nonzero(wrong))
             tally.compared += counts.size
@@ -83,7 +83,7 @@ class Agreement:
                 seen = NOTHING
                 if other is not None and other.size == counts.size:
                     seen = int(other.reshape(counts.shape)[place])
-                self._note(branch, name, frame, place, int(counts[place]), seen, found)
+                self._note(branch, name, frame, place, int(counts[place]), seen, actual)
 
     def _note(
         self,

@@ -27,22 +27,22 @@ from spiketrack.version import VERSION
 from spiketrack.video.boxes import Box, iou
 
 
-def document(found: Verification, manifest: Manifest, clip: str, box: Box) -> VerifyDocument:
+def document(verification: Verification, manifest: Manifest, clip: str, box: Box) -> VerifyDocument:
     """The JSON document; ``manifest``, ``clip`` and ``box`` say what was verified."""
-    agreements = found.agreements
+    agreements = verification.agreements
     return VerifyDocument(
         spiketrack=VERSION,
-        exact=found.exact,
+        exact=verification.exact,
         counts_compared=sum(a.compared for a in agreements.values()),
         mismatches=sum(a.mismatches for a in agreements.values()),
         populations=len({key for a in agreements.values() for key in a.tallies}),
-        frames=len(found.frames) - 1,
-        updates=tuple(f.frame for f in found.frames if f.frame and f.updated),
+        frames=len(verification.frames) - 1,
+        updates=tuple(f.frame for f in verification.frames if f.frame and f.updated),
         backends={name: _agreement(a) for name, a in agreements.items()},
         first_divergence=next((_first(a.first) for a in agreements.values() if a.first), None),
-        by_population=_populations(found),
-        float=_float(found),
-        boxes=tuple(_frame(row) for row in found.frames),
+        by_population=_populations(verification),
+        float=_float(verification),
+        boxes=tuple(_frame(row) for row in verification.frames),
         network=manifest.network,
         clip=clip,
         box=box.as_tuple(),
@@ -50,18 +50,18 @@ def document(found: Verification, manifest: Manifest, clip: str, box: Box) -> Ve
     )
 
 
-def _agreement(found: Agreement) -> BackendAgreement:
+def _agreement(agreement: Agreement) -> BackendAgreement:
     return BackendAgreement(
-        exact=found.exact,
-        counts_compared=found.compared,
-        mismatches=found.mismatches,
-        maps_differ=found.maps_differ,
-        required=found.required,
+        exact=agreement.exact,
+        counts_compared=agreement.compared,
+        mismatches=agreement.mismatches,
+        maps_differ=agreement.maps_differ,
+        required=agreement.required,
     )
 
 
-def _first(found: Divergence) -> FirstDivergence:
-    return FirstDivergence(**dataclasses.asdict(found))
+def _first(divergence: Divergence) -> FirstDivergence:
+    return FirstDivergence(**dataclasses.asdict(divergence))
 
 
 def _frame(row: FrameBoxes) -> FrameRow:
@@ -73,8 +73,8 @@ def _frame(row: FrameBoxes) -> FrameRow:
     )
 
 
-def _populations(found: Verification) -> tuple[PopulationRow, ...]:
-    agreements = found.agreements
+def _populations(verification: Verification) -> tuple[PopulationRow, ...]:
+    agreements = verification.agreements
     keys = dict.fromkeys(key for a in agreements.values() for key in a.tallies)
     return tuple(
         PopulationRow(
@@ -88,17 +88,17 @@ def _populations(found: Verification) -> tuple[PopulationRow, ...]:
     )
 
 
-def _float(found: Verification) -> FloatPart | None:
-    if not found.losses:
+def _float(verification: Verification) -> FloatPart | None:
+    if not verification.losses:
         return None
-    same = tuple(found.same_crops)
+    same = tuple(verification.same_crops)
     return FloatPart(
         teacher_forced=tuple(
             LossRow(branch=branch, population=name, **loss.as_dict())
-            for (branch, name), loss in found.losses.items()
+            for (branch, name), loss in verification.losses.items()
         ),
-        summary=summary(found),
-        free_running=free_running(found),
+        summary=summary(verification),
+        free_running=free_running(verification),
         same_crops=SameCrops(iou=same, median_iou=float(np.median(same)) if same else None),
     )
 
@@ -108,9 +108,9 @@ def is_gate(name: str) -> bool:
     return name.endswith("gate_spike")
 
 
-def summary(found: Verification) -> LossSummary:
+def summary(verification: Verification) -> LossSummary:
     """Mean and worst mismatch over the populations, gates apart."""
-    rates = {key: loss.mismatch_rate for key, loss in found.losses.items()}
+    rates = {key: loss.mismatch_rate for key, loss in verification.losses.items()}
     plain = {key: rate for key, rate in rates.items() if not is_gate(key[1])}
     gates = [rate for key, rate in rates.items() if is_gate(key[1])]
     worst = max(plain, key=lambda key: plain[key])
@@ -124,9 +124,9 @@ def summary(found: Verification) -> LossSummary:
     )
 
 
-def free_running(found: Verification) -> FreeRunning:
+def free_running(verification: Verification) -> FreeRunning:
     """Box IoU and score difference of float and integer, each on its own road."""
-    tracked = [f for f in found.frames if f.frame and FLOAT in f.boxes]
+    tracked = [f for f in verification.frames if f.frame and FLOAT in f.boxes]
     overlaps = [iou(f.boxes[FLOAT], f.boxes[REFERENCE]) for f in tracked]
     scores = [f.scores[REFERENCE] - f.scores[FLOAT] for f in tracked]
     return FreeRunning(

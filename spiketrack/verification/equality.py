@@ -25,10 +25,10 @@ def differences(model: SpikeTrack, crops: Iterable[tuple[Crop, Crop]]) -> dict[s
         check(graph, f"quantising the {branch} branch")
     real = FloatSimulator(model, record=True)
     whole = IntegerSimulator(graphs, model.config, counts=True)
-    found = Agreement(real.name)
+    agreement = Agreement(real.name)
     for index, (z, x) in enumerate(crops):
         templates = whole.encode_template(z), real.encode_template(z)
-        found.add(TEMPLATE, index, *(inference.trace for inference in templates))
+        agreement.add(TEMPLATE, index, *(inference.trace for inference in templates))
         searches = whole.search(x), real.search(x)
-        found.add(SEARCH, index, *(inference.trace for inference in searches))
-    return {"differ": found.mismatches, "compared": found.compared}
+        agreement.add(SEARCH, index, *(inference.trace for inference in searches))
+    return {"differ": agreement.mismatches, "compared": agreement.compared}

@@ -46,7 +46,7 @@ READERS: Mapping[str, tuple[str, Callable[[Path], Any]]] = {
 def try_readers(folder: Path) -> list[Reading]:
     """Every installed reader on every ``.nir`` file of a folder."""
     paths = sorted(folder.glob("*.nir"))
-    found = []
+    readings = []
     for name, (package, read) in READERS.items():
         try:
             installed = version(package)
@@ -54,8 +54,8 @@ def try_readers(folder: Path) -> list[Reading]:
             continue  # a reader of others, not a dependency
         failures = [reason for path in paths if (reason := _attempt(read, path))]
         taken = len(paths) - len(failures)
-        found.append(Reading(name, installed, taken, len(paths), dict(Counter(failures))))
-    return found
+        readings.append(Reading(name, installed, taken, len(paths), dict(Counter(failures))))
+    return readings
 
 
 def _attempt(read: Callable[[Path], Any], path: Path) -> str:

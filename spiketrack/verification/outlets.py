@@ -89,8 +89,8 @@ class Bench:
 
     def traces(self, simulator: Simulator) -> Traces:
         """Counts of all inferences, in the same order."""
-        found = [simulator.encode_template(self.template).trace.counts]
-        return found + [simulator.search(crop).trace.counts for crop in self.crops]
+        encoding = [simulator.encode_template(self.template).trace.counts]
+        return encoding + [simulator.search(crop).trace.counts for crop in self.crops]
 
     def seconds(self, simulator: Simulator) -> float:
         """Mean time of a search after one to warm up."""
@@ -103,30 +103,30 @@ class Bench:
 
     def covers(self, outlet: str, arithmetic: str) -> dict[str, tuple[int, int, float]]:
         """Coverage of each branch: that of its widest file, index or folder."""
-        found: dict[str, tuple[int, int, float]] = {}
+        widest: dict[str, tuple[int, int, float]] = {}
         for entry in self.entries[outlet]:
             row = (entry.populations, entry.of, entry.operations)
             if entry.arithmetic == arithmetic:
-                found[entry.branch] = max(found.get(entry.branch, row), row)
-        return found
+                widest[entry.branch] = max(widest.get(entry.branch, row), row)
+        return widest
 
 
 def measure_onnx(bench: Bench) -> Measured:
     """The integer models in onnxruntime."""
     network = bench.network
-    found = bench.traces(OnnxSimulator(network.graphs, network.config, counts=True))
+    traces = bench.traces(OnnxSimulator(network.graphs, network.config, counts=True))
     seconds = bench.seconds(OnnxSimulator(network.graphs, network.config))
     covers = bench.covers("onnx", "integer")
-    return _measured("onnx, integer", "onnxruntime", covers, bench.integer, found, seconds)
+    return _measured("onnx, integer", "onnxruntime", covers, bench.integer, traces, seconds)
 
 
 def measure_norse(bench: Bench) -> Measured:
     """The stock NIR parts in norse."""
     network = bench.network
-    found = bench.traces(NorseSimulator(network.graphs, network.config, counts=True))
+    traces = bench.traces(NorseSimulator(network.graphs, network.config, counts=True))
     seconds = bench.seconds(NorseSimulator(network.graphs, network.config))
     covers = bench.covers("standard-nir", "real")
-    return _measured("standard-nir", "norse nir nirtorch", covers, bench.integer, found, seconds)
+    return _measured("standard-nir", "norse nir nirtorch", covers, bench.integer, traces, seconds)
 
 
 def measure_netx(bench: Bench) -> Measured:
@@ -154,7 +154,7 @@ def measure_float(bench: Bench) -> Measured:
     reference = FloatSimulator(bench.model, record=True)
     wanted = bench.traces(reference)
     simulator = OnnxFloatSimulator(bench.folded, bench.network.config)
-    found = [
+    forced = [
         _forced(bench, reference, branch, traces)
         for branch, traces in ((TEMPLATE, wanted[:1]), (SEARCH, wanted[1:]))
     ]
@@ -164,7 +164,7 @@ def measure_float(bench: Bench) -> Measured:
         for crop in bench.crops
     )
     covers = bench.covers("onnx", "float")
-    both = [trace for traces in found for trace in traces]
+    both = [trace for traces in forced for trace in traces]
     return _measured("onnx, float", "onnxruntime", covers, wanted, both, seconds, overlap)
 
 
@@ -175,13 +175,13 @@ def _forced(bench: Bench, reference: FloatSimulator, branch: str, traces: Traces
     session = Session(float_model(folded, names, names))
     memory = {f"memory.{i}": m[:, 0].numpy() for i, m in enumerate(reference.memory)}
     images = [bench.template] if branch == TEMPLATE else [crop[None] for crop in bench.crops]
-    found: Traces = []
+    counts: Traces = []
     for image, trace in zip(images, traces, strict=True):
         spikes = {f"{n}/forced": _shaped(trace[n], folded, n) / MAX_COUNT for n in names}
         values = {"image": image} | (memory if branch == SEARCH else {})
         result = session.run(values | {n: s.astype(np.float32) for n, s in spikes.items()})
-        found.append({n: (result[n] * MAX_COUNT).astype(np.int8) for n in names})
-    return found
+        counts.append({n: (result[n] * MAX_COUNT).astype(np.int8) for n in names})
+    return counts
 
 
 def _shaped(counts: NDArray[Any], folded: Graph, name: str) -> NDArray[Any]:
@@ -200,14 +200,14 @@ def _measured(
     packages: str,
     covers: Mapping[str, tuple[int, int, float]],
     wanted: Traces,
-    found: Traces,
+    traces: Traces,
     seconds: float,
     least_iou: float | None = None,
 ) -> Measured:
     """Count what differs between two lists of traces of the same populations."""
     compared = different = 0
     worst = 0.0
-    for expected, got in zip(wanted, found, strict=True):
+    for expected, got in zip(wanted, traces, strict=True):
         for name, counts in expected.items():
             wrong = int(np.count_nonzero(unlike(counts, got.get(name))))
             compared, different = compared + counts.size, different + wrong

@@ -94,13 +94,13 @@ class TeacherForcing:
     def search(self, crop: Crop) -> Maps:
         """Search branch on one crop (3, S, S) with the float memory; the float maps."""
         with recording(self.model) as spikes, membranes(self.model) as inputs:
-            found = self.model(torch.from_numpy(crop)[None], self.memory)
+            outputs = self.model(torch.from_numpy(crop)[None], self.memory)
         memory = {
             f"memory.{index}": value[:, 0] * 2**MEMORY_FRACTION
             for index, value in enumerate(self.memory)
         }
         self._compare(SEARCH, crop[None], spikes, inputs, memory)
-        return to_maps(found)
+        return to_maps(outputs)
 
     def _compare(
         self,
@@ -126,12 +126,12 @@ class TeacherForcing:
         self.programs[branch].run({"image": image, **memory}, (), observe, forced)
 
 
-def add_counts(loss: Loss, exact: Tensor, found: Tensor) -> None:
+def add_counts(loss: Loss, exact: Tensor, integer: Tensor) -> None:
     """Compare one inference's counts."""
     loss.counts += exact.numel()
-    loss.mismatches += int(np.count_nonzero(unlike(exact.numpy(), found.numpy())))
+    loss.mismatches += int(np.count_nonzero(unlike(exact.numpy(), integer.numpy())))
     loss.float_sum += float(exact.sum(dtype=torch.float64))
-    loss.integer_sum += float(found.sum(dtype=torch.float64))
+    loss.integer_sum += float(integer.sum(dtype=torch.float64))
 
 
 @INPUT_LOSSES.register(Neuron)
@@ -172,19 +172,19 @@ class membranes:  # noqa: N801  (used like a function, as ``recording`` is)
 
     def __init__(self, model: SpikeTrack) -> None:
         self.model = model
-        self.found: dict[str, Tensor] = {}
+        self.inputs: dict[str, Tensor] = {}
         self.handles: list[Any] = []
 
     def __enter__(self) -> dict[str, Tensor]:
         for name, module in self.model.named_modules():
             if isinstance(module, Population):
                 self.handles.append(module.register_forward_pre_hook(self._hook(name)))
-        return self.found
+        return self.inputs
 
     def _hook(self, name: str) -> Any:
         def before(module: Any, inputs: tuple[Tensor, ...]) -> None:
-            key = name if name not in self.found else f"{name}:2"
-            self.found[key] = inputs[0]
+            key = name if name not in self.inputs else f"{name}:2"
+            self.inputs[key] = inputs[0]
 
         return before
 

@@ -149,18 +149,18 @@ class _Run:
     ) -> None:
         agreement = self.verification.agreements[name]
         if result.crop is not None and result.inference is not None and last is not None:
-            found = simulator.search(result.crop)
-            agreement.add(SEARCH, result.frame, result.inference.trace, found.trace)
-            agreement.maps_differ += not _same_maps(result.inference, found)
+            inference = simulator.search(result.crop)
+            agreement.add(SEARCH, result.frame, result.inference.trace, inference.trace)
+            agreement.maps_differ += not _same_maps(result.inference, inference)
             agreement.frames += 1
-            if found.maps is None:
+            if inference.maps is None:
                 raise SpikeTrackError("a search without maps")
-            boxes[name], scores[name] = self._box(found.maps, last, frame)
+            boxes[name], scores[name] = self._box(inference.maps, last, frame)
         else:
             boxes[name], scores[name] = result.box, result.score
         if result.templates is not None and result.encoding is not None:
-            found = simulator.encode_template(result.templates)
-            agreement.add(TEMPLATE, result.frame, result.encoding.trace, found.trace)
+            encoding = simulator.encode_template(result.templates)
+            agreement.add(TEMPLATE, result.frame, result.encoding.trace, encoding.trace)
 
     def _box(self, maps: Maps, last: Box, frame: Frame) -> tuple[Box, float]:
         prediction = decode(maps, self.settings.window)
@@ -175,11 +175,11 @@ class _Run:
         return self.verification
 
 
-def _same_maps(expected: Inference, found: Inference) -> bool:
-    if expected.maps is None or found.maps is None:
+def _same_maps(expected: Inference, actual: Inference) -> bool:
+    if expected.maps is None or actual.maps is None:
         return False
     pairs: list[tuple[Any, Any]] = [
-        (getattr(expected.maps, key), getattr(found.maps, key))
+        (getattr(expected.maps, key), getattr(actual.maps, key))
         for key in ("score", "size", "offset")
     ]
     return all(np.array_equal(a, b) for a, b in pairs)

@@ -135,18 +135,9 @@ def price_operations(
     if chosen == "dense":
         raise ConfigError(f"{table.name}: dense execution; price a run of spiketrack simulate")
 
-    def price(operations: Operations) -> float:
-        blank = Layers(
-            tuple(operations),
-            ("",) * len(operations),
-            (0,) * len(operations),
-            (0,) * len(operations),
-        )
-        rows = (
-            np.stack([*operations.values()])[None]
-            if operations
-            else np.zeros((1, 0, len(FIELDS)), int)
-        )
+    def price(layers: Operations) -> float:
+        blank = Layers(tuple(layers), ("",) * len(layers), (0,) * len(layers), (0,) * len(layers))
+        rows = np.stack([*layers.values()])[None] if layers else np.zeros((1, 0, len(FIELDS)), int)
         return Energy(BranchCounts(blank, rows), table, chosen).mean
 
     return price

@@ -187,12 +187,12 @@ def write_timeline(path: Path, placement: MapDocument, run: Path | None) -> None
         temporary.write_text(page, encoding="utf-8")
 
 
-def step_figures(found: MapDocument, run: Path) -> Iterator[tuple[str, Any]]:
+def step_figures(placement: MapDocument, run: Path) -> Iterator[tuple[str, Any]]:
     """Title and plot of each branch whose activity the run holds."""
     from spiketrack.report.network_figures import step_figure
     from spiketrack.runs.activity import activity_branches, read_activity
 
-    for branch in found.branches:
+    for branch in placement.branches:
         if branch.name in activity_branches(run):
             figure = step_figure(branch.name, read_activity(run, branch.name))
             yield figure.title, figure.variants[0][1]

@@ -133,7 +133,7 @@ class _Variant:
         self._one("float_over_convolutions", _ratio(floats[best], SEARCH, "convolutions"))
         self._rest(lava)
         self._value(
-            "chip_memory", max(found["memory"] for found in chips.values()) / 1e9, "GB", "both"
+            "chip_memory", max(chip["memory"] for chip in chips.values()) / 1e9, "GB", "both"
         )
         self.findings.details.append(
             Detail(

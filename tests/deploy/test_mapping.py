@@ -528,8 +528,10 @@ def test_the_command_prints_and_writes(
 ) -> None:
     exported = tiny_exported(3)
     monkeypatch.setattr("spiketrack.export.nir.folder.read_export", lambda folder: exported)
-    files = {"json": tmp_path / "map.json", "timeline": tmp_path / "time.html"}
-    map_command.map(tmp_path, board="3 chips", tiles="auto", layers=True, **files)
+    json_path, timeline = tmp_path / "map.json", tmp_path / "time.html"
+    map_command.map(
+        tmp_path, board="3 chips", tiles="auto", layers=True, json=json_path, timeline=timeline
+    )
     text = capsys.readouterr().out
     found = json.loads((tmp_path / "map.json").read_text())
     assert f"{found['cores']:,} cores on {found['chips']:,} chip" in text

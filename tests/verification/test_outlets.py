@@ -145,9 +145,9 @@ def test_command_replaces_the_table(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda path: ("nano", 9, "onnx", None, None), "--frames 9: choose 1 to 8"),
-        (lambda path: ("nano", 1, "keras", None, None), "--only keras: choose among onnx-float"),
-        (lambda path: ("nano", 1, "onnx", path, None), "has no lines <!-- outlets: begin -->"),
+        (lambda path: (9, "onnx", None, None), "--frames 9: choose 1 to 8"),
+        (lambda path: (1, "keras", None, None), "--only keras: choose among onnx-float"),
+        (lambda path: (1, "onnx", path, None), "has no lines <!-- outlets: begin -->"),
     ],
 )
 def test_wrong_options(
@@ -156,4 +156,4 @@ def test_wrong_options(
     path = tmp_path / "empty.md"
     path.write_text("nothing\n")
     with pytest.raises((ConfigError, UnsupportedError), match=message):
-        outlets(*change(path))  # type: ignore[arg-type]
+        outlets("nano", None, *change(path))  # type: ignore[arg-type]

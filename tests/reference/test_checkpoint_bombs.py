@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import pickle
 import struct
@@ -137,7 +138,8 @@ def _nested_records(count: int, size: int) -> bytes:
 def test_records_of_an_archive_that_overlap(path: Path) -> None:
     path.write_bytes(_nested_records(600, 10_000))
     with zipfile.ZipFile(path) as archived:
-        assert len(archived.read("archive/data/00000")) == 10_000
+        with contextlib.suppress(zipfile.BadZipFile):  # newer Pythons look for it themselves
+            assert len(archived.read("archive/data/00000")) == 10_000
         assert sum(entry.file_size for entry in archived.infolist()) > 50 * path.stat().st_size
     assert "records that overlap" in message(path)
 

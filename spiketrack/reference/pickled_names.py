@@ -44,6 +44,7 @@ _INERT = {
     "numpy.core.numeric": ("_frombuffer",),
     "numpy._core.numeric": ("_frombuffer",),
     "numpy.random._pickle": ("__randomstate_ctor", "__bit_generator_ctor", "__generator_ctor"),
+    "numpy.random.bit_generator": ("SeedSequence", "__pyx_unpickle_SeedSequence"),
     "array": ("array", "_array_reconstructor"),
     "datetime": ("date", "datetime", "time", "timedelta", "timezone", "tzinfo"),
     "logging": ("Logger", "RootLogger", "getLogger"),

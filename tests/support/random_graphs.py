@@ -10,7 +10,8 @@ Every graph is valid: names are unique, shapes fit, grids agree, head-room is pr
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 
 import numpy as np
@@ -346,6 +347,15 @@ def random_inputs(graph: Graph, seed: int, extreme: bool = False) -> dict[str, A
     return found
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Sums in one order, whenever and wherever they are made."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @lru_cache(maxsize=8)
 def tiny_model(templates: int, seed: int = 0) -> SpikeTrack:
     """A whole network of 64 x 64 crops with random weights whose populations all spike.
@@ -353,7 +363,7 @@ def tiny_model(templates: int, seed: int = 0) -> SpikeTrack:
     Batch-norm statistics are those of one random batch, so that inputs of populations have
     realistic spread. In eval mode, without gradients. Do not change it: it is shared.
     """
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
+    with torch.random.fork_rng(devices=[]), torch.no_grad(), one_thread():
         torch.manual_seed(seed)
         model = SpikeTrack(NetworkConfig((16, 16, 16, 24), 4, templates, 16))
         for module in model.modules():

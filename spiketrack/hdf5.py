@@ -9,6 +9,7 @@ hard links, each once, and plain arrays of numbers or texts whose sizes the file
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import subprocess
 import sys
@@ -42,97 +43,99 @@ Tree = dict[str, Any]
 
 
 class Door:
-    """Checks and reads objects of one open file against its size."""
+    """Checks and reads objects of one open file against its size.
+
+    In h5py's low-level objects: an export holds ten thousand small arrays.
+    """
 
     def __init__(self, file: h5py.File, size: int) -> None:
         self.file = file
         self.left = MOST_SPREAD * size + SPARE_BYTES
-        self.seen: set[int] = set()
+        self.objects = 0
+        self.groups: set[int] = set()
 
-    def tree(self, group: h5py.Group, depth: int = 0) -> Tree:
+    def tree(self, group: h5py.Group) -> Tree:
         """Groups as dictionaries, arrays and texts as values; ``Hdf5Error`` for anything else."""
-        self._enter(group, depth)
-        values: Tree = {}
-        for name in group:
-            child = self._child(group, name)
-            if isinstance(child, h5py.Group):
-                values[name] = self.tree(child, depth + 1)
-            else:
-                values[name] = self.value(child)
-        return values
+        return self._group(group.id, group.name, 0, read=True)
 
-    def walk(self, group: h5py.Group, depth: int = 0) -> None:
+    def walk(self, group: h5py.Group) -> None:
         """Check everything below a group as ``tree`` does, without reading the arrays."""
-        self._enter(group, depth)
-        for name in group:
-            child = self._child(group, name)
-            if isinstance(child, h5py.Group):
-                self.walk(child, depth + 1)
-            else:
-                self.plain(child)
+        self._group(group.id, group.name, 0, read=False)
 
     def value(self, data: h5py.Dataset) -> Any:
         """The array, number or text of a data set, within what the file's size allows."""
-        self.plain(data)
-        if h5py.check_string_dtype(data.dtype) is not None:
-            return self._texts(data)
-        self._charge(data, data.size * data.dtype.itemsize)
-        return data[()]
+        return self._array(data.id, data.name, read=True)
 
-    def plain(self, data: h5py.Dataset) -> None:
-        """``Hdf5Error`` unless a data set is a stored array of numbers or texts."""
-        self._once(data)
-        how = data.id.get_create_plist()
+    def _group(self, group: Any, place: str, depth: int, read: bool) -> Tree:
+        address = h5py.h5o.get_info(group).addr
+        if address in self.groups:
+            raise Hdf5Error(f"{place}: reached in two ways")
+        if depth > MOST_DEPTH:
+            raise Hdf5Error(f"{place}: groups deeper than {MOST_DEPTH}")
+        self.groups.add(address)
+        values: Tree = {}
+        for key in group:
+            name = key.decode("utf8")
+            inside = f"{place.rstrip('/')}/{name}"
+            self._count(inside)
+            if group.links.get_info(key).type != h5py.h5l.TYPE_HARD:
+                raise Hdf5Error(f"{inside}: a link to another place")
+            child = h5py.h5o.open(group, key)
+            if isinstance(child, h5py.h5g.GroupID):
+                values[name] = self._group(child, inside, depth + 1, read)
+            elif isinstance(child, h5py.h5d.DatasetID):
+                values[name] = self._array(child, inside, read)
+            else:
+                raise Hdf5Error(f"{inside}: neither a group nor an array")
+        return values
+
+    def _array(self, data: Any, place: str, read: bool) -> Any:
+        """The values of a stored array of numbers or texts, None where they are not to be read."""
+        how = data.get_create_plist()
         if how.get_layout() == h5py.h5d.VIRTUAL or how.get_external_count():
-            raise self._error(data, "its values lie in another place")
+            raise Hdf5Error(f"{place}: its values lie in another place")
         filters = [how.get_filter(i)[0] for i in range(how.get_nfilters())]
         if unknown := [number for number in filters if number not in FILTERS]:
-            raise self._error(data, f"filter {unknown[0]}; known are {', '.join(FILTERS.values())}")
-        text = h5py.check_string_dtype(data.dtype) is not None
-        if data.shape is None or not (text or data.dtype.kind in "biufS"):
-            raise self._error(data, f"type {data.dtype}; numbers and texts are read")
-        stored, size = data.id.get_storage_size(), data.size * data.dtype.itemsize
+            known = ", ".join(FILTERS.values())
+            raise Hdf5Error(f"{place}: filter {unknown[0]}; known are {known}")
+        dtype = data.dtype
+        text = dtype.kind == "O" and h5py.check_string_dtype(dtype) is not None
+        empty = data.get_space().get_simple_extent_type() == h5py.h5s.NULL
+        if empty or not (text or dtype.kind in "biufS"):
+            raise Hdf5Error(f"{place}: type {dtype}; numbers and texts are read")
+        shape = data.shape
+        stored, size = data.get_storage_size(), math.prod(shape) * dtype.itemsize
         if size > (stored * MOST_DEFLATED if filters else stored):
-            raise self._error(data, f"{size:,} bytes of which {stored:,} are stored")
+            raise Hdf5Error(f"{place}: {size:,} bytes of which {stored:,} are stored")
+        if not read:
+            return None
+        if text:
+            return self._texts(h5py.Dataset(data), place)
+        self._charge(place, size)
+        values = np.empty(shape, dtype)
+        if values.size:
+            data.read(h5py.h5s.ALL, h5py.h5s.ALL, values)
+        return values[()]
 
-    def _texts(self, data: h5py.Dataset) -> Any:
+    def _texts(self, data: h5py.Dataset, place: str) -> Any:
         if data.shape == ():
             text = data[()]
-            self._charge(data, len(text))
+            self._charge(place, len(text))
             return text.decode("utf8") if isinstance(text, bytes) else text
         for start in range(0, len(data), SLICE):
             block = np.asarray(data[start : start + SLICE], object)
-            self._charge(data, sum(len(text) for text in block.flat))
+            self._charge(place, sum(len(text) for text in block.flat))
         return data[()]
 
-    def _enter(self, group: h5py.Group, depth: int) -> None:
-        self._once(group)
-        if depth > MOST_DEPTH:
-            raise self._error(group, f"groups deeper than {MOST_DEPTH}")
+    def _count(self, place: str) -> None:
+        self.objects += 1
+        if self.objects > MOST_OBJECTS:
+            raise Hdf5Error(f"{place}: more than {MOST_OBJECTS:,} objects")
 
-    def _child(self, group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
-        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-            raise Hdf5Error(f"{group.name}/{name}: a link to another place")
-        child = group[name]
-        if not isinstance(child, (h5py.Group, h5py.Dataset)):
-            raise Hdf5Error(f"{group.name}/{name}: neither a group nor an array")
-        return child
-
-    def _once(self, item: h5py.Group | h5py.Dataset) -> None:
-        address = h5py.h5o.get_info(item.id).addr
-        if address in self.seen:
-            raise self._error(item, "reached in two ways")
-        self.seen.add(address)
-        if len(self.seen) > MOST_OBJECTS:
-            raise self._error(item, f"more than {MOST_OBJECTS:,} objects")
-
-    def _charge(self, data: h5py.Dataset, size: int) -> None:
+    def _charge(self, place: str, size: int) -> None:
         self.left -= size
         if self.left < 0:
-            raise self._error(data, f"{size:,} bytes more than a file of this size can need")
-
-    def _error(self, item: h5py.Group | h5py.Dataset, what: str) -> Hdf5Error:
-        return Hdf5Error(f"{item.name}: {what}")
+            raise Hdf5Error(f"{place}: {size:,} bytes more than a file of this size can need")
 
 
 @contextlib.contextmanager

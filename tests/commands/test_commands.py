@@ -728,7 +728,7 @@ def test_verify_refuses(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("energy", "export"), "no counts.h5 in it"),
+        (("energy", "export"), "no run.json in it"),
         (("energy", "none"), "none: no such run folder"),
         (("simulate", "export", "--video", "frames"), "frames: give --box x,y,w,h"),
         (

@@ -32,6 +32,15 @@ class Reader(Console):
     def size(self, new_size: tuple[int, int]) -> None:
         """Not to be set."""
 
+    @property
+    def width(self) -> int:
+        """The same; rich would keep what ``COLUMNS`` was when the console was made."""
+        return self.size.width
+
+    @width.setter
+    def width(self, width: int) -> None:
+        """Not to be set."""
+
 
 class Notes(Reader):
     """A console whose reader may go away: what is said then is lost, the work is not."""

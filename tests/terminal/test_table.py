@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import re
 
 import pytest
 
 from spiketrack.terminal.characters import shown
+from spiketrack.terminal.console import WHOLE, Reader
 from spiketrack.terminal.table import Column, Table, print_table, shorten, text
 
 NAMES = ("encoder.block3.0.attn.q_conv", "encoder.mrm.2.retriever.v_spike", "decoder.ctr")
@@ -96,3 +98,12 @@ def test_names_keep_both_ends() -> None:
 def test_what_an_encoding_cannot_hold_is_replaced(encoding: str, expected: str) -> None:
     assert shown("12 µJ × 3 …", encoding) == expected
     assert shown("漢", "ascii") == "?"
+
+
+def test_a_width_that_changes_later_is_heeded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    made = Reader(file=io.StringIO())
+    monkeypatch.setenv("COLUMNS", "200")
+    assert (made.width, made.size.width) == (200, 200)
+    monkeypatch.delenv("COLUMNS")
+    assert made.width == WHOLE

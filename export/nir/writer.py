@@ -63,8 +63,7 @@ def write_nir(graph: Graph, path: Path) -> None:
     with h5py.File(content, "w", libver=HDF5_VERSIONS) as file:
         file.create_dataset("version", data=nir.version, dtype=h5py.string_dtype())
         _write_group(file.create_group("node"), to_nir(graph).to_dict())
-    with content.getbuffer() as view:  # left open by an error, it would be told at the end
-        path.write_bytes(view)
+    path.write_bytes(content.getvalue())
 
 
 def _write_group(group: h5py.Group, values: Mapping[str, Any]) -> None:

@@ -32,8 +32,7 @@ def write_netx(graph: Graph, chain: tuple[Layer, ...], path: Path) -> None:
         for index, part in enumerate(chain, 1):
             _entries(file, f"layer/{index}", _block(graph, part, always[index]))
             file[f"layer/{index}"].attrs["population"] = part.population
-    with content.getbuffer() as view:  # left open by an error, it would be told at the end
-        path.write_bytes(view)
+    path.write_bytes(content.getvalue())
 
 
 def _block(graph: Graph, part: Layer, always: int) -> dict[str, Any]:

@@ -30,6 +30,12 @@ def _seeds() -> None:
 
 
 @pytest.fixture(autouse=True)
+def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines are whole, whatever the width of whoever runs the tests or of an earlier test."""
+    monkeypatch.setenv("COLUMNS", "1000")
+
+
+@pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
     """Torch on one thread: the machine is shared, and a later fork must not hang."""
     torch.set_num_threads(1)

@@ -378,4 +378,4 @@ def test_initial_weights_follow_the_seed() -> None:
     assert torch.equal(one.state_dict()[key], two.state_dict()[key])
     assert not torch.equal(one.state_dict()[key], other.state_dict()[key])
     initialise(one)
-    assert float(one.decoder.get_parameter("conv5_size.bias")[0]) == pytest.approx(-1.1)
+    assert float(one.decoder.get_parameter("conv5_size.bias").detach()[0]) == pytest.approx(-1.1)

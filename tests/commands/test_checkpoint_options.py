@@ -52,8 +52,18 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_command_that_takes_a_checkpoint_has_the_option(program: Program) -> None:
-    takes = {"info", "convert", "export", "simulate", "verify", "track", "evaluate", "train",
-             "outlets", "bench"}  # fmt: skip
+    takes = {
+        "info",
+        "convert",
+        "export",
+        "simulate",
+        "verify",
+        "track",
+        "evaluate",
+        "train",
+        "outlets",
+        "bench",
+    }
     for name in own_commands():
         assert ("--key" in program(name, "--help")) == (name in takes), name
 
@@ -143,8 +153,9 @@ def test_convert_of_views_of_one_storage(home: Path, tmp_path: Path, program: Pr
     views = {k: p.view_as(v) for (k, v), p in zip(state.items(), parts, strict=True)}
     torch.save({"net": views}, tmp_path / "flat.pth")
     program("convert", tmp_path / "flat.pth", tmp_path / "clean.safetensors")
-    assert all(torch.equal(converted(tmp_path / "clean.safetensors")[0][k], v)
-               for k, v in state.items())  # fmt: skip
+    assert all(
+        torch.equal(converted(tmp_path / "clean.safetensors")[0][k], v) for k, v in state.items()
+    )
 
 
 class Evil:

@@ -25,8 +25,13 @@ def run(
     known = os.environ | {"PYTHONPATH": places(path)} | environment
     return subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
-        capture_output=True, text=True, env=known, check=False, encoding="utf-8", errors="replace",
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        env=known,
+        check=False,
+        encoding="utf-8",
+        errors="replace",
+    )
 
 
 def places(*before: Path | None) -> str:

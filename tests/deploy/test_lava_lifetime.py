@@ -45,11 +45,21 @@ ROOT = Path(__file__).resolve().parents[2]
 def python(text: str, threads: int = 1) -> subprocess.Popen[str]:
     """A program of its own, in a group of its own."""
     return subprocess.Popen(
-        [sys.executable, "-W", "error", "-W", "ignore::ImportWarning", "-c",
-         HEAD + text.replace("THREADS", str(threads))],
-        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        [
+            sys.executable,
+            "-W",
+            "error",
+            "-W",
+            "ignore::ImportWarning",
+            "-c",
+            HEAD + text.replace("THREADS", str(threads)),
+        ],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
         start_new_session=True,
-    )  # fmt: skip
+    )
 
 
 def finished(text: str, threads: int = 1) -> str:

@@ -76,9 +76,22 @@ def test_scalars_of_yaml_1_2() -> None:
         b"[1e-3, 010, 0x1f, 0o17, 1:30, 2001-01-01, yes, .inf, -.5, 1_000, ~, null, true, +3, '1']"
     )
     expected = [
-        1e-3, 10, 31, 15, "1:30", "2001-01-01", "yes", float("inf"), -0.5, "1_000", None, None,
-        True, 3, "1",
-    ]  # fmt: skip
+        1e-3,
+        10,
+        31,
+        15,
+        "1:30",
+        "2001-01-01",
+        "yes",
+        float("inf"),
+        -0.5,
+        "1_000",
+        None,
+        None,
+        True,
+        3,
+        "1",
+    ]
     assert parse_yaml(text, "text") == expected
     assert str(parse_yaml(b"[.nan]", "text")) == "[nan]"
 

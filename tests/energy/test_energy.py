@@ -202,9 +202,16 @@ def test_document_has_the_documented_keys() -> None:
     assert (found.frames, found.encodes) == (3, 1)
     plain = found.to_json()
     assert list(plain["layers"][0]) == [
-        "name", "kind", "branch", *FIELDS, "dense_mac",
-        "energy_pj", "energy_sd_pj", "energy_se_pj", "energy_share",
-    ]  # fmt: skip
+        "name",
+        "kind",
+        "branch",
+        *FIELDS,
+        "dense_mac",
+        "energy_pj",
+        "energy_sd_pj",
+        "energy_se_pj",
+        "energy_share",
+    ]
     assert "comparison" not in plain
     assert (plain["network_digest"], plain["run_digest"]) == (NETWORK, "b" * 64)
     amortised = found.amortised
@@ -393,17 +400,41 @@ def write_map(path: Path, run: str | None = None, **changes: Any) -> Path:
 
 
 LAYER_COUNTS = (
-    "steps", "neurons", "ports", "blocks", "cores", "first_core", "last_core", "memory_bytes",
-    "synapse_bytes", "unrolled_synapse_bytes", "state_bits_a_neuron", "fan_in", "fan_out_cores",
-    "input_axons", "output_axons",
-)  # fmt: skip
+    "steps",
+    "neurons",
+    "ports",
+    "blocks",
+    "cores",
+    "first_core",
+    "last_core",
+    "memory_bytes",
+    "synapse_bytes",
+    "unrolled_synapse_bytes",
+    "state_bits_a_neuron",
+    "fan_in",
+    "fan_out_cores",
+    "input_axons",
+    "output_axons",
+)
 BRANCH_COUNTS = (
-    "cores", "neurons", "latency_steps", "interval_steps", "period_steps", "frames_in_flight",
-)  # fmt: skip
+    "cores",
+    "neurons",
+    "latency_steps",
+    "interval_steps",
+    "period_steps",
+    "frames_in_flight",
+)
 CORE_LISTS = (
-    "chip", "tile_column", "tile_row", "neurons", "memory_bytes", "input_axons", "output_axons",
-    "fullest", "use",
-)  # fmt: skip
+    "chip",
+    "tile_column",
+    "tile_row",
+    "neurons",
+    "memory_bytes",
+    "input_axons",
+    "output_axons",
+    "fullest",
+    "use",
+)
 
 
 def test_network_cost_of_a_placement(tmp_path: Path) -> None:

@@ -35,9 +35,22 @@ from spiketrack.reference.checkpoint import Checkpoint, read_checkpoint
 TAKEN = "taken"
 REFUSED = "refused"
 LONGEST = 2000  # characters of an error
-_FORBIDDEN = ("exec", "compile", "import", "os.system", "os.exec", "os.posix_spawn", "os.fork",
-              "os.remove", "os.rename", "os.mkdir", "subprocess.Popen", "socket.", "shutil.",
-              "ctypes.")  # fmt: skip
+_FORBIDDEN = (
+    "exec",
+    "compile",
+    "import",
+    "os.system",
+    "os.exec",
+    "os.posix_spawn",
+    "os.fork",
+    "os.remove",
+    "os.rename",
+    "os.mkdir",
+    "subprocess.Popen",
+    "socket.",
+    "shutil.",
+    "ctypes.",
+)
 
 
 class _Watch:
@@ -192,19 +205,72 @@ def _damage(data: bytes, rng: random.Random, reach: int | None = None) -> bytes:
 
 NUMBERS = (0, 1, -1, 2**31, 2**32 - 1, 2**62, -(2**63), 2**63 - 1)
 NAMES = (
-    ("os", "system"), ("builtins", "eval"), ("builtins", "list"), ("builtins", "dict"),
-    ("builtins", "set"), ("builtins", "getattr"), ("collections", "OrderedDict"),
-    ("torch._utils", "_rebuild_tensor_v2"), ("torch._utils", "_rebuild_parameter"),
-    ("torch._tensor", "_rebuild_from_type_v2"), ("torch", "FloatStorage"), ("torch", "load"),
-    ("functools", "partial"), ("copyreg", "_reconstructor"), ("_codecs", "encode"),
-    ("lib.config", "Config"), ("lib.utils", "run"), ("argparse", "Namespace"),
-    ("numpy.core.multiarray", "_reconstruct"), ("torch.nn.modules.linear", "Linear"),
-)  # fmt: skip
+    ("os", "system"),
+    ("builtins", "eval"),
+    ("builtins", "list"),
+    ("builtins", "dict"),
+    ("builtins", "set"),
+    ("builtins", "getattr"),
+    ("collections", "OrderedDict"),
+    ("torch._utils", "_rebuild_tensor_v2"),
+    ("torch._utils", "_rebuild_parameter"),
+    ("torch._tensor", "_rebuild_from_type_v2"),
+    ("torch", "FloatStorage"),
+    ("torch", "load"),
+    ("functools", "partial"),
+    ("copyreg", "_reconstructor"),
+    ("_codecs", "encode"),
+    ("lib.config", "Config"),
+    ("lib.utils", "run"),
+    ("argparse", "Namespace"),
+    ("numpy.core.multiarray", "_reconstruct"),
+    ("torch.nn.modules.linear", "Linear"),
+)
 HOSTILE = tuple(pickles.name(*pair) for pair in NAMES)
-SIMPLE = (b"N", b"K\x01", b"K\x00", b"\x88", b"]", b"}", b")", b"(", b"0", b"1", b"2", b"q\x00",
-          b"h\x00", b"\x8f", b"C\x01a", b"G" + bytes(8), b"I1\n", b"L1L\n", b"S'a'\n")  # fmt: skip
-ACTING = (b"R", b"\x81", b"\x92", b"b", b"s", b"u", b"a", b"e", b"t", b"\x85", b"\x86", b"\x87",
-          b"l", b"d", b"o", b"Q", b"\x90", b"\x91", b"\x94", b"\x93", b"\x82\x01")  # fmt: skip
+SIMPLE = (
+    b"N",
+    b"K\x01",
+    b"K\x00",
+    b"\x88",
+    b"]",
+    b"}",
+    b")",
+    b"(",
+    b"0",
+    b"1",
+    b"2",
+    b"q\x00",
+    b"h\x00",
+    b"\x8f",
+    b"C\x01a",
+    b"G" + bytes(8),
+    b"I1\n",
+    b"L1L\n",
+    b"S'a'\n",
+)
+ACTING = (
+    b"R",
+    b"\x81",
+    b"\x92",
+    b"b",
+    b"s",
+    b"u",
+    b"a",
+    b"e",
+    b"t",
+    b"\x85",
+    b"\x86",
+    b"\x87",
+    b"l",
+    b"d",
+    b"o",
+    b"Q",
+    b"\x90",
+    b"\x91",
+    b"\x94",
+    b"\x93",
+    b"\x82\x01",
+)
 
 
 def _program(rng: random.Random) -> bytes:
@@ -277,9 +343,19 @@ def tensors_header(rng: random.Random) -> bytes:
     return struct.pack("<Q", length) + text + data[8 + struct.unpack("<Q", data[:8])[0] :]
 
 
-SETTINGS = ("[" * 5000, "{", "null", "[]", '{"search_factor": 1e400}', '{"search_factor": [[4]]}',
-            '{"margin": ' + "9" * 400 + "}", '{"window": 2}', '{"update_every": "\\u001b"}',
-            '{"margin": 3}', "\x00")  # fmt: skip
+SETTINGS = (
+    "[" * 5000,
+    "{",
+    "null",
+    "[]",
+    '{"search_factor": 1e400}',
+    '{"search_factor": [[4]]}',
+    '{"margin": ' + "9" * 400 + "}",
+    '{"window": 2}',
+    '{"update_every": "\\u001b"}',
+    '{"margin": 3}',
+    "\x00",
+)
 
 
 def _lie(header: dict[str, Any], rng: random.Random) -> None:
@@ -306,7 +382,11 @@ def _lie(header: dict[str, Any], rng: random.Random) -> None:
 KINDS: dict[str, Callable[[int, Path], str]] = {
     make.__name__: _fuzzer(make)
     for make in (
-        pickled_program, pickled_network, archive_bytes, stream_bytes, tensors_bytes,
+        pickled_program,
+        pickled_network,
+        archive_bytes,
+        stream_bytes,
+        tensors_bytes,
         tensors_header,
     )
-}  # fmt: skip
+}

@@ -36,15 +36,67 @@ SECONDS = 20.0  # a mutant that takes longer hangs
 LONGEST = 2000  # characters of a message
 ROOT = Path(__file__).parents[2]
 WILD: tuple[Any, ...] = (
-    None, True, False, 0, -1, 1, 2**31, 2**63, 2**64, 10**400, 0.5, -0.5, 1e308, "", "0", "1",
-    "\x1b[31m", "x" * 10_000, "</script><script>", "\u2028", [], {}, [[]], [1, 2], {"a": 1},
-    [None] * 1000, "../../x", "2001-99-99",
-)  # fmt: skip
+    None,
+    True,
+    False,
+    0,
+    -1,
+    1,
+    2**31,
+    2**63,
+    2**64,
+    10**400,
+    0.5,
+    -0.5,
+    1e308,
+    "",
+    "0",
+    "1",
+    "\x1b[31m",
+    "x" * 10_000,
+    "</script><script>",
+    "\u2028",
+    [],
+    {},
+    [[]],
+    [1, 2],
+    {"a": 1},
+    [None] * 1000,
+    "../../x",
+    "2001-99-99",
+)
 TEXT = (
-    b"&a ", b"*a", b"<<: ", b"!!python/name:os.system ", b"[" * 500, b"{", b"}", b": ", b"- ",
-    b"\t", b"\x00", b"\xff", b"9" * 5000, b"NaN", b".inf", b"1e999", b"2001-99-99", b"'", b'"',
-    b"\n---\n", b"? ", b"|", b">", b"%YAML 9", b"\xef\xbb\xbf", b"#", b",", b"~", b"0x", b"0o9",
-)  # fmt: skip
+    b"&a ",
+    b"*a",
+    b"<<: ",
+    b"!!python/name:os.system ",
+    b"[" * 500,
+    b"{",
+    b"}",
+    b": ",
+    b"- ",
+    b"\t",
+    b"\x00",
+    b"\xff",
+    b"9" * 5000,
+    b"NaN",
+    b".inf",
+    b"1e999",
+    b"2001-99-99",
+    b"'",
+    b'"',
+    b"\n---\n",
+    b"? ",
+    b"|",
+    b">",
+    b"%YAML 9",
+    b"\xef\xbb\xbf",
+    b"#",
+    b",",
+    b"~",
+    b"0x",
+    b"0o9",
+)
 
 
 def places(value: Any, here: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -200,9 +252,16 @@ def yaml_file(kind: str, seed: int, home: Path) -> str:
 
 YAML = ("board", "prices", "training")
 KINDS = (
-    "manifest", "run", "verify", "map", "energy", "report of verify", "report of map",
-    "run folder", *YAML,
-)  # fmt: skip
+    "manifest",
+    "run",
+    "verify",
+    "map",
+    "energy",
+    "report of verify",
+    "report of map",
+    "run folder",
+    *YAML,
+)
 
 
 def targets(files: Any, energy: Path) -> dict[str, Callable[[int, Path], str]]:

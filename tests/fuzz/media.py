@@ -28,20 +28,49 @@ from spiketrack.video.footage import read_image
 TAKEN = "taken"
 REFUSED = "refused"
 CONTAINERS = (
-    ("mp4", "mpeg4"), ("mp4", "libx264"), ("webm", "libvpx-vp9"), ("avi", "mjpeg"),
-    ("matroska", "libx264"), ("mpegts", "mpeg2video"), ("gif", "gif"), ("mov", "libx265"),
-)  # fmt: skip
+    ("mp4", "mpeg4"),
+    ("mp4", "libx264"),
+    ("webm", "libvpx-vp9"),
+    ("avi", "mjpeg"),
+    ("matroska", "libx264"),
+    ("mpegts", "mpeg2video"),
+    ("gif", "gif"),
+    ("mov", "libx265"),
+)
 IMAGES = (
-    (".png", np.uint8), (".png", np.uint16), (".jpg", np.uint8), (".tiff", np.float32),
-    (".bmp", np.uint8), (".webp", np.uint8), (".ppm", np.uint16), (".jp2", np.uint8),
-)  # fmt: skip
+    (".png", np.uint8),
+    (".png", np.uint16),
+    (".jpg", np.uint8),
+    (".tiff", np.float32),
+    (".bmp", np.uint8),
+    (".webp", np.uint8),
+    (".ppm", np.uint16),
+    (".jp2", np.uint8),
+)
 QUIET = {"x265-params": "log-level=none"}
 ENDS = (b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", bytes(4))
 MILD = (b"0", b"-1", b" 7.5 ", b"3", b"1e2")
 WILD = (
-    b"nan", b"inf", b"-inf", b"1e400", b"\xb2", "\u0664".encode(), b"1_0", b",", b";", b"\t", b"\n",
-    b"\r\n", b"\x00", b"\xff\xfe", b"\xef\xbb\xbf", b"9" * 400, b"\x1b[31m", b"x,y,w,h", b"",
-)  # fmt: skip
+    b"nan",
+    b"inf",
+    b"-inf",
+    b"1e400",
+    b"\xb2",
+    "\u0664".encode(),
+    b"1_0",
+    b",",
+    b";",
+    b"\t",
+    b"\n",
+    b"\r\n",
+    b"\x00",
+    b"\xff\xfe",
+    b"\xef\xbb\xbf",
+    b"9" * 400,
+    b"\x1b[31m",
+    b"x,y,w,h",
+    b"",
+)
 
 
 def mutated(data: bytes, rng: np.random.Generator) -> bytes:
@@ -229,6 +258,10 @@ def refused(error: SpikeTrackError) -> str:
 
 
 KINDS: dict[str, Callable[[int, Path], str]] = {
-    "video": video, "image": image, "labels": labels, "table": table, "sequence": sequence,
+    "video": video,
+    "image": image,
+    "labels": labels,
+    "table": table,
+    "sequence": sequence,
     "crop": crop,
-}  # fmt: skip
+}

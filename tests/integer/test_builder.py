@@ -98,9 +98,7 @@ WRONG: dict[str, tuple[Wrong, str]] = {
         lambda b: b.conv(
             "bad",
             "spike",
-            Weights(
-                np.zeros((4, 8, 1, 1)), None, norm_of(np.zeros(4), np.zeros(3))
-            ),
+            Weights(np.zeros((4, 8, 1, 1)), None, norm_of(np.zeros(4), np.zeros(3))),
         ),
         r"bad: variance of shape \(3,\), not \(4,\)",
     ),
@@ -171,8 +169,12 @@ WRONG: dict[str, tuple[Wrong, str]] = {
     "an integer node": (
         lambda b: b.add(
             Conv(
-                "bad", ("spike",), (1, 8, 16, 16), np.zeros((1, 8, 8, 1, 1), np.int8),
-                np.zeros((1, 8), np.int32), np.zeros((1, 8), np.int32),
+                "bad",
+                ("spike",),
+                (1, 8, 16, 16),
+                np.zeros((1, 8, 8, 1, 1), np.int8),
+                np.zeros((1, 8), np.int32),
+                np.zeros((1, 8), np.int32),
             )
         ),
         "bad: Conv is none of Input, ",
@@ -182,7 +184,7 @@ WRONG: dict[str, tuple[Wrong, str]] = {
         "bad: Odd is none of Input, ",
     ),
     "no end": (lambda b: b.build(), "net: no output; end with output"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", WRONG)

@@ -63,43 +63,76 @@ A_NESTED_KEY = "a nested container as a dictionary's key or in a set"
 MORE = "a pickle that builds more than it holds"
 BOMBS = {
     "deep key": (PROTO2 + b"})" + b"\x85" * MILLION + b"Ns.", A_NESTED_KEY),
-    "deep key in an archive": (archive(PROTO2 + b"})" + b"\x85" * MILLION + TENSOR + b"s."),
-                               A_NESTED_KEY),
+    "deep key in an archive": (
+        archive(PROTO2 + b"})" + b"\x85" * MILLION + TENSOR + b"s."),
+        A_NESTED_KEY,
+    ),
     "deep member of a set": (PROTO4 + b"\x8f()" + b"\x85" * MILLION + b"\x90.", A_NESTED_KEY),
-    "deep key of a maker": (PROTO2 + name("collections", "OrderedDict") + b"()"
-                            + b"\x85" * MILLION + b"N\x86t\x85R.", A_NESTED_KEY),
+    "deep key of a maker": (
+        PROTO2 + name("collections", "OrderedDict") + b"()" + b"\x85" * MILLION + b"N\x86t\x85R.",
+        A_NESTED_KEY,
+    ),
     "doubled key": (archive(PROTO2 + b"})" + b"2\x86" * 40 + TENSOR + b"s."), A_NESTED_KEY),
     "doubled sets": (archive(_doubled_sets()), A_NESTED_KEY),
-    "doubled count": (archive(PROTO2 + DOUBLED + storage(b"h\x05") + b"."),
-                      "a storage of an unknown type"),
-    "doubled keys of a stream": (LEGACY + PROTO2 + b"}." + PROTO2 + DOUBLED + b".",
-                                 "a stream that does not hold the storages that it names"),
-    "doubled value": (archive(PROTO2 + DOUBLED + b"}" + text("net") + b"h\x05s."),
-                      "holds no tensors"),
-    "deep value": (archive(PROTO2 + b"}" + text("net") + b")" + b"\x85" * MILLION + b"s."),
-                   "holds no tensors"),
-    "deep arguments": (archive(PROTO2 + b"N" + (b"\x85q\x01" + name("lib", "X") + b"h\x01R") * 10**5
-                               + b"."), "holds a lib.X, not a state dict"),
+    "doubled count": (
+        archive(PROTO2 + DOUBLED + storage(b"h\x05") + b"."),
+        "a storage of an unknown type",
+    ),
+    "doubled keys of a stream": (
+        LEGACY + PROTO2 + b"}." + PROTO2 + DOUBLED + b".",
+        "a stream that does not hold the storages that it names",
+    ),
+    "doubled value": (
+        archive(PROTO2 + DOUBLED + b"}" + text("net") + b"h\x05s."),
+        "holds no tensors",
+    ),
+    "deep value": (
+        archive(PROTO2 + b"}" + text("net") + b")" + b"\x85" * MILLION + b"s."),
+        "holds no tensors",
+    ),
+    "deep arguments": (
+        archive(PROTO2 + b"N" + (b"\x85q\x01" + name("lib", "X") + b"h\x01R") * 10**5 + b"."),
+        "holds a lib.X, not a state dict",
+    ),
     "nested marks": (archive(PROTO4 + b"(" * MILLION), "more than 1,000 nested containers"),
     "huge count": (archive(PROTO2 + storage(HUGE) + b"."), "should hold more elements"),
     "huge key": (archive(PROTO2 + b"}" + HUGE + b"}s."), "holds no tensors"),
     "operations": (PROTO2 + b"N0" * 3 * MILLION + b".", "more than 2,000,000 operations"),
-    "copies of a string": (archive(_copies(b"X" + struct.pack("<I", len(LONG)) + LONG, "_codecs",
-                                           "encode")), MORE),
-    "list of a string": (archive(_copies(b"X" + struct.pack("<I", len(LONG)) + LONG, "builtins",
-                                         "list")), "makes a container from a str"),
+    "copies of a string": (
+        archive(_copies(b"X" + struct.pack("<I", len(LONG)) + LONG, "_codecs", "encode")),
+        MORE,
+    ),
+    "list of a string": (
+        archive(_copies(b"X" + struct.pack("<I", len(LONG)) + LONG, "builtins", "list")),
+        "makes a container from a str",
+    ),
     "copies of a list": (archive(_copies(b"](" + b"N" * MILLION + b"e", "builtins", "list")), MORE),
-    "copies of arguments": (archive(PROTO2 + b"(" + b"N" * MILLION + b"tq\x01("
-                                    + (name("lib", "X") + b"h\x01R") * 400 + b"l."), MORE),
+    "copies of arguments": (
+        archive(
+            PROTO2
+            + b"("
+            + b"N" * MILLION
+            + b"tq\x01("
+            + (name("lib", "X") + b"h\x01R") * 400
+            + b"l."
+        ),
+        MORE,
+    ),
     "frame": (PROTO4 + b"\x95" + struct.pack("<Q", 2**62) + b"N.", "not one of torch.save"),
     "long text": (PROTO4 + b"\x8d" + struct.pack("<Q", 2**62) + b"N.", "corrupt, truncated"),
-    "elements": (archive(state(("a", tensor(numbers(2**32, 2**32), numbers(0, 0))))),
-                 "a tensor that is larger than its storage"),
-    "axes": (archive(state(("a", tensor(numbers(*[1] * 5000), numbers(*[1] * 5000))))),
-             "a tensor without sizes"),
-    "tensor with items": (archive(PROTO2 + TENSOR + group(*[b"N"] * 60) + number(1) + b"s."),
-                          "sets items of a Tensor"),
-}  # fmt: skip
+    "elements": (
+        archive(state(("a", tensor(numbers(2**32, 2**32), numbers(0, 0))))),
+        "a tensor that is larger than its storage",
+    ),
+    "axes": (
+        archive(state(("a", tensor(numbers(*[1] * 5000), numbers(*[1] * 5000))))),
+        "a tensor without sizes",
+    ),
+    "tensor with items": (
+        archive(PROTO2 + TENSOR + group(*[b"N"] * 60) + number(1) + b"s."),
+        "sets items of a Tensor",
+    ),
+}
 
 
 @pytest.mark.parametrize("bomb", BOMBS)
@@ -229,14 +262,23 @@ def test_expected_keys_are_those_of_the_network(path: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "tensor", "complaint"),
     [
-        ("encoder.downsample4.encode_conv.weight", torch.zeros(800_000, 1, 1, 1),
-         "E3 = 800000 is no multiple of 8 up to 16,384"),
-        ("encoder.downsample4.encode_conv.weight", torch.zeros(2**40, 0, 1, 1),
-         "E3 = 1099511627776 is no multiple of 8 up to 16,384"),
-        ("encoder.mrm.0.retriever.s_pos_embed", torch.zeros(1, 0, 2**60),
-         "1152921504606846976 positions are no square grid"),
+        (
+            "encoder.downsample4.encode_conv.weight",
+            torch.zeros(800_000, 1, 1, 1),
+            "E3 = 800000 is no multiple of 8 up to 16,384",
+        ),
+        (
+            "encoder.downsample4.encode_conv.weight",
+            torch.zeros(2**40, 0, 1, 1),
+            "E3 = 1099511627776 is no multiple of 8 up to 16,384",
+        ),
+        (
+            "encoder.mrm.0.retriever.s_pos_embed",
+            torch.zeros(1, 0, 2**60),
+            "1152921504606846976 positions are no square grid",
+        ),
     ],
-)  # fmt: skip
+)
 def test_sizes_that_no_network_has(key: str, tensor: Tensor, complaint: str, path: Path) -> None:
     safetensors.torch.save_file(small_state() | {key: tensor}, path)
     assert complaint in message(path)

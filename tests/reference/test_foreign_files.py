@@ -73,21 +73,26 @@ def _keys(*keys: str) -> dict[str, Tensor]:
 BACKBONE = {key.removeprefix("encoder."): value for key, value in small_state().items()}
 NETWORKS = {
     "a ResNet": _keys("conv1.weight", "layer1.0.conv1.weight", "layer2.0.downsample.0.weight"),
-    "a vision transformer (ViT)": _keys("cls_token", "patch_embed.proj.weight",
-                                        "blocks.0.attn.qkv.weight", "norm.bias"),
-    "OSTrack (ViT with a box head)": _keys("backbone.blocks.0.attn.qkv.weight",
-                                           "box_head.conv1_ctr.0.weight", "backbone.pos_embed_z"),
-    "STARK or another DETR-like tracker": _keys("transformer.encoder.layers.0.linear1.weight",
-                                                "transformer.decoder.layers.0.linear1.weight"),
-    "a Swin transformer": _keys("layers.0.blocks.0.attn.relative_position_bias_table",
-                                "layers.0.blocks.1.attn.relative_position_index"),
+    "a vision transformer (ViT)": _keys(
+        "cls_token", "patch_embed.proj.weight", "blocks.0.attn.qkv.weight", "norm.bias"
+    ),
+    "OSTrack (ViT with a box head)": _keys(
+        "backbone.blocks.0.attn.qkv.weight", "box_head.conv1_ctr.0.weight", "backbone.pos_embed_z"
+    ),
+    "STARK or another DETR-like tracker": _keys(
+        "transformer.encoder.layers.0.linear1.weight", "transformer.decoder.layers.0.linear1.weight"
+    ),
+    "a Swin transformer": _keys(
+        "layers.0.blocks.0.attn.relative_position_bias_table",
+        "layers.0.blocks.1.attn.relative_position_index",
+    ),
     "a ConvNeXt": _keys("stages.0.0.dwconv.weight", "stages.0.1.dwconv.weight"),
     "a YOLO": _keys("model.0.conv.weight", "model.2.cv1.conv.weight"),
     "a VGG, AlexNet or MobileNet": _keys("features.0.weight", "features.2.weight"),
     "a language model": _keys("layers.0.self_attn.q_proj.weight", "layers.0.mlp.up_proj.weight"),
     "SpikeTrack's backbone alone": {k: v for k, v in BACKBONE.items() if "decoder" not in k},
     "another network": _keys("a.weight", "b.weight", "c.weight"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("container", [None, "net", "model"])

@@ -121,11 +121,17 @@ def test_configuration_classes_installed_or_not(
 @pytest.mark.parametrize(
     "name",
     [
-        "easydict.EasyDict", "yacs.config.CfgNode", "omegaconf.dictconfig.DictConfig",
-        "pydantic.main.BaseModel", "yaml.nodes.Node", "lib.config.Config", "__main__.Config",
-        "pytorch_lightning.utilities.parsing.AttributeDict", "ml_collections.ConfigDict",
+        "easydict.EasyDict",
+        "yacs.config.CfgNode",
+        "omegaconf.dictconfig.DictConfig",
+        "pydantic.main.BaseModel",
+        "yaml.nodes.Node",
+        "lib.config.Config",
+        "__main__.Config",
+        "pytorch_lightning.utilities.parsing.AttributeDict",
+        "ml_collections.ConfigDict",
     ],
-)  # fmt: skip
+)
 def test_a_class_is_inert_whether_its_package_is_installed(name: str) -> None:
     module, _, last = name.rpartition(".")
     found = resolve(module, last)
@@ -136,12 +142,22 @@ def test_a_class_is_inert_whether_its_package_is_installed(name: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "os.system", "os.path.join", "subprocess.getoutput",
-        "distutils.spawn.spawn", "torch.load", "torch.hub.load", "torch.jit.ScriptModule",
-        "numpy.load", "numpy.fromfile", "spiketrack.cli.main", "logging.FileHandler",
-        "builtins.eval", "subprocess.Popen", "psutil.Popen",
+        "os.system",
+        "os.path.join",
+        "subprocess.getoutput",
+        "distutils.spawn.spawn",
+        "torch.load",
+        "torch.hub.load",
+        "torch.jit.ScriptModule",
+        "numpy.load",
+        "numpy.fromfile",
+        "spiketrack.cli.main",
+        "logging.FileHandler",
+        "builtins.eval",
+        "subprocess.Popen",
+        "psutil.Popen",
     ],
-)  # fmt: skip
+)
 def test_names_that_are_refused(name: str) -> None:
     module, _, last = name.rpartition(".")
     found = resolve(module, last)

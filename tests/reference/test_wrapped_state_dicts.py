@@ -41,10 +41,17 @@ def negative(state: State) -> State:
 @pytest.mark.parametrize(
     "prefix",
     [
-        "module.", "_orig_mod.", "model.", "net.", "module._orig_mod.", "model._orig_mod.module.",
-        "ema_model.", "network.", "student.backbone.",
+        "module.",
+        "_orig_mod.",
+        "model.",
+        "net.",
+        "module._orig_mod.",
+        "model._orig_mod.module.",
+        "ema_model.",
+        "network.",
+        "student.backbone.",
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("container", [None, "net", "state_dict"])
 def test_prefixes_are_stripped_and_said(
     prefix: str, container: str | None, state: State, path: Path

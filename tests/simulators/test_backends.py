@@ -180,9 +180,12 @@ def test_an_installed_package_brings_a_row(tmp_path: Path) -> None:
     )
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
     run = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True,
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
         env=os.environ | {"PYTHONPATH": path},
-    )  # fmt: skip
+    )
     rows, *broken, modules = run.stdout.splitlines()
     assert rows.split()[:2] == ["float", "integer"]
     assert "far" in rows.split()

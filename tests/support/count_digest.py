@@ -43,10 +43,12 @@ def crops(network: ExportedNetwork, frames: int) -> Crops:
     config, tracker = network.config, network.tracker
     found = list(islice(open_clip(bundled_clip()), config.templates + frames))
     cut = [
-        (take_crop(frame, BUNDLED_BOX, tracker.template_factor, config.resolution),
-         take_crop(frame, BUNDLED_BOX, tracker.search_factor, config.resolution))
+        (
+            take_crop(frame, BUNDLED_BOX, tracker.template_factor, config.resolution),
+            take_crop(frame, BUNDLED_BOX, tracker.search_factor, config.resolution),
+        )
         for frame in found
-    ]  # fmt: skip
+    ]
     templates = np.stack([template for template, _ in cut[: config.templates]])
     return Crops(templates, tuple(search for _, search in cut[config.templates :]))
 

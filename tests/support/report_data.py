@@ -118,9 +118,16 @@ def resized(found: MapDocument, cores: int, per_chip: int = 120) -> MapDocument:
     across = board.tiles_across.value
     lists = {
         name: tuple(getattr(old, name)[core % found.cores] for core in range(cores))
-        for name in ("neurons", "memory_bytes", "input_axons", "output_axons", "fullest", "use",
-                     "layers")
-    }  # fmt: skip
+        for name in (
+            "neurons",
+            "memory_bytes",
+            "input_axons",
+            "output_axons",
+            "fullest",
+            "use",
+            "layers",
+        )
+    }
     chips = -(-cores // per_chip)
     core_map = CoreMap(
         resources=old.resources,

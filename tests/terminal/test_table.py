@@ -76,10 +76,16 @@ def test_a_pipe_takes_the_whole(
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        (None, ""), (True, "yes"), (False, "no"), (1234567, "1,234,567"), (0.123456, "0.1235"),
-        (1234567.8, "1,234,568"), ((1, 8, 64), "1×8×64"), ("[red]x", "[red]x"),
+        (None, ""),
+        (True, "yes"),
+        (False, "no"),
+        (1234567, "1,234,567"),
+        (0.123456, "0.1235"),
+        (1234567.8, "1,234,568"),
+        ((1, 8, 64), "1×8×64"),
+        ("[red]x", "[red]x"),
     ],
-)  # fmt: skip
+)
 def test_values_as_text(value: object, expected: str) -> None:
     assert text(value) == expected
 

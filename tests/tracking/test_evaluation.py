@@ -325,8 +325,10 @@ def test_what_is_won_is_written_and_gone_on_with(tmp_path: Path) -> None:
     assert not out.exists()
     begun.add("net", evaluate_sequence(Recited(BOXES), first))
     assert sorted(p.relative_to(out).as_posix() for p in out.rglob("*.*")) == [
-        "boxes/net/A.txt", "evaluation.json", "times/net/A.txt",
-    ]  # fmt: skip
+        "boxes/net/A.txt",
+        "evaluation.json",
+        "times/net/A.txt",
+    ]
     assert read_rectangles(out / "boxes" / "net" / "A.txt") == BOXES
     assert len((out / "times" / "net" / "A.txt").read_text().split()) == 8
     assert EVALUATION.obstacle(out) == ""

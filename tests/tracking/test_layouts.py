@@ -71,10 +71,16 @@ def test_layouts(
 @pytest.mark.parametrize(
     ("name", "first", "last"),
     [
-        ("BlurCar1", 247, 988), ("BlurCar3", 3, 359), ("BlurCar4", 18, 397), ("David", 300, 770),
-        ("Diving", 1, 215), ("Football1", 1, 74), ("Freeman3", 1, 460), ("Freeman4", 1, 283),
+        ("BlurCar1", 247, 988),
+        ("BlurCar3", 3, 359),
+        ("BlurCar4", 18, 397),
+        ("David", 300, 770),
+        ("Diving", 1, 215),
+        ("Football1", 1, 74),
+        ("Freeman3", 1, 460),
+        ("Freeman4", 1, 283),
     ],
-)  # fmt: skip
+)
 def test_otb_ranges(name: str, first: int, last: int) -> None:
     """The frames that OTB's own lists label, whether a copy starts at 1 or at the first label."""
     images = tuple(Path(f"{number:04d}.jpg") for number in range(1, last + 31))

@@ -499,8 +499,13 @@ def test_odd_names_and_gaps_are_said(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes((tmp_path / "²1.png").read_bytes())
     found = footage.survey_images(tmp_path)
     assert [p.name for p in found.images] == [
-        "0001.png", "1.png", "0002.png", "0004.png", "0009.png", "²1.png",
-    ]  # fmt: skip
+        "0001.png",
+        "1.png",
+        "0002.png",
+        "0004.png",
+        "0009.png",
+        "²1.png",
+    ]
     assert [note.removeprefix(f"{tmp_path}: ") for note in found.notes] == [
         "hidden files are no frames: ._0001.png",
         "frames of the same number, by name: 0001.png and 1.png",

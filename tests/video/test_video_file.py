@@ -63,9 +63,16 @@ def test_what_is_written_reads_back(
 @pytest.mark.parametrize("suffix", [".mp4", ".webm"])
 @pytest.mark.parametrize(
     ("fps", "exact"),
-    [(29.97, 29.97), (30000 / 1001, 30000 / 1001), (1000.0, 1000), (240, 240), (0.5, 0.5),
-     (12.345678, 12.3457), (None, 25)],
-)  # fmt: skip
+    [
+        (29.97, 29.97),
+        (30000 / 1001, 30000 / 1001),
+        (1000.0, 1000),
+        (240, 240),
+        (0.5, 0.5),
+        (12.345678, 12.3457),
+        (None, 25),
+    ],
+)
 def test_rates(tmp_path: Path, suffix: str, fps: float | None, exact: float) -> None:
     path = tmp_path / f"track{suffix}"
     write(path, smooth(12, 64, 48), fps)

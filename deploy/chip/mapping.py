@@ -41,20 +41,20 @@ def map_network(
 def place(
     programs: Mapping[str, ChipProgram], board: Board, events: Events | None = None
 ) -> Placement:
-    """``map_network`` from programs."""
+    """``map_network`` from programs; cores are filled branch by branch in the order of names."""
     packer = Packer(board)
-    branches = []
+    branches = {}
     _check_size([layer for program in programs.values() for layer in program.layers], board)
-    for name, program in programs.items():
+    for name, program in sorted(programs.items()):
         layers = program.layers
         tilings, loads = partition(layers, board)
         cores = pack(packer, order(layers, tilings, loads, board), loads)
         counted = (events or {}).get(name)
         sent = traffic(layers, tilings, readers_of(layers), cores, board, counted)
-        branches.append(
-            Branch(name, layers, tilings, loads, cores, program, sent, counted is not None)
+        branches[name] = Branch(
+            name, layers, tilings, loads, cores, program, sent, counted is not None
         )
-    return Placement(board, tuple(branches), packer.table)
+    return Placement(board, tuple(branches[name] for name in programs), packer.table)
 
 
 def _check_size(layers: Sequence[Layer], board: Board) -> None:

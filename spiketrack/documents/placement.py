@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
@@ -74,17 +75,19 @@ class TrafficPart(Part):
 class LayerPlacement(Part):
     """One layer on its cores.
 
+    ``core_of_block``: the core of each block, channels outermost, then rows, then columns;
     ``done_steps``: of each network step; ``work_steps``: spans, first and last time step of each.
     """
 
     name: str
     kind: str
-    shape: tuple[Count, ...]
+    shape: tuple[Count, Count, Count]
     steps: Count
     neurons: Count
     ports: Count
-    block: tuple[Count, ...]
+    block: tuple[Count, Count, Count]
     blocks: Count
+    core_of_block: tuple[Count, ...]
     cores: Count
     first_core: Count
     last_core: Count
@@ -100,6 +103,17 @@ class LayerPlacement(Part):
     done_steps: tuple[Count, ...]
     work_steps: tuple[tuple[Count, Count], ...]
     traffic: TrafficPart
+
+    @model_validator(mode="after")
+    def _cut(self) -> Self:
+        cut = zip(self.shape, self.block, strict=True)
+        if 0 in self.block or self.blocks != math.prod(-(-n // size) for n, size in cut):
+            raise ValueError(f"{self.name}: {self.blocks} blocks do not make up its map")
+        if len(self.core_of_block) != self.blocks:
+            raise ValueError(
+                f"{self.name}: {len(self.core_of_block)} cores of {self.blocks} blocks"
+            )
+        return self
 
 
 class BranchPlacement(Part):
@@ -210,4 +224,7 @@ class MapDocument(Document):
         across = limits.tiles_across.value
         if max(cores.tile_column) >= across or max(cores.tile_row) >= -(-tiles // across):
             raise ValueError("core_map has a tile outside the chip")
+        rows = (row for branch in self.branches for row in branch.layers)
+        if (most := max((max(row.core_of_block) for row in rows), default=0)) >= self.cores:
+            raise ValueError(f"a block lies on core {most} of {self.cores}")
         return self

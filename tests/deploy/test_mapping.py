@@ -40,7 +40,7 @@ from spiketrack.deploy.chip.requirements import POPULATION, PRODUCT, Synapses
 from spiketrack.deploy.chip.schedule import schedule
 from spiketrack.deploy.chip.traffic import pairs, traffic
 from spiketrack.documents.placement import MapDocument
-from spiketrack.errors import GraphError, SpikeTrackError, UnsupportedError
+from spiketrack.errors import DocumentError, GraphError, SpikeTrackError, UnsupportedError
 from spiketrack.integer.counting import Layers
 from spiketrack.integer.graph import Graph, Neuron, Node
 from spiketrack.runs.folder import RunFolder
@@ -287,6 +287,19 @@ def test_layers_share_cores(placed: Placement) -> None:
     assert any(len(held) > 1 for held in document(placed, NETWORK).core_map.layers)
 
 
+@SLOW
+@given(graphs(3), graphs(2), boards)
+def test_the_order_of_branches_changes_nothing(one: Graph, two: Graph, board: Board) -> None:
+    forth = map_network({"a": one, "b": two}, board)
+    back = map_network({"b": two, "a": one}, board)
+    assert [branch.name for branch in back.branches] == ["b", "a"]
+    assert np.array_equal(forth.used, back.used)
+    for mine, other in zip(forth.branches, reversed(back.branches), strict=True):
+        assert mine.traffic == other.traffic
+        for layer in mine.layers:
+            assert np.array_equal(mine.cores[layer.name], other.cores[layer.name])
+
+
 def test_neighbours_lie_near_each_other(tiny: dict[str, Graph]) -> None:
     """Fewer messages between chips than with cores in random order."""
     placement = map_network(tiny, small_board(cores_per_chip=40))
@@ -471,6 +484,10 @@ def test_the_document_is_plain_and_complete(placed: Placement) -> None:
     assert found["lower_bound_cores"] <= found["cores"]
     layers = [row for branch in found["branches"] for row in branch["layers"]]
     assert sum(row["neurons"] for row in layers) == found["neurons"]
+    for branch, rows in zip(placed.branches, found["branches"], strict=True):
+        for row in rows["layers"]:
+            assert row["core_of_block"] == branch.cores[row["name"]].tolist()
+            assert Tiling(tuple(row["shape"]), tuple(row["block"])) == branch.tilings[row["name"]]
     cores = found["core_map"]
     lists = {key: value for key, value in cores.items() if key not in ("resources", "layer_names")}
     assert {len(value) for value in lists.values()} == {placed.cores}
@@ -478,6 +495,27 @@ def test_the_document_is_plain_and_complete(placed: Placement) -> None:
     held = Counter(number for numbers in cores["layers"] for number in numbers)
     assert [held[number] for number in range(len(layers))] == [row["cores"] for row in layers]
     assert sum(chip["cores"] for chip in found["chip_table"]) == placed.cores
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"blocks": 7}, "7 blocks do not make up its map"),
+        ({"core_of_block": [0]}, r"1 cores of \d+ blocks"),
+        ({"core_of_block": [10**6]}, r"a block lies on core 1000000 of \d+"),
+    ],
+)
+def test_blocks_and_their_cores_belong_together(
+    placed: Placement, changes: dict[str, Any], message: str
+) -> None:
+    found = json.loads(document(placed, NETWORK).text())
+    row = next(r for r in found["branches"][0]["layers"] if r["blocks"] not in (1, 7))
+    number = row["blocks"]
+    row.update(changes)
+    if changes.get("core_of_block") == [10**6]:
+        row["core_of_block"] *= number
+    with pytest.raises(DocumentError, match=message):
+        MapDocument.parse(json.dumps(found).encode(), "text")
 
 
 def run_counts(graph: Graph, events: int) -> BranchCounts:

@@ -348,13 +348,14 @@ def write_map(path: Path, run: str | None = None, **changes: Any) -> Path:
             kind="population",
             traffic=traffic,
             fullest="neurons",
-            shape=(),
-            block=(),
+            shape=(1, 1, 1),
+            block=(1, 1, 1),
+            core_of_block=(core,),
             done_steps=(),
             work_steps=(),
             **dict.fromkeys(LAYER_COUNTS, 1),
         )
-        for name in ("spike", "add")
+        for core, name in enumerate(("spike", "add"))
     )
     branch = BranchPlacement(
         name="search",

@@ -16,7 +16,8 @@ DATA = {
     "spiketrack": ["py.typed", "configs/*.yaml", "weights/*"],
     "spiketrack.energy": ["price_tables/*.yaml"],
     "spiketrack.deploy.chip": ["boards/*.yaml"],
-    "spiketrack.report": ["*.html", "*.css", "*.js"],
+    "spiketrack.pages": ["*.html", "*.css", "*.js", "library/*"],
+    "spiketrack.report": ["*.js", "viewer/*"],
 }
 
 

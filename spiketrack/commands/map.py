@@ -173,7 +173,7 @@ def write_timeline(path: Path, placement: MapDocument, run: Path | None) -> None
     from plotly.io import to_html
 
     from spiketrack.files import atomic_path
-    from spiketrack.report.network_figures import timeline_figure
+    from spiketrack.report.figures.network import timeline_figure
 
     timeline = timeline_figure(placement.branches)
     shown = [*timeline.variants, *(() if run is None else step_figures(placement, run))]
@@ -189,7 +189,7 @@ def write_timeline(path: Path, placement: MapDocument, run: Path | None) -> None
 
 def step_figures(placement: MapDocument, run: Path) -> Iterator[tuple[str, Any]]:
     """Title and plot of each branch whose activity the run holds."""
-    from spiketrack.report.network_figures import step_figure
+    from spiketrack.report.figures.network import step_figure
     from spiketrack.runs.activity import activity_branches, read_activity
 
     for branch in placement.branches:

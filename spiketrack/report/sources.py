@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from spiketrack.documents.energy import EnergyDocument
@@ -14,6 +15,8 @@ from spiketrack.energy.document import document
 from spiketrack.energy.network import network_cost
 from spiketrack.energy.prices import DEFAULT, load_prices, packaged_tables
 from spiketrack.errors import DocumentError
+from spiketrack.report.document import Overlay
+from spiketrack.report.overlays import overlays
 from spiketrack.runs.folder import RunFolder, read_run_json
 from spiketrack.runs.operations import RunCounts
 from spiketrack.simulators.backends import backends, require_operations
@@ -61,6 +64,11 @@ class Sources:
     verify: VerifyDocument | None
     placement: MapDocument | None
     command: str
+
+    @cached_property
+    def overlays(self) -> tuple[Overlay, ...]:
+        """Boxes over the clip of the first run."""
+        return overlays(self.runs, self.verify)
 
     @property
     def runs(self) -> tuple[Run, ...]:

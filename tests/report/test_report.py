@@ -24,12 +24,14 @@ from spiketrack.documents.placement import MapDocument
 from spiketrack.documents.run import ClipPart
 from spiketrack.errors import MissingDependency, SpikeTrackError
 from spiketrack.integer.costs.formulas import FIELDS
+from spiketrack.pages import library
+from spiketrack.pages.page import embed
+from spiketrack.pages.parts import Fact, Table
 from spiketrack.report import Report, build_report, pictures, read_sources, write_html, write_pngs
 from spiketrack.report.activity import Activity, stage
 from spiketrack.report.commands import simulate_command
-from spiketrack.report.document import Fact, Table
-from spiketrack.report.network_figures import core_grid
-from spiketrack.report.page import embed, render
+from spiketrack.report.figures.network import core_grid
+from spiketrack.report.page import render
 from spiketrack.report.pictures import encode, read_pictures
 from spiketrack.runs.operations import read_run
 
@@ -378,7 +380,7 @@ def test_hostile_names_stay_inside_the_json_of_the_page(files: Files, tmp_path: 
     parser.feed(render(build_report(read_sources(run, (other,), verify=files.verify))))
     assert "img" not in [tag for tag, names in parser.seen if "onerror" in names]
     assert len(parser.scripts) == len([1 for tag, _ in parser.seen if tag == "script"])
-    data = json.loads(parser.scripts["report-data"])
+    data = json.loads(parser.scripts["page-data"])
     assert hostile in json.dumps(data["tables"]["versions"], ensure_ascii=False)
 
 
@@ -414,8 +416,8 @@ def test_command_writes_the_page(files: Files, tmp_path: Path) -> None:
     found = CliRunner().invoke(app, [str(files.run), *options])
     assert found.exit_code == 0, found.output
     page = out.read_text("utf-8")
-    assert page.count("plotly-source") == 2  # the library itself, and the line that starts it
-    assert "src=" not in page.partition("plotly-source")[0]
+    assert library.packed() in page
+    assert "src=" not in page.partition('id="library"')[0]
 
 
 def test_command_refuses_a_target_before_the_work(files: Files, tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def start(page: Any, report: Path) -> None:
 
 
 def document(page: Any) -> Any:
-    return json.loads(page.text_content("#report-data"))
+    return json.loads(page.text_content("#page-data"))
 
 
 def until(page: Any, condition: str) -> None:
@@ -125,7 +125,7 @@ def test_every_figure_is_drawn_without_error(page: Any, report: Path) -> None:
     start(page, report)
     draw_all(page)
     assert len(page.query_selector_all("figure .main-svg")) >= 10
-    assert page.evaluate("document.querySelectorAll('#plotly-source').length") == 0
+    assert page.evaluate("document.querySelectorAll('#library').length") == 0
 
 
 def test_keys_move_the_slider_and_the_box(page: Any, report: Path, files: Files) -> None:
@@ -152,7 +152,7 @@ def test_each_frame_has_its_picture(page: Any, report: Path) -> None:
     first = page.get_attribute("#picture", "src")
     page.fill("#slider", "4")
     page.wait_for_selector("#stage[data-frame='4']")
-    pictures = json.loads(page.text_content("#clip-data"))["pictures"]
+    pictures = json.loads(page.text_content("#lead-data"))["pictures"]
     assert [first, page.get_attribute("#picture", "src")] == [pictures[0], pictures[4]]
     assert page.evaluate("picture.naturalWidth") == SIDE[0]
 

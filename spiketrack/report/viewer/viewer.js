@@ -1,7 +1,7 @@
 // The clip: a slider, the frame's picture and the boxes of all sources over it.
 (() => {
   "use strict";
-  const clip = JSON.parse(document.getElementById("clip-data").textContent);
+  const clip = JSON.parse(document.getElementById("lead-data").textContent);
   const at = (id) => document.getElementById(id);
   const [stage, picture, slider, play] = ["stage", "picture", "slider", "play"].map(at);
   const SVG = "http://www.w3.org/2000/svg";

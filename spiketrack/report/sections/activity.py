@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from spiketrack.inference import SEARCH
+from spiketrack.pages.parts import Section, Table
 from spiketrack.report.activity import Activity
-from spiketrack.report.document import Section, Table
-from spiketrack.report.figures import counts_figure, rates_figure
+from spiketrack.report.figures.run import counts_figure, rates_figure
 from spiketrack.report.sources import Sources
 
 

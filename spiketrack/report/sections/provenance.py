@@ -6,10 +6,10 @@ import importlib.metadata
 import platform
 from typing import Any
 
+from spiketrack.pages.parts import Section, Table
 from spiketrack.report.commands import energy_command, simulate_command
-from spiketrack.report.document import Section, Table
+from spiketrack.report.sections.unsupported import unsupported
 from spiketrack.report.sources import Run, Sources
-from spiketrack.report.unsupported import unsupported
 from spiketrack.version import VERSION
 
 
@@ -29,7 +29,7 @@ def limits_section(sources: Sources) -> Section:
 
 def run_table(sources: Sources) -> Table:
     """A row a run: network, clip, backend, tracker."""
-    return Table.of("runs", "Runs", [_run(run) for run in sources.runs])
+    return Table.of("runs", "Runs", [_run(run) for run in sources.runs], unfolded=True)
 
 
 def _run(run: Run) -> dict[str, Any]:
@@ -69,4 +69,4 @@ def version_table(sources: Sources) -> Table:
     mine = {"spiketrack": VERSION, "python": platform.python_version()}
     mine |= {name: importlib.metadata.version(name) for name in ("plotly", "numpy")}
     rows += [{"made": "report", "package": name, "version": v} for name, v in mine.items()]
-    return Table.of("versions", "Versions", rows)
+    return Table.of("versions", "Versions", rows, unfolded=True)

@@ -7,8 +7,8 @@ from typing import Any
 
 from spiketrack.documents.energy import EnergyDocument, NetworkCost
 from spiketrack.documents.prices import PriceTable
-from spiketrack.report.document import Section, Table
-from spiketrack.report.figures import energy_figure, kind_figure
+from spiketrack.pages.parts import Section, Table
+from spiketrack.report.figures.run import energy_figure, kind_figure
 from spiketrack.report.sources import Run, Sources
 
 COLUMNS = (
@@ -60,7 +60,7 @@ def layer_table(energy: EnergyDocument) -> Table:
         "of counts; AC and MAC: operations of the layer's synapses; energy_se_pj: standard error "
         "from frame to frame, energy_share: of its branch."
     )
-    return Table.of("energy", "Energy by layer", rows, COLUMNS, FOLDED, note=note)
+    return Table.of("energy", "Energy by layer", rows, COLUMNS, FOLDED, note, unfolded=True)
 
 
 def comparison_table(runs: Sequence[Run]) -> Table:
@@ -99,7 +99,7 @@ def price_table(runs: Sequence[Run]) -> Table:
         for row in run.priced.tables
     ]
     note = "dense_energy_pj: every MAC of the same network as an ANN at the same prices."
-    return Table.of("prices", "One frame at every price table", rows, note=note)
+    return Table.of("prices", "One frame at every price table", rows, note=note, unfolded=True)
 
 
 def source_table(prices: PriceTable) -> Table:

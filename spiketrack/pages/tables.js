@@ -1,6 +1,6 @@
 // Tables: sorting, filters, sums and CSV files, all from the embedded JSON document.
 "use strict";
-const report = JSON.parse(document.getElementById("report-data").textContent);
+const page = JSON.parse(document.getElementById("page-data").textContent);
 const make = (tag, properties = {}, ...children) => {
   const element = Object.assign(document.createElement(tag), properties);
   element.append(...children);
@@ -53,7 +53,7 @@ const FEW = 12; // rows that need no filter
 
 class TableView {
   constructor(name, host) {
-    Object.assign(this, { name, host, table: report.tables[name], listeners: [] });
+    Object.assign(this, { name, host, table: page.tables[name], listeners: [] });
     this.sort = { column: -1, descending: false };
     this.all = false;
     this.filters = new Map();
@@ -174,9 +174,13 @@ class TableView {
 }
 
 const views = new Map();
+const listeners = new Map();
+const onTable = (name, listener) => listeners.set(name, [...(listeners.get(name) || []), listener]);
 const viewOf = (name) => {
   if (!views.has(name)) {
-    views.set(name, new TableView(name, document.querySelector(`details[data-table="${name}"]`)));
+    const view = new TableView(name, document.querySelector(`details[data-table="${name}"]`));
+    views.set(name, view);
+    view.listeners = listeners.get(name) || [];
   }
   return views.get(name);
 };
@@ -186,8 +190,8 @@ document.querySelectorAll("details[data-table]").forEach((details) => {
 });
 document.querySelectorAll("button[data-csv]").forEach((button) => {
   const name = button.dataset.csv;
-  button.addEventListener("click", () => download(`${name}.csv`, "text/csv", csvOf(report.tables[name])));
+  button.addEventListener("click", () => download(`${name}.csv`, "text/csv", csvOf(page.tables[name])));
 });
 document.getElementById("download-json").addEventListener("click", () => {
-  download("report.json", "application/json", JSON.stringify(report.tables, null, 1));
+  download("report.json", "application/json", JSON.stringify(page.tables, null, 1));
 });

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from spiketrack.documents.energy import EnergyDocument
 from spiketrack.documents.manifest import Manifest, OutletEntry
-from spiketrack.report.document import Table
+from spiketrack.pages.parts import Table
 
 NOT_SUPPORTED = (
     ("joules of Loihi 2", "Intel has published no prices; tables of other machines are used"),
@@ -30,7 +30,8 @@ def unsupported(energy: EnergyDocument, manifest: Manifest | None) -> Table:
             rows.append({"area": "standard NIR", "what": operation, "why": why})
         for outlet, files in (manifest.also or {}).items():
             rows += _left_out(outlet, files)
-    return Table.of("unsupported", "Not supported, and why", rows, ("area", "what", "why"))
+    columns = ("area", "what", "why")
+    return Table.of("unsupported", "Not supported, and why", rows, columns, unfolded=True)
 
 
 def _left_out(outlet: str, files: Sequence[OutletEntry]) -> list[dict[str, str]]:

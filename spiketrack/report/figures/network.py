@@ -12,8 +12,8 @@ import plotly.graph_objects as go
 from spiketrack.documents.manifest import LayerFormat
 from spiketrack.documents.placement import BranchPlacement, CoreMap, MapDocument
 from spiketrack.documents.verification import LossRow
-from spiketrack.report.document import Figure
-from spiketrack.report.figures import SCALE, blank, hide_names
+from spiketrack.pages.parts import Figure
+from spiketrack.pages.plots import SCALE, blank, hide_names
 from spiketrack.runs.activity import RunActivity
 
 NAMED_CORES = 1000  # beyond, cores show no names under the pointer, to keep the page small

@@ -1,0 +1,1 @@
+"""Figures and drawings of the report, from values to plotly and SVG."""

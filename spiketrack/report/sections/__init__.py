@@ -1,0 +1,1 @@
+"""Sections of the report: one file with one function ``(sources) -> Section`` each."""

@@ -16,6 +16,7 @@ DATA = {
     "spiketrack": ["py.typed", "configs/*.yaml", "weights/*"],
     "spiketrack.energy": ["price_tables/*.yaml"],
     "spiketrack.deploy.chip": ["boards/*.yaml"],
+    "spiketrack.deploy.chip.rules": ["*.yaml", "printed/*.yaml"],
     "spiketrack.pages": ["*.html", "*.css", "*.js", "library/*"],
     "spiketrack.report": ["*.js", "viewer/*"],
 }

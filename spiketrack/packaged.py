@@ -34,3 +34,4 @@ class Packaged:
 
 PRICE_TABLES = Packaged("spiketrack.energy", "price_tables")
 BOARDS = Packaged("spiketrack.deploy.chip", "boards")
+PRINTED_PARTITIONS = Packaged("spiketrack.deploy.chip.rules", "printed")

@@ -45,6 +45,7 @@ def document(
     board = placement.board
     return MapDocument(
         board=board.name,
+        rules=placement.rules,
         limits=Limits(**{name: getattr(board, name) for name in Limits.model_fields}),
         fits=placement.fits,
         obstacle=placement.obstacle,

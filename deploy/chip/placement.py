@@ -50,11 +50,15 @@ class Branch:
 
 @dataclass(frozen=True, eq=False)
 class Placement:
-    """Branches on a board; ``used`` (cores, resources) in the order of ``loads.RESOURCES``."""
+    """Branches on a board; ``used`` (cores, resources) in the order of ``loads.RESOURCES``.
+
+    ``rules``: name of those that cut the layers.
+    """
 
     board: Board
     branches: tuple[Branch, ...]
     used: Index
+    rules: str = "hardware"
 
     @property
     def cores(self) -> int:

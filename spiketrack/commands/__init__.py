@@ -28,7 +28,7 @@ CONTEXT = {"help_option_names": ["-h", "--help"]}
 PANELS = {
     "The road": ("info", "convert", "export", "simulate", "verify", "energy", "map", "report"),
     "The tracker": ("track", "evaluate", "train"),
-    "Measured here": ("outlets", "bench", "microcode", "schema", "doctor"),
+    "Measured here": ("outlets", "bench", "microcode", "partitions", "schema", "doctor"),
 }  # order and headings of the help; a command that is not named here stands under MORE
 MORE = "More commands"
 HELP = (

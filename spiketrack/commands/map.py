@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from spiketrack.runs.operations import BranchCounts
 
 BOARD_HELP = f"{', '.join(BOARDS.names())}, 'N chips', or a YAML file; loihi2 is endless."
+RULES_HELP = (
+    "hardware: published limits, layers share cores; intel-compiler: the slices that Intel's "
+    "compiler printed for other networks, a core for each."
+)
 TRADE_COLUMNS = (
     "tiles", "latency", "interval", "frames in flight", "neurons", "more neurons %",
     "relays that keep time", "neurons × steps, 10⁹",
@@ -60,6 +64,7 @@ def map(
     tiles: Annotated[
         str, typer.Option(help="Copies of each product; auto: fewest steps for 15 % more neurons.")
     ] = "1",
+    rules: Annotated[str, typer.Option(help=RULES_HELP)] = "hardware",
     layers: Annotated[bool, typer.Option("--layers", help=LAYERS_HELP)] = False,
     json: Annotated[Path | None, typer.Option(help="Write the whole placement.")] = None,
     timeline: Annotated[
@@ -74,6 +79,7 @@ def map(
     from spiketrack.deploy.chip.document import document
     from spiketrack.deploy.chip.mapping import map_network
     from spiketrack.deploy.chip.program import choices_of
+    from spiketrack.deploy.chip.rules.strategy import rules_of
     from spiketrack.export.nir.folder import read_export
     from spiketrack.inference import SEARCH, TEMPLATE
 
@@ -83,8 +89,9 @@ def map(
     graphs = {branch: network.graphs[branch] for branch in (SEARCH, TEMPLATE)}
     counted = None if run is None else read_counted(run, network)
     choices = choices_of(mode, spikes, tiles)
+    chosen = rules_of(rules)
     events = None if counted is None else read_events(counted, graphs, spikes)
-    placement = map_network(graphs, target, events, choices)
+    placement = map_network(graphs, target, events, choices, chosen)
     digest = network.manifest.network_digest
     report = document(placement, digest, None if counted is None else counted.digest)
     if json is not None:

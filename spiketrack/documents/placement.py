@@ -193,6 +193,7 @@ class MapDocument(Document):
     schema_id: Literal["spiketrack.map"] = Field(default="spiketrack.map", alias="schema")
     version: Literal[1] = 1
     board: str
+    rules: str = "hardware"  # absent in files from before there was a choice
     limits: Limits
     fits: bool
     obstacle: str | None

@@ -1,0 +1,123 @@
+"""``spiketrack partitions``: Intel's printed partitions beside ours, networks under both rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from spiketrack.commands.markdown import Slot
+from spiketrack.commands.markdown import table as markdown_table
+from spiketrack.commands.targets import will_write
+from spiketrack.terminal.console import say
+from spiketrack.terminal.progress import frame_bar
+from spiketrack.terminal.table import Column, Table, print_table
+
+if TYPE_CHECKING:
+    from spiketrack.deploy.chip.rules.comparison import UnderRules
+    from spiketrack.deploy.chip.rules.printed_networks import RowResult
+
+ROW_COLUMNS = (
+    Column("network"), Column("layer", kind="name"), Column("x, y, channels", "", 4, "number"),
+    Column("slice", "x, y, channels on one core", kind="number"),
+    Column("printed slice", "", 1, "number"), Column("neurons"), Column("printed neurons", rank=2),
+    Column("cores"), Column("printed cores"), Column("words", "synapse words, modelled", 3),
+    Column("printed words", "", 5), Column("same", "slice, neurons and cores"),
+)  # fmt: skip
+BOTH_COLUMNS = (
+    Column("network", kind="name"), Column("rules"), Column("cores"), Column("chips"),
+    Column("mean use", "of the fullest resource of a core, %"), Column("neurons a core"),
+    Column("messages", "an inference of both branches that change cores, at most", 2),
+    Column("reason", "why it cannot be placed", kind="text"),
+)  # fmt: skip
+
+
+def partitions(
+    networks: Annotated[
+        list[Path] | None, typer.Argument(help="Export folders to place under both rules.")
+    ] = None,
+    into: Annotated[
+        Path | None, typer.Option(help="Markdown file whose partition tables are to be replaced.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Write all rows as JSON.")] = None,
+) -> None:
+    """Reproduce the partitions that Intel's compiler printed, from shapes alone.
+
+    With export folders: their cores and chips under the hardware's and the compiler's rules. Exit
+    code 1 if a printed row is not reproduced.
+
+    Example: spiketrack partitions nano/ s256/ --into docs/placement.md
+    """
+    from spiketrack.deploy.chip.rules.comparison import under_both
+    from spiketrack.deploy.chip.rules.printed_networks import printed_networks, reproduce
+    from spiketrack.export.nir.folder import read_export
+    from spiketrack.files import write_json
+
+    folders = networks or []
+    will_write(folders, into=into, json=json)
+    slots = [Slot(into, name) for name in ("printed", "rules")] if into else []
+    printed = printed_networks()
+    found = [row for network in printed for row in reproduce(network)]
+    placed: list[UnderRules] = []
+    if folders:
+        with frame_bar("Networks", len(folders)) as advance:
+            for folder in folders:
+                placed += under_both(folder.name, read_export(folder).graphs)
+                advance()
+    tables = [_rows(found), _both(placed)]
+    if json is not None:
+        write_json(json, {"printed": _plain(found), "rules": _plain(placed)})
+    for slot, table in zip(slots, tables, strict=bool(slots)):
+        if table.rows:
+            slot.fill(markdown_table([c.title for c in table.columns], _cells(table)))
+    for table in tables:
+        if table.rows:
+            print_table(table)
+    for network in printed:
+        rows = [row for row in found if row.network == network.name]
+        say(f"{network.name}: {sum(row.cores for row in rows)} cores, printed {network.cores}")
+    missed = [row for row in found if not row.reproduced]
+    say(f"{len(found) - len(missed)} of {len(found)} printed rows reproduced from shapes alone")
+    if missed:
+        raise typer.Exit(1)
+
+
+def _rows(found: Sequence[RowResult]) -> Table:
+    rows = [
+        (
+            row.network, row.layer, row.size, row.slice, row.printed.slice, row.neurons,
+            row.printed.neurons, row.cores, row.printed.cores, row.words, row.printed.words,
+            row.reproduced,
+        )
+        for row in found
+    ]  # fmt: skip
+    return Table.of("partitions that Intel's compiler printed", ROW_COLUMNS, rows)
+
+
+def _both(placed: Sequence[UnderRules]) -> Table:
+    rows = [
+        (
+            one.network, one.rules, one.cores, one.chips, one.use and 100 * one.use,
+            one.neurons_a_core, one.messages, one.reason,
+        )
+        for one in placed
+    ]  # fmt: skip
+    return Table.of("both branches under both rules", BOTH_COLUMNS, rows)
+
+
+def _cells(table: Table) -> list[list[str]]:
+    from spiketrack.terminal.table import text
+
+    return [[text(value) for value in row] for row in table.rows]
+
+
+def _plain(rows: Sequence[Any]) -> list[dict[str, Any]]:
+    import dataclasses
+
+    plain = [{f.name: getattr(row, f.name) for f in dataclasses.fields(row)} for row in rows]
+    return [
+        {k: v.model_dump() if hasattr(v, "model_dump") else v for k, v in row.items()}
+        for row in plain
+    ]

@@ -72,13 +72,22 @@ def as_counts(spikes: Mapping[str, Tensor]) -> dict[str, Counts]:
 
 
 class FloatSimulator(SimulatorBase):
-    """The float reference; ``record`` keeps every population's counts of the last inference."""
+    """The float reference; ``record`` keeps every population's counts of the last inference.
+
+    ``dtype``: of its arithmetic; ``torch.float64`` turns ``model`` itself into one of float64.
+    """
 
     name = "float"
 
-    def __init__(self, model: SpikeTrack, device: str = "cpu", record: bool = False) -> None:
-        self.device = choose_device(device)
-        self.model = model.to(self.device).eval()
+    def __init__(
+        self,
+        model: SpikeTrack,
+        device: str = "cpu",
+        record: bool = False,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.device, self.dtype = choose_device(device), dtype
+        self.model = model.to(self.device, dtype).eval()
         self.config = model.config
         self.record = record
         self.memory: tuple[Tensor, ...] = ()
@@ -91,7 +100,7 @@ class FloatSimulator(SimulatorBase):
     @torch.no_grad()
     def encode_template(self, crops: Crop) -> Inference:
         """Memory of the templates (T, 3, S, S)."""
-        z = torch.from_numpy(np.ascontiguousarray(crops)).to(self.device)
+        z = torch.from_numpy(np.ascontiguousarray(crops)).to(self.device, self.dtype)
         if not self.record:
             self.memory = self.model.encode_template(z)
             return Inference(None, Trace())
@@ -102,7 +111,7 @@ class FloatSimulator(SimulatorBase):
     @torch.no_grad()
     def search(self, crop: Crop) -> Inference:
         """Maps of one crop (3, S, S)."""
-        x = torch.from_numpy(np.ascontiguousarray(crop))[None].to(self.device)
+        x = torch.from_numpy(np.ascontiguousarray(crop))[None].to(self.device, self.dtype)
         if not self.record:
             return Inference(to_maps(self.model(x, self.memory)), Trace())
         with recording(self.model) as spikes:

@@ -15,11 +15,13 @@ from spiketrack.simulators.backends import names as backend_names
 from spiketrack.terminal.console import say
 from spiketrack.terminal.progress import frame_bar
 from spiketrack.terminal.table import Column, table
+from spiketrack.verification import YARDSTICK_FRAMES
 
 if TYPE_CHECKING:
     from spiketrack.documents.verification import FloatPart, FrameRow, VerifyDocument
+    from spiketrack.documents.yardstick import Compared, Yardstick
 
-WORST = 10  # populations shown of the float comparison
+WORST = 5  # populations shown of the float comparison
 BACKENDS_HELP = f"Comma separated: {', '.join(backend_names())}; integer is always among them."
 LAST = 3  # frames whose boxes are shown
 
@@ -56,13 +58,18 @@ def verify(
     tiles: Annotated[
         str, typer.Option(help="chip: copies of each product; auto: as for map.")
     ] = "1",
+    yardstick: Annotated[
+        int,
+        typer.Option(min=1, help="Frames on which float runs in float64 too: what it is worth."),
+    ] = YARDSTICK_FRAMES,
     layers: Annotated[bool, typer.Option("--layers", help="Show every population.")] = False,
     json: Annotated[Path | None, typer.Option(help="Write all findings as JSON.")] = None,
 ) -> None:
     """Prove that the integer backends agree, and measure what quantisation changed.
 
     Crops follow the integer backend's boxes. Exit code 1 if an exact backend differs in a count
-    or map, with the first population, step and index; float alone is measured, not judged.
+    or map, with the first population, step and index. The loss against float ends no run: it is
+    measured, and judged by what float64 of the same network differs from float32.
     """
     from spiketrack.commands.inputs import choose_clip, settings_with
     from spiketrack.export.nir.folder import read_export
@@ -77,7 +84,9 @@ def verify(
     settings = settings_with(network.tracker, update_every, update_threshold)
     options = Options(threads=threads, timeout=timeout, mode=mode, spikes=spikes, tiles=tiles)
     with frame_bar("verify", clip.length) as tick:
-        verification = run(network, read, clip, start, names, settings, options, tick)
+        verification = run(
+            network, read, clip, start, names, settings, options, tick, yardstick=yardstick
+        )
     report = document(verification, network.manifest, clip.name, start)
     if json is not None:
         report.write(json)
@@ -110,7 +119,7 @@ def _show(report: VerifyDocument, layers: bool) -> None:
     if report.backends:
         _show_backends(report)
     if report.exact is None:
-        say("float against integer: measured, not judged; no exact backend was compared", "bold")
+        say("no exact backend was compared with integer: float alone", "bold")
     elif report.exact:
         say(
             f"exact: {' and '.join(['integer', *report.backends])} agree in all "
@@ -169,10 +178,31 @@ def _show_float(loss: FloatPart, layers: bool) -> None:
         f"mismatch over {summary.populations} populations: mean "
         f"{summary.mean_mismatch_rate:.2%}, worst {summary.worst_mismatch_rate:.2%}"
     )
-    if (same := loss.same_crops.median_iou) is not None:
-        say(f"same crops: median IoU of float and integer boxes {same:.3f}")
     if free.median_iou is not None:
         say(
             f"free-running: median box IoU {free.median_iou:.3f}, mean score difference "
             f"{free.mean_score_difference:+.4f}"
         )
+    _show_yardstick(loss.yardstick)
+
+
+def _show_yardstick(found: Yardstick) -> None:
+    """Float32 against float64 and against integer, and what follows."""
+    columns = (
+        Column("same crops, each its own counts", kind="text"),
+        Column("counts", rank=2),
+        Column("differ", "counts that differ", 1),
+        Column("share"),
+        Column("box IoU", "median over the frames"),
+    )
+    rows = (
+        _compared("float32 against float64", found.float64),
+        _compared("float32 against integer", found.integer),
+    )
+    table(f"what float itself is worth, {found.frames} frames", columns, rows)
+    say(f"judged by float itself: {found.judgement}: {found.meaning}")
+
+
+def _compared(name: str, part: Compared) -> tuple[object, ...]:
+    overlap = None if part.median_iou is None else f"{part.median_iou:.3f}"
+    return name, part.counts, part.mismatches, f"{part.mismatch_rate:.3%}", overlap

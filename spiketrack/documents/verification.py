@@ -9,6 +9,7 @@ from typing_extensions import Self
 
 from spiketrack.documents.base import Count, Digest, Document, FourNumbers, Number, Part, Share
 from spiketrack.documents.network import NetworkPart
+from spiketrack.documents.yardstick import Yardstick
 
 
 class BackendAgreement(Part):
@@ -102,12 +103,13 @@ class SameCrops(Part):
 
 
 class FloatPart(Part):
-    """The float network against the integer one."""
+    """The float network against the integer one, and what float itself is worth."""
 
     teacher_forced: tuple[LossRow, ...]
     summary: LossSummary
     free_running: FreeRunning
     same_crops: SameCrops
+    yardstick: Yardstick
 
 
 class FrameRow(Part):
@@ -135,7 +137,7 @@ class VerifyDocument(Document):
     REMEDY: ClassVar[str] = "write it with spiketrack verify --json"
 
     schema_id: Literal["spiketrack.verify"] = Field(default="spiketrack.verify", alias="schema")
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     spiketrack: str
     exact: bool | None
     counts_compared: Count

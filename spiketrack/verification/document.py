@@ -20,8 +20,10 @@ from spiketrack.documents.verification import (
     SameCrops,
     VerifyDocument,
 )
+from spiketrack.documents.yardstick import Compared, Yardstick, judge
 from spiketrack.simulators.backends import FLOAT
 from spiketrack.verification.comparison import Agreement, Divergence
+from spiketrack.verification.precision import Against, Precision
 from spiketrack.verification.verify import REFERENCE, FrameBoxes, Verification
 from spiketrack.version import VERSION
 from spiketrack.video.boxes import Box, iou
@@ -89,7 +91,7 @@ def _populations(verification: Verification) -> tuple[PopulationRow, ...]:
 
 
 def _float(verification: Verification) -> FloatPart | None:
-    if not verification.losses:
+    if not verification.losses or verification.precision is None:
         return None
     same = tuple(verification.same_crops)
     return FloatPart(
@@ -100,6 +102,29 @@ def _float(verification: Verification) -> FloatPart | None:
         summary=summary(verification),
         free_running=free_running(verification),
         same_crops=SameCrops(iou=same, median_iou=float(np.median(same)) if same else None),
+        yardstick=yardstick(verification.precision),
+    )
+
+
+def yardstick(precision: Precision) -> Yardstick:
+    """Float32 against float64 and against integer, and the word for it."""
+    double, integer = _compared(precision.float64), _compared(precision.integer)
+    return Yardstick(
+        frames=len(integer.iou),
+        float64=double,
+        integer=integer,
+        judgement=judge(double, integer),
+    )
+
+
+def _compared(against: Against) -> Compared:
+    agreement, overlaps = against.agreement, tuple(against.overlaps)
+    return Compared(
+        counts=agreement.compared,
+        mismatches=agreement.mismatches,
+        mismatch_rate=agreement.mismatches / agreement.compared,
+        iou=overlaps,
+        median_iou=float(np.median(overlaps)) if overlaps else None,
     )
 
 

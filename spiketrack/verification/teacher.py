@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spiketrack.inference import SEARCH, TEMPLATE, Crop, Maps
+from spiketrack.inference import SEARCH, TEMPLATE, Counts, Crop, Maps
 from spiketrack.integer.graph import MEMORY_FRACTION, Gate, Graph, Neuron, Node
 from spiketrack.integer.kernels import Program
 from spiketrack.integer.readout import quantise_image
@@ -23,7 +23,7 @@ from spiketrack.integer.registry import Registry
 from spiketrack.limits import MAX_COUNT
 from spiketrack.reference.model import SpikeTrack
 from spiketrack.reference.neuron import Neuron as Population
-from spiketrack.simulators.float_reference import recording, to_maps
+from spiketrack.simulators.float_reference import as_counts, recording, to_maps
 from spiketrack.verification.comparison import unlike
 
 INPUT_LOSSES: Registry[Callable[..., None]] = Registry(
@@ -74,7 +74,10 @@ class Loss:
 
 
 class TeacherForcing:
-    """Accumulates losses by (branch, population) over any number of inferences."""
+    """Accumulates losses by (branch, population) over any number of inferences.
+
+    ``counts``: of the float network in the last inference, by population.
+    """
 
     def __init__(self, model: SpikeTrack, graphs: Mapping[str, Graph]) -> None:
         self.model = model
@@ -82,6 +85,7 @@ class TeacherForcing:
         self.programs = {name: Program(graph) for name, graph in graphs.items()}
         self.losses: dict[tuple[str, str], Loss] = {}
         self.memory: tuple[Tensor, ...] = ()
+        self.counts: Mapping[str, Counts] = {}
 
     @torch.no_grad()
     def encode_template(self, crops: Crop) -> None:
@@ -110,6 +114,7 @@ class TeacherForcing:
         inputs: Mapping[str, Tensor],
         memory: Mapping[str, Tensor],
     ) -> None:
+        self.counts = as_counts(spikes)
         graph = self.graphs[branch]
         forced = {
             node.name: (spikes[node.name] * MAX_COUNT).reshape(node.shape)

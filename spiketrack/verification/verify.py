@@ -21,7 +21,9 @@ from spiketrack.inference import SEARCH, TEMPLATE, Inference, Maps, Simulator
 from spiketrack.reference.checkpoint import Checkpoint
 from spiketrack.simulators.backends import FLOAT, INTEGER, Options, find, open_simulator
 from spiketrack.tracking.tracker import Tracker, TrackResult, clip_box, decode, to_frame
+from spiketrack.verification import YARDSTICK_FRAMES
 from spiketrack.verification.comparison import Agreement
+from spiketrack.verification.precision import Precision
 from spiketrack.verification.teacher import Loss, TeacherForcing
 from spiketrack.video.boxes import Box, iou
 from spiketrack.video.footage import Frame
@@ -45,7 +47,7 @@ class Verification:
     """Everything that was found; ``exact`` is the verdict on the exact backends.
 
     ``same_crops``: IoU of the float and the integer box, frame by frame, both from the crop round
-    the integer backend's last box.
+    the integer backend's last box. ``precision``: what float itself is worth on the first of them.
     """
 
     backends: tuple[str, ...]
@@ -53,6 +55,7 @@ class Verification:
     losses: Mapping[tuple[str, str], Loss] = field(default_factory=dict)
     frames: list[FrameBoxes] = field(default_factory=list)
     same_crops: list[float] = field(default_factory=list)
+    precision: Precision | None = None
 
     @property
     def exact(self) -> bool | None:
@@ -71,11 +74,13 @@ def verify(
     options: Options,
     step: Callable[[], None] = lambda: None,
     opener: Opener | None = None,
+    yardstick: int = YARDSTICK_FRAMES,
 ) -> Verification:
     """Run ``clip`` from ``box`` through ``backends`` (the integer backend always among them).
 
-    ``opener`` replaces how a backend is opened (tests damage one this way). Raises
-    ``SpikeTrackError`` when float is asked for without a checkpoint.
+    ``opener`` replaces how a backend is opened (tests damage one this way). ``yardstick``: frames
+    on which float runs in float64 too. Raises ``SpikeTrackError`` when float is asked for without a
+    checkpoint.
     """
     for name in backends:
         if find(name, "--backends").needs == "checkpoint" and checkpoint is None:
@@ -89,6 +94,8 @@ def verify(
 
     with ExitStack() as stack:
         run = _Run(network, checkpoint, backends, settings, stack, opener or open_backend)
+        if run.forcing is not None and checkpoint is not None:
+            run.verification.precision = Precision(checkpoint.build(), yardstick)
         for index, frame in enumerate(clip):
             run.frame(frame, box if index == 0 else None)
             step()
@@ -127,15 +134,28 @@ class _Run:
         for name, simulator in self.followers.items():
             self._follow(name, simulator, frame, last, result, boxes, scores)
         if self.forcing is not None and self.free is not None:
-            if result.crop is not None and last is not None:
-                maps = self.forcing.search(result.crop)
-                same = self._box(maps, last, frame)[0]
-                self.verification.same_crops.append(iou(same, result.box))
-            if result.templates is not None:
-                self.forcing.encode_template(result.templates)
+            self._float(self.forcing, frame, last, result)
             free = self.free.start(frame, box) if box else self.free.step(frame)
             boxes[FLOAT], scores[FLOAT] = free.box, free.score
         self.verification.frames.append(FrameBoxes(result.frame, boxes, scores, result.updated))
+
+    def _float(
+        self, forcing: TeacherForcing, frame: Frame, last: Box | None, result: TrackResult
+    ) -> None:
+        """The integer backend's crops through float32, and first ones through float64."""
+        precision, number = self.verification.precision, result.frame
+        if result.crop is not None and result.inference is not None and last is not None:
+            same = self._box(forcing.search(result.crop), last, frame)[0]
+            self.verification.same_crops.append(iou(same, result.box))
+            if precision is not None and precision.wants(number):
+                integer = result.inference.trace
+                maps = precision.search(number, result.crop, forcing.counts, integer)
+                precision.boxes(same, self._box(maps, last, frame)[0], result.box)
+        if result.templates is not None and result.encoding is not None:
+            forcing.encode_template(result.templates)
+            if precision is not None:
+                integer = result.encoding.trace
+                precision.encode(number, result.templates, forcing.counts, integer)
 
     def _follow(
         self,

@@ -301,6 +301,8 @@ def test_the_report_says_what_the_verification_holds(files: Files, tmp_path: Pat
     exact = build_report(read_sources(files.run, verify=files.verify))
     assert "Exact: integer and inline agree in all" in text(exact, "agreement")
     assert fact(exact, "backends").value == "exact"
+    assert "float32 differs from float64 in " in text(exact, "agreement")
+    assert "teacher-forced mismatch" in text(exact, "agreement")
     damaged = build_report(read_sources(files.run, verify=damage(files.verify, tmp_path)))
     assert fact(damaged, "backends").value == "7 counts differ"
     said = text(damaged, "agreement")

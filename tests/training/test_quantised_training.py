@@ -12,6 +12,7 @@ import safetensors.torch
 import torch
 import typer
 from numpy.typing import NDArray
+from support.grid import on_the_grid
 from support.random_graphs import tiny_model
 from support.training_data import tiny_collection, tiny_config, write_config, write_root
 from torch import nn
@@ -27,28 +28,17 @@ from spiketrack.integer.graph import Conv, Sum
 from spiketrack.integer.real import RealConv, RealSum
 from spiketrack.pipeline import calibration, compile_network
 from spiketrack.preprocessing import normalise
-from spiketrack.reference.blocks import Downsample
 from spiketrack.reference.checkpoint import read_checkpoint, save_checkpoint
 from spiketrack.reference.model import SpikeTrack
 from spiketrack.reference.neuron import ONE_STEP, Neuron
 from spiketrack.training import grid
 from spiketrack.training.grid import Grid
-from spiketrack.training.initial import adopt, branch_ends, leave_grid
+from spiketrack.training.initial import adopt, leave_grid
 from spiketrack.training.loop import build, train
 from spiketrack.training.replica import soften_gates
 from spiketrack.training.rounding import CONVOLUTIONS, Joint, round_weight, rounded_pass
 from spiketrack.training.snapping import on_grid
 from spiketrack.verification.equality import differences
-
-
-def on_the_grid(templates: int) -> SpikeTrack:
-    """``tiny_model`` on the grid, with streams as small as training leaves them."""
-    model = copy.deepcopy(tiny_model(templates))
-    downs = [m.encode_bn for m in model.modules() if isinstance(m, Downsample)]
-    for norm, scale in [(n, 0.05) for n in branch_ends(model)] + [(n, 0.5) for n in downs]:
-        norm.weight.mul_(scale)
-        norm.bias.mul_(scale)
-    return on_grid(model)
 
 
 @pytest.mark.parametrize("templates", [1, 3])

@@ -9,6 +9,7 @@ from spiketrack.pages.parts import Figure, Section, Table
 from spiketrack.report.commands import verify_command
 from spiketrack.report.figures.network import mismatch_figure
 from spiketrack.report.figures.run import overlap_figure, scores_figure
+from spiketrack.report.sections.yardstick import yardstick_text
 from spiketrack.report.sources import Sources
 
 
@@ -78,7 +79,7 @@ def _quantisation(verify: VerifyDocument) -> tuple[str, ...]:
             f"{free.median_iou:.3f}; the score differs by {free.mean_score_difference:+.4f} "
             "in the mean."
         )
-    return tuple(lines)
+    return (*lines, *yardstick_text(verify.float_.yardstick))
 
 
 def _backends(verify: VerifyDocument) -> Table:

@@ -1,0 +1,20 @@
+"""What float itself is worth, in words: integer against float32 beside float64 against float32."""
+
+from __future__ import annotations
+
+from spiketrack.documents.yardstick import EXPLANATION, Compared, Yardstick
+
+
+def yardstick_text(found: Yardstick) -> tuple[str, ...]:
+    """The figures and the judgement, then what they mean."""
+    return (
+        f"On the same crops of {found.frames} frames, each network with its own counts, float32 "
+        f"differs from float64 in {_share(found.float64)} and from integer in "
+        f"{_share(found.integer)}. Judged by float itself: {found.judgement}, {found.meaning}.",
+        *EXPLANATION,
+    )
+
+
+def _share(part: Compared) -> str:
+    overlap = "" if part.median_iou is None else f" (median box IoU {part.median_iou:.3f})"
+    return f"{part.mismatch_rate:.3%} of all counts{overlap}"

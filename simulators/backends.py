@@ -31,7 +31,8 @@ class Options:
     """What to record and how to run; a backend ignores what does not concern it.
 
     ``operations`` and ``counts`` switch recording on; ``device`` is the float reference's;
-    ``threads`` and ``timeout`` (seconds a step) are those of Lava's processes; ``mode``,
+    ``threads`` and ``timeout`` (seconds a step) are those of Lava's processes, ``processes`` how
+    many share the work (``deploy/process_graph/grouping.py``; inline, too); ``mode``,
     ``spikes`` and ``tiles`` are the chip's (``deploy/chip/program.py``).
     """
 
@@ -43,6 +44,7 @@ class Options:
     mode: str = "fall-through"
     spikes: str = "graded"
     tiles: str = "1"
+    processes: str = "block"
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ ROWS = (
         needs="export", exact=True, operations=True, packages=("torch", "numba"),
     ),
     Backend(
-        "lava", "Lava process graphs on Lava's own runtime, a process a block",
+        "lava", "Lava process graphs on Lava's own runtime, a process a block or fewer",
         "spiketrack.simulators.lava:LavaSimulator",
         needs="export", exact=True, operations=True,
         packages=("torch", "numba", "spiketrack.deploy.lava.names"), extra="lava",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from typing_extensions import Self
 
 from spiketrack.config import NetworkConfig
+from spiketrack.deploy.process_graph.grouping import BLOCK, group
 from spiketrack.deploy.process_graph.inline import InlineNetwork
 from spiketrack.deploy.process_graph.processes import Recording
 from spiketrack.deploy.process_graph.results import StepResult
@@ -82,15 +83,18 @@ class InlineSimulator(ProcessSimulator):
         config: NetworkConfig,
         operations: bool = False,
         counts: bool = False,
+        processes: str = BLOCK,
     ) -> None:
         recording = Recording(operations, counts)
-        super().__init__(network, config, lambda graph: InlineNetwork(graph, None, recording))
+        super().__init__(
+            network, config, lambda graph: InlineNetwork(graph, group(graph, processes), recording)
+        )
 
     @classmethod
     def open(cls, network: ExportedNetwork, options: Options) -> Self:
         """As the table of backends opens it."""
         record = (options.operations, options.counts)
-        return cls(network.graphs, network.config, *record)
+        return cls(network.graphs, network.config, *record, options.processes)
 
 
 def _trace(step: StepResult) -> Trace:

@@ -9,6 +9,7 @@ from typing_extensions import Self
 
 from spiketrack.config import NetworkConfig
 from spiketrack.deploy.lava.network import STEP_TIMEOUT, LavaNetwork
+from spiketrack.deploy.process_graph.grouping import BLOCK, group
 from spiketrack.deploy.process_graph.processes import Recording
 from spiketrack.inference import TEMPLATE, Crop, Inference
 from spiketrack.integer.graph import Graph
@@ -32,19 +33,21 @@ class LavaSimulator(ProcessSimulator):
         counts: bool = False,
         threads: int = 1,
         timeout: float = STEP_TIMEOUT,
+        processes: str = BLOCK,
     ) -> None:
         recording = Recording(operations, counts)
         super().__init__(
             network,
             config,
-            lambda graph: LavaNetwork(graph, None, recording, threads, timeout),
+            lambda graph: LavaNetwork(graph, group(graph, processes), recording, threads, timeout),
         )
 
     @classmethod
     def open(cls, network: ExportedNetwork, options: Options) -> Self:
         """As the table of backends opens it."""
         record = (options.operations, options.counts)
-        return cls(network.graphs, network.config, *record, options.threads, options.timeout)
+        how = (options.threads, options.timeout, options.processes)
+        return cls(network.graphs, network.config, *record, *how)
 
     def search(self, crop: Crop) -> Inference:
         """As usual; ``LavaError`` also where an idle process of the template graph was lost."""

@@ -1,8 +1,8 @@
 """Which nodes share a Lava process: a choice of placement that leaves the graph as it is.
 
-Cuts lie behind the populations that open a block, so that counts travel between processes and a
-process holds the layers of one block of the network at most, from the counts that open it to the
-counts that open the next.
+Cuts lie behind the populations that open a block, so that counts travel between processes. A
+process holds the layers of one block of the network, from the counts that open it to the counts
+that open the next, or of several blocks in a row.
 """
 
 from __future__ import annotations
@@ -11,8 +11,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from spiketrack.errors import GraphError
+from spiketrack.errors import GraphError, UnsupportedError
+from spiketrack.integer.counting import dense_mac
 from spiketrack.integer.graph import COUNT, IMAGE, MEMBRANE, Graph, Node
+
+BLOCK, BRANCH = "block", "branch"  # a process a block; one for all blocks of a branch
+SEVERAL = "blocks"  # kind of a process that holds several blocks
 
 CHANNELS_LAST = (COUNT, MEMBRANE)  # signals whose messages are (steps, H, W, C)
 
@@ -47,8 +51,51 @@ class Grouping:
     parts: tuple[Part, ...]
 
 
-def group(graph: Graph) -> Grouping:
-    """One process a block; blocks that read each other share one."""
+def check_processes(processes: str) -> str:
+    """``block``, ``branch`` or a number from 1, as given; ``UnsupportedError`` for others."""
+    if processes in (BLOCK, BRANCH) or (processes.isdecimal() and int(processes) > 0):
+        return processes
+    raise UnsupportedError(f"--processes {processes}: choose {BLOCK}, {BRANCH} or a number from 1")
+
+
+def group(graph: Graph, processes: str = BLOCK) -> Grouping:
+    """One process a block, one a branch, or as many as a number says (at most one a block).
+
+    Fewer processes hold blocks that follow each other, shared out by their dense MACs. Blocks that
+    read each other share one.
+    """
+    blocks = _blocks(graph)
+    if check_processes(processes) == BLOCK:
+        return blocks
+    count = 1 if processes == BRANCH else int(processes)
+    return Grouping(graph.name, tuple(_several(graph, blocks.parts, count)))
+
+
+def _several(graph: Graph, parts: tuple[Part, ...], count: int) -> list[Part]:
+    """Parts in a row as one wherever they fall into the same of ``count`` equal shares of work."""
+    work = [sum(1 + dense_mac(graph[name], graph) for name in part.nodes) for part in parts]
+    share = sum(work) / count
+    rows: dict[int, list[Part]] = {}
+    done = 0
+    for part, own in zip(parts, work, strict=True):
+        rows.setdefault(int((done + own / 2) / share), []).append(part)
+        done += own
+    home = {
+        node: row[0].name if len(row) == 1 else f"{row[0].name} to {row[-1].name}"
+        for row in rows.values()
+        for part in row
+        for node in part.nodes
+    }
+    kinds = {
+        home[row[0].nodes[0]]: row[0].kind if len(row) == 1 else SEVERAL for row in rows.values()
+    }
+    return [
+        _part(graph, home, name, kind, [node for node, place in home.items() if place == name])
+        for name, kind in kinds.items()
+    ]
+
+
+def _blocks(graph: Graph) -> Grouping:
     home: dict[str, str] = {}
     kinds: dict[str, str] = {}
     for node in graph:

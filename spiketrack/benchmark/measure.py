@@ -36,7 +36,8 @@ THREADS = (1, 2)
 class Setting:
     """What all variants share: clip, first box, frames, threads of Lava's processes, soak.
 
-    ``key``: which state dict, where a checkpoint holds several.
+    ``key``: which state dict, where a checkpoint holds several; ``processes``: how many of Lava's
+    share a branch.
     """
 
     clip: Path
@@ -45,6 +46,7 @@ class Setting:
     threads: int
     soak: int
     key: str | None = None
+    processes: str = "block"
 
 
 def measure(
@@ -167,6 +169,7 @@ class _Variant:
             "box": setting.box.as_tuple(),
             "frames": setting.frames,
             "threads": setting.threads,
+            "processes": setting.processes,
             "soak": soak,
         }
         return run("lava", self.folder, options)
@@ -186,6 +189,10 @@ class _Variant:
             self.findings.results.append(
                 Result(self.name, branch, f"{name}_over_float", ratio=ratio, low=low, high=high)
             )
+        low, ratio, high = quartiles([v / middle["inline"] for v in times["lava"]])
+        self.findings.results.append(
+            Result(self.name, branch, "lava_over_inline", ratio=ratio, low=low, high=high)
+        )
         for name, values in times.items():
             self.findings.results.append(timed(self.name, branch, name, values))
 

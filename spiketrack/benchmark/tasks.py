@@ -13,6 +13,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -78,12 +79,13 @@ def memory_in_use() -> int:
 def lava(folder: Path, options: Document) -> Document:
     """Closed loop on Lava: start, frames, templates, memory, shares, the cost of recording."""
     network = read_export(folder / NETWORK)
-    frames, threads = int(options["frames"]), int(options["threads"])
+    frames = int(options["frames"])
+    how = Options(threads=int(options["threads"]), processes=options["processes"])
     clip = open_clip(Path(options["clip"]), frames)
-    peak = _peak(network, clip, Box(*options["box"]), threads)
+    peak = _peak(network, clip, Box(*options["box"]), how)
     with ExitStack() as stack:
         begin = time.perf_counter()
-        plain = _open(stack, "lava", network, Options(threads=threads))
+        plain = _open(stack, "lava", network, how)
         watch = Stopwatch(plain)
         loop = follow(Tracker(watch, network.tracker), clip, Box(*options["box"]))
         next(loop)
@@ -107,14 +109,14 @@ def lava(folder: Path, options: Document) -> Document:
             memory += _soak(plain, watch.crops, int(options["soak"]))
             measured["growth"] = memory[-1] / memory[-2] - 1
         measured["memory"] = max(memory)
-    return measured | _recording(network, watch, threads)
+    return measured | _recording(network, watch, how)
 
 
 def _open(stack: ExitStack, backend: str, network: Any, options: Options) -> Any:
     return stack.enter_context(open_simulator(backend, network, None, options))
 
 
-def _peak(network: Any, clip: Clip, box: Box, threads: int) -> int:
+def _peak(network: Any, clip: Clip, box: Box, how: Options) -> int:
     """Most memory in use at any time from before the start to the third frame, in a run of its own.
 
     A thread looks every fifth of a second, which would slow what is timed.
@@ -128,7 +130,7 @@ def _peak(network: Any, clip: Clip, box: Box, threads: int) -> int:
     watcher = threading.Thread(target=look, name="memory")
     watcher.start()
     try:
-        with open_simulator("lava", network, None, Options(threads=threads)) as simulator:
+        with open_simulator("lava", network, None, how) as simulator:
             for result in follow(Tracker(simulator, network.tracker), clip, box):
                 if result.frame == 3:
                     break
@@ -157,7 +159,7 @@ def _soak(simulator: Simulator, crops: Sequence[Crop], frames: int) -> list[int]
     return memory
 
 
-def _recording(network: Any, watch: Stopwatch, threads: int) -> Document:
+def _recording(network: Any, watch: Stopwatch, how: Options) -> Document:
     """The same crops without recording, with operations counted, and with every count kept.
 
     Median seconds of every round, of three networks that are started and warmed alike. Rounds,
@@ -165,9 +167,9 @@ def _recording(network: Any, watch: Stopwatch, threads: int) -> Document:
     that slows down or speeds up does so for all three within a round.
     """
     options = {
-        "plain": Options(threads=threads),
-        "recorded": Options(operations=True, threads=threads),
-        "recorded_fully": Options(operations=True, counts=True, threads=threads),
+        "plain": how,
+        "recorded": replace(how, operations=True),
+        "recorded_fully": replace(how, operations=True, counts=True),
     }
     medians: Document = {name: [] for name in options}
     with ExitStack() as stack:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from spiketrack.inference import Simulator
 
 BACKEND_HELP = f"{either()}; default: float for a checkpoint, integer for an export folder."
+PROCESSES_HELP = (
+    "lava, inline: block (a process a block), branch (one for all blocks), or how many at most "
+    "share the blocks of a branch."
+)
 
 
 @dataclass(frozen=True)

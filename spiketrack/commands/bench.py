@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from spiketrack.commands.backend import PROCESSES_HELP
 from spiketrack.commands.inputs import Key, open_checkpoint
 from spiketrack.commands.markdown import Slot
 from spiketrack.commands.markdown import table as tabular
@@ -36,6 +37,7 @@ def bench(
     ] = None,
     frames: Annotated[int, typer.Option(help="Frames of the closed loop, at least 10.")] = 20,
     threads: Annotated[int, typer.Option(help="Threads in each Lava process.")] = 1,
+    processes: Annotated[str, typer.Option(help=PROCESSES_HELP)] = "block",
     soak: Annotated[
         int,
         typer.Option(
@@ -63,6 +65,7 @@ def bench(
     from spiketrack.benchmark.machine import describe
     from spiketrack.benchmark.measure import Setting, measure
     from spiketrack.commands.inputs import choose_clip
+    from spiketrack.deploy.process_graph.grouping import check_processes
     from spiketrack.errors import ConfigError
     from spiketrack.video.clip import bundled_clip
 
@@ -70,12 +73,15 @@ def bench(
         raise ConfigError(f"--frames {frames}: a median needs at least 10")
     if against not in (None, "stock"):
         raise ConfigError(f"--against {against}: choose stock")
+    check_processes(processes)
     will_write((*(checkpoint or ()), video), json=json, into=into)
     slot = Slot(into, "bench-stock" if against else "bench") if into else None
     clip, start = choose_clip(video, box, frames)
     if (tracked := sum(1 for _ in clip) - 1) < MINIMUM:
         raise ConfigError(f"{clip.name}: {tracked} frames to track; a median needs at least 10")
-    setting = Setting((video or bundled_clip()).absolute(), start, frames, threads, soak, key)
+    setting = Setting(
+        (video or bundled_clip()).absolute(), start, frames, threads, soak, key, processes
+    )
     names = checkpoint or ["nano"]
     read = [open_checkpoint(name, key) for name in names]
     machine = describe()

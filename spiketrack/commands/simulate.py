@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from spiketrack.commands.backend import PROCESSES_HELP
 from spiketrack.commands.inputs import Key, open_exported
 from spiketrack.commands.targets import will_fill
 from spiketrack.simulators.backends import Options, either, find, open_simulator
@@ -50,6 +51,7 @@ def simulate(
         str, typer.Option(help="full: every count of every population; totals: sums alone.")
     ] = "full",
     threads: Annotated[int, typer.Option(help="Threads in each Lava process.")] = 1,
+    processes: Annotated[str, typer.Option(help=PROCESSES_HELP)] = "block",
     timeout: Annotated[float, typer.Option(help="Seconds a Lava step may take.")] = 120.0,
     mode: Annotated[
         str, typer.Option(help="chip: fall-through, or pipelined between two other frames.")
@@ -90,7 +92,7 @@ def simulate(
     read = open_exported(checkpoint, key, network.manifest)
     settings = settings_with(network.tracker, update_every, update_threshold)
     record = (find(backend).operations, counts == "full")
-    options = Options(*record, device, threads, timeout, mode, spikes, tiles)
+    options = Options(*record, device, threads, timeout, mode, spikes, tiles, processes)
     seconds: list[float] = []
     problems: list[str] = []
     with (

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from spiketrack.commands.backend import PROCESSES_HELP
 from spiketrack.commands.inputs import Key, open_exported
 from spiketrack.commands.targets import will_write
 from spiketrack.simulators.backends import INTEGER, Options, either, find
@@ -48,6 +49,7 @@ def verify(
         float | None, typer.Option(help="Confidence that an update needs.")
     ] = None,
     threads: Annotated[int, typer.Option(help="Threads in each Lava process.")] = 1,
+    processes: Annotated[str, typer.Option(help=PROCESSES_HELP)] = "block",
     timeout: Annotated[float, typer.Option(help="Seconds a Lava step may take.")] = 120.0,
     mode: Annotated[
         str, typer.Option(help="chip: fall-through, or pipelined between two other frames.")
@@ -82,7 +84,8 @@ def verify(
     network = read_export(folder)
     read = open_exported(checkpoint, key, network.manifest)
     settings = settings_with(network.tracker, update_every, update_threshold)
-    options = Options(threads=threads, timeout=timeout, mode=mode, spikes=spikes, tiles=tiles)
+    chip = {"mode": mode, "spikes": spikes, "tiles": tiles}
+    options = Options(threads=threads, timeout=timeout, processes=processes, **chip)
     with frame_bar("verify", clip.length) as tick:
         verification = run(
             network, read, clip, start, names, settings, options, tick, yardstick=yardstick

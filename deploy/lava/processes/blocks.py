@@ -13,7 +13,7 @@ from typing import Any
 from spiketrack.deploy.lava.processes.planned import PlannedProcess
 from spiketrack.deploy.lava.processes.ports import DirectModel
 from spiketrack.deploy.process_graph.execution import Execution
-from spiketrack.deploy.process_graph.grouping import Part
+from spiketrack.deploy.process_graph.grouping import SEVERAL, Part
 from spiketrack.errors import LavaError
 
 
@@ -82,6 +82,13 @@ class HeadBlock(Block):
     """
 
 
+class BlocksProcess(Block):
+    """Several blocks in a row, where fewer processes were asked for (``--processes``).
+
+    On Loihi 2: what each of its blocks is.
+    """
+
+
 class LayersBlock(Block):
     """Layers outside the blocks of the published network (test graphs)."""
 
@@ -95,6 +102,7 @@ PROCESSES: Mapping[str, type[Block]] = {
     "retriever": RetrieverBlock,
     "head": HeadBlock,
     "layers": LayersBlock,
+    SEVERAL: BlocksProcess,
 }
 
 

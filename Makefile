@@ -7,7 +7,7 @@ PYTHONS ?= 3.10 3.11 3.12 3.13
 PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quick test fuzz platform oldest matrix lint docs setup setup-test clean
+.PHONY: help demo quick test fuzz platform oldest matrix bare lint docs setup setup-test clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ oldest:  ## the same with the oldest release of every range, on Python 3.10
 
 matrix: oldest  ## the same on every supported Python, each in an environment of its own
 	for version in $(PYTHONS); do $(MAKE) platform PYTHON=$$version || exit 1; done
+
+bare: setup  ## the wheel alone in an environment of its own, and the commands that need no extra
+	sh tools/bare_wheel.sh $(BIN)/python constraints/python$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])').txt
 
 fuzz: setup-test  ## mutate inputs of every kind, TRIES cases of each
 	$(BIN)/python tools/fuzz.py --tries $(or $(TRIES),300)

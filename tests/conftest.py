@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import os
+import pickle
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from support.paths import GOLDEN, SHARED
 from support.program import Program
 
 if TYPE_CHECKING:
     from support.report_data import Files
 
+Made = TypeVar("Made")
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -58,6 +62,18 @@ def built_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "built-once"
     folder.mkdir(exist_ok=True)
     return folder
+
+
+def once(folder: Path, make: Callable[[Path], Made]) -> Made:
+    """What ``make(folder)`` returns; the first worker that asks makes it, the others wait."""
+    done = folder.with_suffix(".pickle")
+    with FileLock(folder.with_suffix(".lock")):
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # of one that failed
+            folder.mkdir()
+            done.write_bytes(pickle.dumps(make(folder)))
+    made: Made = pickle.loads(done.read_bytes())
+    return made
 
 
 @pytest.fixture(scope="session")
@@ -117,8 +133,8 @@ def program(
 
 
 @pytest.fixture(scope="session")
-def report_files(tmp_path_factory: pytest.TempPathFactory) -> Files:
-    """What a report is made from, by the real commands, once a session; to be read alone."""
+def report_files(built_once: Path) -> Files:
+    """What a report is made from, by the real commands, once a test run; to be read alone."""
     from support.report_data import write_all
 
-    return write_all(tmp_path_factory.mktemp("report"))
+    return once(built_once / "report", write_all)

@@ -12,6 +12,7 @@ import pytest
 from support.one_layer import conv_graph
 from support.random_graphs import tiny_model
 
+from spiketrack.benchmark import measure
 from spiketrack.benchmark.machine import describe
 from spiketrack.benchmark.results import Result, line_fit, quartiles, timed
 from spiketrack.benchmark.stock import measure_stock
@@ -56,11 +57,13 @@ def test_memory_counts_shared_pages_once() -> None:
     assert 0.5 * block.nbytes < memory_in_use() - before < 2 * block.nbytes
 
 
+@pytest.mark.slow
 def test_a_measurement_that_fails_is_named(tmp_path: Path) -> None:
     with pytest.raises(SpikeTrackError, match=r"bench: the measurement stock of \{\} failed: "):
         run("stock", tmp_path, {})
 
 
+@pytest.mark.slow
 def test_stock_convolutions_are_judged() -> None:
     graphs = [conv_graph(seed, groups, 3, 1, 1) for seed, groups in ((1, 1), (2, 130), (3, 256))]
     rows = []
@@ -75,7 +78,11 @@ def test_stock_convolutions_are_judged() -> None:
     assert rows[1]["ratio"] is None
 
 
-def test_bench_writes_every_measure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.slow
+def test_bench_writes_every_measure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measure, "THREADS", (1,))  # one process a backend
     save_checkpoint(tmp_path / "tiny.safetensors", tiny_model(3), TrackerConfig())
     out = tmp_path / "bench.json"
     options = ["--frames", "10", "--soak", "0", "--json", str(out)]

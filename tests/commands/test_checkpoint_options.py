@@ -68,6 +68,7 @@ def test_every_command_that_takes_a_checkpoint_has_the_option(program: Program) 
         assert ("--key" in program(name, "--help")) == (name in takes), name
 
 
+@pytest.mark.slow
 def test_info_says_what_it_took(home: Path, program: Program) -> None:
     program("info", home / "two.pth")
     assert program.err == f"note: {home / 'two.pth'}: {NOTE}\n"
@@ -79,6 +80,7 @@ def test_info_says_what_it_took(home: Path, program: Program) -> None:
     assert f"--key net: {home / 'averaged'} is an export folder; --key is for checkpoints" in text
 
 
+@pytest.mark.slow
 def test_an_export_records_its_key(home: Path, tmp_path: Path, program: Program) -> None:
     clip = ("--calibrate", home / "clip.avi", "--box", BOX)
     source = home / "two.pth"
@@ -90,6 +92,7 @@ def test_an_export_records_its_key(home: Path, tmp_path: Path, program: Program)
     assert list(manifest["checkpoint"]) == ["sha256"]
 
 
+@pytest.mark.slow
 def test_the_float_network_is_the_exported_state_dict(
     home: Path, tmp_path: Path, program: Program
 ) -> None:
@@ -105,6 +108,7 @@ def test_the_float_network_is_the_exported_state_dict(
     assert "--key net: needs --checkpoint, the file that was exported" in text
 
 
+@pytest.mark.slow
 def test_track_takes_a_key(home: Path, tmp_path: Path, program: Program) -> None:
     clip = ("--video", home / "clip.avi", "--box", BOX, "--frames", "1")
     out = ("--out", tmp_path / "boxes.csv")
@@ -123,6 +127,7 @@ def converted(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         return {key: file.get_tensor(key) for key in file.keys()}, file.metadata()  # noqa: SIM118
 
 
+@pytest.mark.slow
 def test_convert_writes_clean_safetensors(home: Path, tmp_path: Path, program: Program) -> None:
     out = tmp_path / "clean.safetensors"
     shown = program("convert", home / "two.pth", out, "--key", "net_ema")
@@ -138,6 +143,7 @@ def test_convert_writes_clean_safetensors(home: Path, tmp_path: Path, program: P
     assert read_checkpoint(out).notes == ()
 
 
+@pytest.mark.slow
 def test_convert_keeps_settings_and_texts(home: Path, tmp_path: Path, program: Program) -> None:
     out = tmp_path / "clean.safetensors"
     program("convert", home / "one.safetensors", out)
@@ -146,6 +152,7 @@ def test_convert_keeps_settings_and_texts(home: Path, tmp_path: Path, program: P
     assert read_checkpoint(tmp_path / "again.safetensors").tracker == TrackerConfig(margin=7)
 
 
+@pytest.mark.slow
 def test_convert_of_views_of_one_storage(home: Path, tmp_path: Path, program: Program) -> None:
     state = read_checkpoint(home / "one.safetensors").state
     flat = torch.cat([value.flatten() for value in state.values()])
@@ -153,9 +160,8 @@ def test_convert_of_views_of_one_storage(home: Path, tmp_path: Path, program: Pr
     views = {k: p.view_as(v) for (k, v), p in zip(state.items(), parts, strict=True)}
     torch.save({"net": views}, tmp_path / "flat.pth")
     program("convert", tmp_path / "flat.pth", tmp_path / "clean.safetensors")
-    assert all(
-        torch.equal(converted(tmp_path / "clean.safetensors")[0][k], v) for k, v in state.items()
-    )
+    found = converted(tmp_path / "clean.safetensors")[0]
+    assert all(torch.equal(found[k], v) for k, v in state.items())
 
 
 class Evil:
@@ -168,6 +174,7 @@ class Evil:
         return exec, (f"open({str(self.path)!r}, 'w')",)
 
 
+@pytest.mark.slow
 def test_the_line_that_a_refusal_names_strips_the_file(
     home: Path, tmp_path: Path, program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -221,6 +228,7 @@ def test_printable() -> None:
     assert printable("\x1b" * 5, 2) == r"\x1b\x1b… (5 characters)"
 
 
+@pytest.mark.slow
 def test_a_checkpoint_without_permission(home: Path, tmp_path: Path) -> None:
     """As another user, since nothing is closed to root."""
     path = tmp_path / "closed.safetensors"

@@ -90,6 +90,7 @@ def test_wrong_usage_is_one_line(arguments: tuple[str, ...], program: Program) -
     assert program.refuses(*arguments)
 
 
+@pytest.mark.slow
 def test_both_programs_are_installed() -> None:
     home = Path(sys.executable).parent
     for name, first in (("spiketrack-export", "export"), ("spiketrack", "")):
@@ -98,6 +99,7 @@ def test_both_programs_are_installed() -> None:
         assert "Usage: spiketrack export [OPTIONS]" in found.stdout
 
 
+@pytest.mark.slow
 def test_spiketrack_export_is_spiketrack_export(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: Program
 ) -> None:
@@ -118,6 +120,7 @@ def assert_same_files(a: Path, b: Path) -> None:
 # export
 
 
+@pytest.mark.slow
 def test_export_says_what_it_wrote(home: Path, tmp_path: Path, program: Program) -> None:
     """The same input gives the same bytes, also in the copy of the manifest."""
     out, copy = tmp_path / "again", tmp_path / "manifest.json"
@@ -129,6 +132,7 @@ def test_export_says_what_it_wrote(home: Path, tmp_path: Path, program: Program)
     assert json.loads(copy.read_text()) == json.loads((out / "manifest.json").read_text())
 
 
+@pytest.mark.slow
 def test_manifest_describes_the_export(home: Path) -> None:
     manifest = json.loads((home / "export3" / "manifest.json").read_text())
     assert (manifest["format"], manifest["version"]) == ("spiketrack-export", 1)
@@ -152,6 +156,7 @@ def test_default_folder_is_the_stem(path: str, name: str) -> None:
     assert stem(path) == name
 
 
+@pytest.mark.slow
 def test_an_existing_folder_needs_force(home: Path, tmp_path: Path, program: Program) -> None:
     out = tmp_path / "out"
     shutil.copytree(home / "export3", out)
@@ -178,6 +183,7 @@ def test_an_existing_folder_needs_force(home: Path, tmp_path: Path, program: Pro
         (KeyboardInterrupt(), 130, "interrupted"),
     ],
 )
+@pytest.mark.slow
 def test_a_failed_export_leaves_the_old_one(
     error: BaseException,
     code: int,
@@ -210,6 +216,7 @@ main(sys.argv[1:])
 
 
 @pytest.mark.parametrize("limit", [4096, 200_000])
+@pytest.mark.slow
 def test_a_disk_that_takes_no_more(limit: int, home: Path, tmp_path: Path) -> None:
     """Files cannot grow beyond the limit, inside HDF5 as well."""
     out = tmp_path / "out"
@@ -224,6 +231,7 @@ def test_a_disk_that_takes_no_more(limit: int, home: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("limit", [2048, 100_000])
+@pytest.mark.slow
 def test_a_run_on_a_disk_that_takes_no_more(limit: int, home: Path, tmp_path: Path) -> None:
     arguments = map(str, simulate(home, out=tmp_path / "run"))
     program = [sys.executable, "-c", FULL_DISK.format(limit=limit), *arguments]
@@ -236,6 +244,7 @@ def test_a_run_on_a_disk_that_takes_no_more(limit: int, home: Path, tmp_path: Pa
 # info
 
 
+@pytest.mark.slow
 def test_info(home: Path, tmp_path: Path, program: Program) -> None:
     documents = []
     for source in ("tiny.safetensors", "export"):
@@ -274,6 +283,7 @@ def nano(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_road_on_the_bundled_clip(nano: Path, tmp_path: Path, program: Program) -> None:
     """simulate, energy and verify, integer and Lava, with the bundled weights, clip and box."""
     run, report, rows = tmp_path / "run", tmp_path / "energy.json", tmp_path / "energy.csv"
@@ -352,6 +362,7 @@ def check_verdict(document: dict[str, Any]) -> None:
     assert len(document["float"]["same_crops"]["iou"]) == 2
 
 
+@pytest.mark.slow
 def test_counts_are_arrays_in_python(home: Path, tmp_path: Path, program: Program) -> None:
     run, network = tmp_path / "run", read_export(home / "export3")
     options = ["--video", home / "clip.avi", "--box", BOX, "--backend", "integer", "--out", run]
@@ -369,6 +380,7 @@ def test_counts_are_arrays_in_python(home: Path, tmp_path: Path, program: Progra
                 counts["no such population"]
 
 
+@pytest.mark.slow
 def test_frames_of_a_folder_give_the_same_run(home: Path, tmp_path: Path, program: Program) -> None:
     """The folder holds the frames of the clip without its compression."""
     boxes: list[bytes] = []
@@ -382,6 +394,7 @@ def test_frames_of_a_folder_give_the_same_run(home: Path, tmp_path: Path, progra
         open_counts(out)
 
 
+@pytest.mark.slow
 def test_float_runs_beside_its_checkpoint(home: Path, tmp_path: Path, program: Program) -> None:
     options = ["--video", home / "frames", "--box", BOX, "--frames", 2, "--out", tmp_path / "run"]
     program(
@@ -398,6 +411,7 @@ def test_float_runs_beside_its_checkpoint(home: Path, tmp_path: Path, program: P
     assert read_run_json(tmp_path / "run").backend == "float"
 
 
+@pytest.mark.slow
 def test_verify_names_what_differs(
     home: Path, tmp_path: Path, program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -466,6 +480,7 @@ def simulate(home: Path, **changed: object) -> list[object]:
         ({"out": "no/such/run"}, "does not exist"),
     ],
 )
+@pytest.mark.slow
 def test_bad_options(
     changed: dict[str, object],
     message: str,
@@ -639,6 +654,7 @@ def broken_manifest(home: Path, here: Path) -> dict[str, object]:
         (manifest_with(tracker={"margin": -5}), "manifest.json: "),
     ],
 )
+@pytest.mark.slow
 def test_bad_files(
     make: Callable[[Path, Path], dict[str, object]],
     message: str,
@@ -652,6 +668,7 @@ def test_bad_files(
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_the_manifest_names_every_file(home: Path) -> None:
     manifest = json.loads((home / "export" / "manifest.json").read_text())
     assert list(manifest["files"]) == ["search.nir", "template.nir"]
@@ -659,6 +676,7 @@ def test_the_manifest_names_every_file(home: Path) -> None:
         assert digest == hashlib.sha256((home / "export" / name).read_bytes()).hexdigest()
 
 
+@pytest.mark.slow
 def test_another_tool_may_write_the_same_network(home: Path, tmp_path: Path) -> None:
     signed(stock_rewrite)(home, tmp_path)
     assert read_export(tmp_path / "bad").manifest.network_digest
@@ -693,6 +711,7 @@ def text_checkpoint(home: Path, here: Path) -> Path:
         (checkpoint_with_nan, "bad.pth: "),
     ],
 )
+@pytest.mark.slow
 def test_bad_checkpoints(
     make: Callable[[Path, Path], Path], message: str, home: Path, tmp_path: Path, program: Program
 ) -> None:
@@ -713,6 +732,7 @@ def test_bad_checkpoints(
         (("--checkpoint", "tiny3.pth.tar"), "not the checkpoint that was exported"),
     ],
 )
+@pytest.mark.slow
 def test_verify_refuses(
     arguments: tuple[str, ...],
     message: str,
@@ -751,6 +771,7 @@ def test_verify_refuses(
         (("info", "frames"), "frames: no manifest.json; this is no export folder"),
     ],
 )
+@pytest.mark.slow
 def test_other_bad_input(
     arguments: tuple[str, ...],
     message: str,
@@ -768,6 +789,7 @@ def test_other_bad_input(
     ("number", "code", "line"),
     [(signal.SIGINT, 130, "spiketrack: error: interrupted\n"), (signal.SIGTERM, 143, "")],
 )
+@pytest.mark.slow
 def test_an_interrupted_run_leaves_nothing(
     number: signal.Signals,
     code: int,
@@ -796,6 +818,7 @@ def test_an_interrupted_run_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_nothing(
     home: Path, tmp_path: Path, program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,6 +26,7 @@ STUBS = {
 
 
 @pytest.mark.parametrize("names", [tuple(STUBS)])
+@pytest.mark.slow
 def test_whatever_is_broken_is_named(
     names: tuple[str, ...], tmp_path: Path, program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:

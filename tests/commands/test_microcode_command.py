@@ -34,12 +34,14 @@ def test_every_listing_is_shown(program: Program) -> None:
 
 
 @pytest.mark.usefixtures("few_membranes")
+@pytest.mark.slow
 def test_membranes_are_counted(program: Program, tiny: Path) -> None:
     shown = program("microcode", tiny)
     assert "0 counts differ" in shown
 
 
 @pytest.mark.usefixtures("few_membranes")
+@pytest.mark.slow
 def test_a_wrong_program_fails(
     program: Program, tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

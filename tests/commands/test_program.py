@@ -139,6 +139,7 @@ def test_a_signal_while_packages_load_is_not_lost(name: str, code: int, tmp_path
     assert found.stderr == ("spiketrack: error: interrupted\n" if code == 130 else "")
 
 
+@pytest.mark.slow
 def test_a_signal_that_is_ignored_stays_so(tmp_path: Path) -> None:
     """As ``nohup`` does; the program then goes on to its end."""
     ignore = "import os, signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)"

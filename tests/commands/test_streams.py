@@ -45,6 +45,7 @@ def info(checkpoint: Path, *more: object) -> list[object]:
     return ["info", checkpoint, "--layers", *more]
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_ends_quietly_and_files_are_written(checkpoint: Path, tmp_path: Path) -> None:
     for arguments in (info(checkpoint, "--json", tmp_path / "i.json"), ["--help"], ["--version"]):
         reader, writer = os.pipe()
@@ -56,6 +57,7 @@ def test_a_closed_pipe_ends_quietly_and_files_are_written(checkpoint: Path, tmp_
     assert json.loads((tmp_path / "i.json").read_text())["layers"]
 
 
+@pytest.mark.slow
 def test_notes_to_a_closed_pipe_cost_nothing(checkpoint: Path, tmp_path: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)
@@ -66,6 +68,7 @@ def test_notes_to_a_closed_pipe_cost_nothing(checkpoint: Path, tmp_path: Path) -
     assert end.returncode == 2
 
 
+@pytest.mark.slow
 def test_a_full_output_is_named_and_files_are_written(checkpoint: Path, tmp_path: Path) -> None:
     words = [*PROGRAM, *map(str, info(checkpoint, "--json", tmp_path / "i.json"))]
     with Path("/dev/full").open("wb") as full:
@@ -78,6 +81,7 @@ def test_a_full_output_is_named_and_files_are_written(checkpoint: Path, tmp_path
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.slow
 def test_streams_that_are_closed(closed: str, checkpoint: Path, tmp_path: Path) -> None:
     line = f'exec "$@" {closed}'
     words = [
@@ -93,6 +97,7 @@ def test_streams_that_are_closed(closed: str, checkpoint: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "koi8-r"])
+@pytest.mark.slow
 def test_other_encodings_lose_no_number(encoding: str, checkpoint: Path, tmp_path: Path) -> None:
     whole = piped(*info(checkpoint), PYTHONIOENCODING="utf-8")
     end = piped(*info(checkpoint, "--json", tmp_path / "i.json"), PYTHONIOENCODING=encoding)
@@ -109,12 +114,14 @@ def test_a_help_in_ascii() -> None:
     assert piped("simulate", "--help", PYTHONIOENCODING="ascii").returncode == 0
 
 
+@pytest.mark.slow
 def test_json_on_standard_output_moves_tables_aside(checkpoint: Path) -> None:
     end = piped(*info(checkpoint, "--json", "-"))
     assert json.loads(end.stdout)["layers"]
     assert b"variant" in end.stderr
 
 
+@pytest.mark.slow
 def test_colours_are_forced_into_a_pipe_and_nothing_else_changes(checkpoint: Path) -> None:
     plain, forced = piped(*info(checkpoint)), piped(*info(checkpoint), FORCE_COLOR="1")
     assert forced.stderr == b""
@@ -144,6 +151,7 @@ def on_terminal(columns: int, *arguments: object, **changed: str) -> str:
 
 
 @pytest.mark.parametrize("columns", [80, 60])
+@pytest.mark.slow
 def test_a_narrow_terminal_shows_whole_numbers(columns: int, checkpoint: Path) -> None:
     out = on_terminal(columns, *info(checkpoint), NO_COLOR="1")
     assert max(len(ANSI.sub("", line)) for line in out.splitlines()) <= columns

@@ -358,6 +358,7 @@ def test_short_filmstrips_are_filled_up() -> None:
     assert strip.picture()[24:, 240:].max() == 0
 
 
+@pytest.mark.slow
 def test_a_checkpoint_on_the_integer_backend(tmp_path: Path, checkpoint: str, clip: Path) -> None:
     """It is quantised in memory; the evaluation prices what this backend counts."""
     csv = tmp_path / "b.csv"
@@ -393,6 +394,7 @@ def test_a_checkpoint_on_the_integer_backend(tmp_path: Path, checkpoint: str, cl
     assert 0 < mean["energy_mj"] < mean["template_mj"]  # three templates over two frames
 
 
+@pytest.mark.slow
 def test_a_simulation_keeps_what_was_won(tmp_path: Path, checkpoint: str) -> None:
     """The run holds the frames before the one that cannot be read; exit code 1."""
     folder = write_otb(tmp_path / "Patch", FRAMES, BOXES)
@@ -414,6 +416,7 @@ def test_where_a_clip_came_from(tmp_path: Path) -> None:
     assert note == "The clip came from http://127.0.0.1:9/a.mp4: not shown."
 
 
+@pytest.mark.slow
 def test_an_export_folder(tmp_path: Path, checkpoint: str, clip: Path) -> None:
     export_checkpoint(checkpoint, tmp_path / "tiny")
     arguments = ("--video", clip, "--box", BOX, "--frames", 2)
@@ -424,6 +427,7 @@ def test_an_export_folder(tmp_path: Path, checkpoint: str, clip: Path) -> None:
         invoke("track", tmp_path / "tiny", *arguments, "--backend", "float")
 
 
+@pytest.mark.slow
 def test_one_bad_sequence_leaves_the_others(
     tmp_path: Path, checkpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

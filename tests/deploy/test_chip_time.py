@@ -122,6 +122,7 @@ def test_every_message_is_that_of_a_naive_chip(
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("branch", ["search", "template"])
+@pytest.mark.slow
 def test_frames_in_flight_are_as_alone(branch: str, mode: str) -> None:
     graph = tiny_graph(3, branch)
     program = build_program(graph, Choices(mode))
@@ -144,6 +145,7 @@ def test_the_state_of_one_run_does_not_reach_the_next() -> None:
 
 @SLOW
 @given(graphs(), choices, st.integers(0, 99))
+@pytest.mark.slow
 def test_layers_fire_when_the_program_says(graph: Graph, chosen: Choices, seed: int) -> None:
     program = build_program(graph, chosen)
     run = run_chip(graph, program, drawn(graph, 3, seed))

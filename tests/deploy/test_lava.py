@@ -17,9 +17,10 @@ import numpy as np
 import psutil
 import pytest
 import torch
-from numpy.typing import NDArray
 from support.exports import tiny_exported
+from support.random_crops import random_crops
 from support.random_graphs import random_graph, random_inputs, tiny_graph, tiny_model
+from support.traces import assert_same_inference
 
 from spiketrack.config import TrackerConfig
 from spiketrack.deploy.lava.network import LavaNetwork
@@ -35,7 +36,6 @@ from spiketrack.inference import Inference, Simulator
 from spiketrack.integer.graph import COUNT, Conv, Graph, KeyValue, Neuron, Node, Read
 from spiketrack.integer.kernels import Program
 from spiketrack.pipeline import export_checkpoint
-from spiketrack.preprocessing import normalise
 from spiketrack.reference.checkpoint import save_checkpoint
 from spiketrack.simulators.backends import Options
 from spiketrack.simulators.inline import InlineSimulator
@@ -87,13 +87,6 @@ class Pair:
     pids: list[set[int]]
 
 
-def crops(number: int) -> NDArray[np.float32]:
-    """Normalised crops (number, 3, 64, 64)."""
-    rng = np.random.default_rng(number)
-    pixels = rng.normal(118, 45, (number, 64, 64, 3)).clip(0, 255).astype(np.uint8)
-    return np.stack([normalise(image) for image in pixels])
-
-
 @pytest.fixture(scope="module", params=[1, 3])
 def pair(request: pytest.FixtureRequest) -> Pair:
     """Template, two frames, new templates, two frames."""
@@ -105,7 +98,7 @@ def pair(request: pytest.FixtureRequest) -> Pair:
         IntegerSimulator(networks(templates), config, True, True) as integer,
         LavaSimulator(networks(templates), config, True, True) as lava,
     ):
-        images = crops(templates + 5)
+        images = random_crops(templates + 5)
         for index, image in enumerate(images[:5]):
             if index in (0, 3):
                 stack = images[index : index + templates]
@@ -120,7 +113,7 @@ def pair(request: pytest.FixtureRequest) -> Pair:
 @pytest.mark.platform
 def test_lava_equals_the_integer_backend(pair: Pair) -> None:
     for expected, found in pair.inferences:
-        assert_same(expected, found)
+        assert_same_inference(expected, found)
 
 
 @pytest.mark.parametrize("templates", [1, 3])
@@ -128,12 +121,12 @@ def test_the_same_models_in_one_process_give_the_same(templates: int) -> None:
     config = tiny_model(templates).config
     integer = IntegerSimulator(networks(templates), config, True, True)
     inline = InlineSimulator(networks(templates), config, True, True)
-    images = crops(templates + 2)
+    images = random_crops(templates + 2)
     for index in (0, 1):
         stack = images[index : index + templates]
-        assert_same(integer.encode_template(stack), inline.encode_template(stack))
+        assert_same_inference(integer.encode_template(stack), inline.encode_template(stack))
         for image in images[-2:]:
-            assert_same(integer.search(image), inline.search(image))
+            assert_same_inference(integer.search(image), inline.search(image))
     inline.close()
 
 
@@ -148,19 +141,6 @@ def test_a_buffer_is_used_again_once_nobody_holds_it() -> None:
     place = third.ctypes.data
     del third, vectors
     assert buffers.take().ctypes.data == place
-
-
-def assert_same(expected: Inference, found: Inference) -> None:
-    assert list(expected.trace.counts) == list(found.trace.counts)
-    for name, counts in expected.trace.counts.items():
-        assert np.array_equal(counts, found.trace.counts[name]), name
-    assert list(expected.trace.operations) == list(found.trace.operations)
-    for name, row in expected.trace.operations.items():
-        assert np.array_equal(row, found.trace.operations[name]), name
-    assert (expected.maps is None) == (found.maps is None)
-    if expected.maps is not None and found.maps is not None:
-        for key in ("score", "size", "offset"):
-            assert np.array_equal(getattr(expected.maps, key), getattr(found.maps, key)), key
 
 
 def test_every_population_spikes_and_templates_matter(pair: Pair) -> None:

@@ -559,6 +559,7 @@ def test_a_run_of_the_same_shapes_is_told_by_its_digest(
         map_command.map(tmp_path, other)
 
 
+@pytest.mark.slow
 def test_the_command_prints_and_writes(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -151,6 +151,7 @@ def test_pictures_show_every_process_and_channel() -> None:
     assert sum(line.endswith('"];') and "->" not in line for line in lines) == count
 
 
+@pytest.mark.slow
 def test_info_writes_them_by_suffix(tmp_path: Path, program: Program) -> None:
     folder = tmp_path / "nano"
     program("export", "nano", "--out", folder)
@@ -184,6 +185,7 @@ cli.main()
 
 
 @pytest.mark.platform
+@pytest.mark.slow
 def test_export_and_run_need_no_lava(tmp_path: Path) -> None:
     def run(*arguments: str, code: int = 0) -> str:
         command = [sys.executable, "-c", WITHOUT_LAVA, *arguments]

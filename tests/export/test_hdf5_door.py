@@ -107,6 +107,7 @@ REFUSED: dict[str, tuple[Change, str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
+@pytest.mark.slow
 def test_what_no_writer_of_ours_leaves_is_refused(
     case: str, change: Callable[[Change], Path]
 ) -> None:
@@ -116,6 +117,7 @@ def test_what_no_writer_of_ours_leaves_is_refused(
         load_nir(path)
 
 
+@pytest.mark.slow
 def test_a_link_to_a_pipe_does_not_wait(change: Callable[[Change], Path], tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -124,6 +126,7 @@ def test_a_link_to_a_pipe_does_not_wait(change: Callable[[Change], Path], tmp_pa
         load_nir(path)
 
 
+@pytest.mark.slow
 def test_a_file_is_read_in_another_process_first(
     change: Callable[[Change], Path], whole: Path
 ) -> None:
@@ -133,6 +136,7 @@ def test_a_file_is_read_in_another_process_first(
         read_nir(path)
 
 
+@pytest.mark.slow
 def test_a_file_that_passed_is_not_probed_again(
     whole: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -190,6 +194,7 @@ def test_inputs_that_are_no_names_are_refused(text: str, change: Callable[[Chang
 
 @pytest.mark.parametrize("shift", [-5, 25, 2_000_000_000, 10**11, 2**62])
 @pytest.mark.parametrize("op", ["bilinear_upsample", "memory_read"])
+@pytest.mark.slow
 def test_shifts_are_bounded_before_they_are_used(
     op: str, shift: int, change: Callable[[Change], Path]
 ) -> None:

@@ -64,6 +64,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Opened:
 
 
 @pytest.mark.parametrize(("templates", "branch"), BRANCHES)
+@pytest.mark.slow
 def test_whole_networks_survive(
     templates: int, branch: str, opened: Opened, tmp_path: Path
 ) -> None:
@@ -75,11 +76,13 @@ def test_whole_networks_survive(
 
 @settings(max_examples=8, deadline=None)
 @given(graphs(3))
+@pytest.mark.slow
 def test_random_graphs_survive(graph: Graph) -> None:
     with tempfile.TemporaryDirectory() as folder:
         survives(graph, Path(folder))
 
 
+@pytest.mark.slow
 def test_every_node_type_survives(tmp_path: Path) -> None:
     graph = random_graph(0, EVERY_TYPE)
     assert {type(node) for node in graph} == set(node_types())
@@ -108,6 +111,7 @@ def test_the_same_graph_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("templates", "branch"), BRANCHES)
+@pytest.mark.slow
 def test_standard_nodes_compute_the_real_values(
     templates: int, branch: str, opened: Opened
 ) -> None:
@@ -164,6 +168,7 @@ def operate(node: nir.NIRNode, x: torch.Tensor) -> Any:
     return torch.nn.functional.conv2d(x, weight, bias, stride, padding, 1, node.groups).numpy()
 
 
+@pytest.mark.slow
 def test_what_is_not_standard_cannot_be_run_unawares(opened: Opened) -> None:
     loaded = [opened(3, branch) for branch in ("template", "search")]
     nodes = [node for graph in loaded for node in graph.nodes.values()]
@@ -287,6 +292,7 @@ def change_shape(loaded: nir.NIRGraph) -> None:
         (change_shape, r"part1.conv: shape \(1, 5, .* does not follow"),
     ],
 )
+@pytest.mark.slow
 def test_changed_files_name_the_node(
     change: Change, message: str, written: Path, tmp_path: Path
 ) -> None:
@@ -295,6 +301,7 @@ def test_changed_files_name_the_node(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_set_of_weights_cut_off_is_named(written: Path, tmp_path: Path) -> None:
     def change(loaded: nir.NIRGraph) -> None:
         name = first(loaded, STACK)

@@ -295,6 +295,7 @@ def test_ranges_bound_every_partial_sum(graph: Graph, seed: int, extreme: bool) 
 
 
 @pytest.mark.parametrize(("templates", "branch"), WHOLE)
+@pytest.mark.slow
 def test_ranges_bound_whole_networks(templates: int, branch: str) -> None:
     graph = tiny_graph(templates, branch)
     assert_bounded(graph, random_inputs(graph, 1))

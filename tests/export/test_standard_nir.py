@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from support.naive import evaluate
 from support.random_graphs import graphs, random_graph, random_inputs, tiny_graph, tiny_model
+from support.traces import assert_same_inference
 
 from spiketrack.errors import GraphError
 from spiketrack.export.outlets.standard_nir_nodes import Part, PartWriter
 from spiketrack.export.outlets.standard_nir_parts import obstacle, partition
 from spiketrack.export.outlets.standard_nir_writer import write_parts
-from spiketrack.inference import Inference
 from spiketrack.integer.graph import Conv, Graph, Input, Neuron, Output, Sum
 from spiketrack.simulators.integer import IntegerSimulator
 from spiketrack.simulators.norse_backend import NorseBranch, NorseSimulator
@@ -73,18 +73,14 @@ def test_backend_equals_integer_backend() -> None:
     with NorseSimulator(network, model.config, counts=True) as simulator:
         with pytest.raises(GraphError, match="no template was encoded"):
             simulator.search(crops[1])
-        assert_equal(simulator.encode_template(crops[:1]), integer.encode_template(crops[:1]))
-        assert_equal(simulator.search(crops[1]), integer.search(crops[1]))
-
-
-def assert_equal(found: Inference, expected: Inference) -> None:
-    """Same counts everywhere, same maps."""
-    assert set(found.trace.counts) == set(expected.trace.counts)
-    for name, counts in expected.trace.counts.items():
-        assert np.array_equal(found.trace.counts[name], counts), name
-    if expected.maps is not None:
-        assert found.maps is not None
-        assert np.array_equal(found.maps.score, expected.maps.score)
+        assert_same_inference(
+            simulator.encode_template(crops[:1]),
+            integer.encode_template(crops[:1]),
+            operations=False,
+        )
+        assert_same_inference(
+            simulator.search(crops[1]), integer.search(crops[1]), operations=False
+        )
 
 
 def test_parts_cover_all_populations_and_run_in_order(memories: Any) -> None:
@@ -152,6 +148,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, memories: Any) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_files_hold_stock_nodes_only(folder: Path) -> None:
     join = json.loads((folder / "search.json").read_text())
     parts = [step for step in join["steps"] if "part" in step]
@@ -170,6 +167,7 @@ def test_files_hold_stock_nodes_only(folder: Path) -> None:
                 assert node.bias.shape == (len(node.weight),)
 
 
+@pytest.mark.slow
 def test_plain_read_takes_all_but_grouped_convolutions(folder: Path) -> None:
     """The one known defect: nir's type check knows no groups."""
     for path in folder.glob("*.nir"):

@@ -23,6 +23,7 @@ def energy_document(report_files: Files, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.slow
 def test_our_own_error_or_a_right_result(
     report_files: Files, energy_document: Path, tmp_path: Path, kind: str
 ) -> None:

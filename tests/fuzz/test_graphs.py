@@ -14,6 +14,7 @@ TRIES = 40
 
 
 @pytest.mark.parametrize("kind", ["nir structure", "nir values"])
+@pytest.mark.slow
 def test_our_own_error_or_a_right_result(tmp_path: Path, kind: str) -> None:
     """Both happen, so neither the mutations nor the readers are without effect."""
     outcomes: Counter[str] = Counter()

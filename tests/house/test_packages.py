@@ -87,12 +87,14 @@ def tree(folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("source", ["checkout", "sdist", "zipped"])
+@pytest.mark.slow
 def test_a_wheel_holds_the_files_of_the_tree(
     source: str, checkout: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     assert wheel(request.getfixturevalue(source), tmp_path / "wheel") == tree(checkout)
 
 
+@pytest.mark.slow
 def test_files_of_an_older_build_stay_out(checkout: Path, tmp_path: Path) -> None:
     folder = tmp_path / "used"
     shutil.copytree(checkout, folder, symlinks=True)

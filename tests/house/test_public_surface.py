@@ -61,6 +61,7 @@ def blocks(document: str) -> list[str]:
     return re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_the_examples_of_the_documents_run(tmp_path: Path) -> None:
     """In one program, docs/python.md first: the other pages start from what it leaves behind."""
     *before, last = blocks("docs/python.md")

@@ -37,6 +37,7 @@ def b() -> Builder:
     return b
 
 
+@pytest.mark.slow
 def test_normalisation_is_folded_as_torch_applies_it() -> None:
     torch.manual_seed(0)
     conv, norm = nn.Conv2d(3, 6, 3, 2, 1).double(), nn.BatchNorm2d(6).double().eval()

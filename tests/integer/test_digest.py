@@ -22,6 +22,7 @@ EVERY_TYPE = ("retrieval", "pooled", "attention", "gated", "each_step", "grouped
 GRAPH = random_graph(0, EVERY_TYPE, 3)
 
 
+@pytest.mark.slow
 def test_files_of_ours_and_of_stock_nir_keep_it(tmp_path: Path) -> None:
     write_nir(GRAPH, tmp_path / "a.nir")
     nir.write(tmp_path / "b.nir", nir.read(tmp_path / "a.nir", type_check=False))

@@ -47,6 +47,7 @@ def test_each_module_has_its_own_end() -> None:
 
 
 @pytest.mark.usefixtures("stubs")
+@pytest.mark.slow
 def test_one_that_hangs_is_named(tmp_path: Path) -> None:
     (tmp_path / "hangs.py").write_text("import time; time.sleep(600)")
     found = load(["fine", "hangs", "last"], patience=2)

@@ -94,6 +94,7 @@ def test_load_gives_an_evaluating_model(state: State, path: Path) -> None:
     assert all(torch.equal(v, state[k]) for k, v in model.state_dict().items())
 
 
+@pytest.mark.slow
 def test_trainers_extras_load_where_its_package_is_absent(
     synthetic: Callable[..., Path],
 ) -> None:

@@ -39,6 +39,7 @@ def test_golden_results_of_both_sizes_are_there(shared_data: Path) -> None:
 @pytest.mark.parametrize(
     "variant", [pytest.param(v, marks=SLOW if "_b" in v else ()) for v in OFFICIAL]
 )
+@pytest.mark.slow
 def test_float64_equals_the_official_implementation(
     variant: str, shared_data: Path, synthetic: Callable[..., Path]
 ) -> None:

@@ -66,6 +66,7 @@ def clip(home: Path) -> list[object]:
 
 
 @pytest.mark.usefixtures("twin")
+@pytest.mark.slow
 def test_a_backend_from_outside_simulates_and_is_verified(
     home: Path, tmp_path: Path, program: Program
 ) -> None:
@@ -81,6 +82,7 @@ def test_a_backend_from_outside_simulates_and_is_verified(
 
 
 @pytest.mark.usefixtures("twin")
+@pytest.mark.slow
 def test_verify_judges_what_must_be_exact(
     home: Path, tmp_path: Path, program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,6 +98,7 @@ def test_verify_judges_what_must_be_exact(
         assert document["backends"]["twin"]["maps_differ"] == 2
 
 
+@pytest.mark.slow
 def test_float_alone_is_a_comparison(home: Path, tmp_path: Path, program: Program) -> None:
     out = tmp_path / "v.json"
     options = ["--checkpoint", home / "tiny.safetensors", "--backends", "float,integer"]
@@ -107,6 +110,7 @@ def test_float_alone_is_a_comparison(home: Path, tmp_path: Path, program: Progra
 
 
 @pytest.mark.parametrize("backend", names(operations=False, needs="export"))
+@pytest.mark.slow
 def test_a_run_without_operations_stands_beside_another_in_a_report(
     backend: str, home: Path, tmp_path: Path, program: Program
 ) -> None:
@@ -142,6 +146,7 @@ def test_what_a_backend_needs_is_asked_for() -> None:
         open_simulator("lava")
 
 
+@pytest.mark.slow
 def test_a_missing_package_is_named(
     home: Path, monkeypatch: pytest.MonkeyPatch, program: Program
 ) -> None:

@@ -14,6 +14,7 @@ import pytest
 import torch
 import typer
 from support.random_graphs import random_graph, tiny_graph, tiny_model
+from support.traces import assert_same_inference
 
 from spiketrack.commands.export import export
 from spiketrack.commands.simulate import simulate
@@ -54,6 +55,7 @@ def crops(number: int, seed: int) -> Any:
 @pytest.mark.parametrize("templates", [1, 3])
 @pytest.mark.parametrize("spikes", SPIKES)
 @pytest.mark.parametrize("mode", MODES)
+@pytest.mark.slow
 def test_traces_are_those_of_the_integer_backend(mode: str, spikes: str, templates: int) -> None:
     """Templates are renewed in between."""
     network = graphs(templates)
@@ -66,13 +68,7 @@ def test_traces_are_those_of_the_integer_backend(mode: str, spikes: str, templat
             crop = crops(1, 10 * round_ + number)[0]
             inferences += [x.search(crop) for x in (chip, integer)]
     for found, expected in zip(inferences[::2], inferences[1::2], strict=True):
-        for name, counts in expected.trace.counts.items():
-            assert np.array_equal(found.trace.counts[name], counts)
-        for name, row in expected.trace.operations.items():
-            assert np.array_equal(found.trace.operations[name], row)
-        if expected.maps is not None:
-            assert found.maps is not None
-            assert np.array_equal(found.maps.score, expected.maps.score)
+        assert_same_inference(found, expected)
 
 
 def test_a_search_before_any_template_is_refused() -> None:
@@ -92,6 +88,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home / "export"
 
 
+@pytest.mark.slow
 def test_a_run_holds_activity_and_program(folder: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     simulate(folder, frames=3, out=run, backend="chip", device="cpu", mode="pipelined")
@@ -119,6 +116,7 @@ def test_a_run_holds_activity_and_program(folder: Path, tmp_path: Path) -> None:
     assert 2.5 * graded < one.column("operations").sum() < 3.5 * graded  # with its neighbours
 
 
+@pytest.mark.slow
 def test_runs_without_activity_say_so(folder: Path, tmp_path: Path) -> None:
     simulate(folder, frames=1, out=tmp_path / "run", backend="integer", device="cpu")
     with pytest.raises(SpikeTrackError, match="no activity of the search branch; simulate with"):
@@ -179,6 +177,7 @@ def unreset(layer: Layer) -> Layer:
 
 @pytest.mark.parametrize("change", [later, earlier, unreset])
 @pytest.mark.parametrize("mode", MODES)
+@pytest.mark.slow
 def test_a_mistake_in_the_program_is_named(
     mode: str,
     change: Callable[[Layer], Layer],
@@ -216,6 +215,7 @@ def check(said: str, branch: str, frame: int, step: int) -> None:
     ) in said
 
 
+@pytest.mark.slow
 def test_a_dropped_message_is_named(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -238,6 +238,7 @@ def test_a_dropped_message_is_named(
     assert f"in {reader} (search branch): frame 2, step 0, time step {step:,} of the chip" in said
 
 
+@pytest.mark.slow
 def test_swapped_frames_are_named(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

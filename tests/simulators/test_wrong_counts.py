@@ -29,6 +29,7 @@ CROPS = np.zeros((1, 3, 64, 64), np.float32)
 
 
 @pytest.mark.parametrize("backend", [IntegerSimulator, InlineSimulator, LavaSimulator])
+@pytest.mark.slow
 def test_a_kernel_that_counts_wrongly(backend: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     right = KERNELS.table[Neuron]
 

@@ -43,6 +43,7 @@ from spiketrack.verification.equality import differences
 
 @pytest.mark.parametrize("templates", [1, 3])
 @pytest.mark.parametrize("branch", [SEARCH, TEMPLATE])
+@pytest.mark.slow
 def test_the_export_takes_weights_on_the_grid_as_they_are(templates: int, branch: str) -> None:
     real = on_pixels(fold(on_the_grid(templates), branch))
     whole = quantise(fold(on_the_grid(templates), branch))
@@ -73,6 +74,7 @@ def stacks(templates: int) -> list[tuple[Crop, Crop]]:
 
 
 @pytest.mark.parametrize("templates", [1, 2, 3])
+@pytest.mark.slow
 def test_on_the_grid_float_and_integer_counts_are_equal(templates: int) -> None:
     found = differences(on_the_grid(templates), stacks(templates))
     assert found["differ"] == 0
@@ -80,6 +82,7 @@ def test_on_the_grid_float_and_integer_counts_are_equal(templates: int) -> None:
 
 
 @pytest.mark.parametrize("templates", [1, 3])
+@pytest.mark.slow
 def test_calibration_changes_nothing_on_the_grid(templates: int, tmp_path: Path) -> None:
     path = tmp_path / "grid.safetensors"
     save_checkpoint(path, on_the_grid(templates), TrackerConfig(), half=True, exact=True)
@@ -211,6 +214,7 @@ def test_rounding_on_worked_examples() -> None:
     assert coarse[1].tolist() == [0.0, 0.0, 0.0]
 
 
+@pytest.mark.slow
 def test_a_quantised_run_leaves_weights_on_the_grid(tmp_path: Path) -> None:
     config = tiny_config(quantised=True)
     list(train(config, tiny_collection(tmp_path / "data", config), tmp_path / "run"))
@@ -221,6 +225,7 @@ def test_a_quantised_run_leaves_weights_on_the_grid(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("templates", "workers"), [(1, 1), (3, 2)])
+@pytest.mark.slow
 def test_a_quantised_run_counts_what_differs_at_the_end(
     tmp_path: Path, templates: int, workers: int
 ) -> None:
@@ -262,6 +267,7 @@ def test_a_gate_takes_one_step_and_still_learns() -> None:
         assert 0 < float(gradient.abs().max()) < 1000, name
 
 
+@pytest.mark.slow
 def test_command_takes_quantised(tmp_path: Path) -> None:
     app = typer.Typer()
     app.command()(train_command)

@@ -141,6 +141,7 @@ def full_run(config: TrainingConfig, root: Path, out: Path, resume: bool = False
 
 
 @pytest.mark.parametrize(("workers", "quantised"), [(1, False), (2, False), (2, True)])
+@pytest.mark.slow
 def test_resumed_run_ends_in_the_same_weights(
     tmp_path: Path, workers: int, quantised: bool
 ) -> None:
@@ -156,6 +157,7 @@ def test_resumed_run_ends_in_the_same_weights(
         assert torch.equal(tensor, two.state[key]), key
 
 
+@pytest.mark.slow
 def test_run_leaves_weights_log_and_curves(tmp_path: Path) -> None:
     config = tiny_config(network={"templates": 3}, data={"searches": 2})
     full_run(config, tmp_path / "data", tmp_path / "out")
@@ -170,6 +172,7 @@ def test_run_leaves_weights_log_and_curves(tmp_path: Path) -> None:
 
 
 @pytest.mark.platform
+@pytest.mark.slow
 def test_training_lowers_the_loss(tmp_path: Path) -> None:
     config = tiny_config(
         data={"video_share": 1.0, "pasted_share": 0.0},
@@ -193,6 +196,7 @@ def test_shared_tensors_are_equal_and_shared() -> None:
         assert (copy == 7).all()
 
 
+@pytest.mark.slow
 def test_workers_need_next_to_no_shared_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,6 +208,7 @@ def test_workers_need_next_to_no_shared_memory(
         full_run(config, tmp_path / "data", tmp_path / "two")
 
 
+@pytest.mark.slow
 def test_frozen_statistics_stay(tmp_path: Path) -> None:
     config = tiny_config(statistics="frozen")
     before = build(config).state_dict()
@@ -215,6 +220,7 @@ def test_frozen_statistics_stay(tmp_path: Path) -> None:
     assert not [key for key in backbone if "bn" in key.split(".")[-2] or "running" in key]
 
 
+@pytest.mark.slow
 def test_resuming_another_run_is_refused(tmp_path: Path) -> None:
     config = tiny_config()
     full_run(config, tmp_path / "data", tmp_path / "out")
@@ -235,6 +241,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+@pytest.mark.slow
 def test_a_training_is_overwritten_with_force_alone(tmp_path: Path) -> None:
     config, data, out = tiny_config(), tmp_path / "data", tmp_path / "out"
     collection = tiny_collection(data, config)
@@ -257,6 +264,7 @@ def test_a_training_is_overwritten_with_force_alone(tmp_path: Path) -> None:
     assert [row["step"] for row in read_log(out)] == [1, 2]
 
 
+@pytest.mark.slow
 def test_weights_to_begin_with_are_not_overwritten(tmp_path: Path) -> None:
     config, data, out = tiny_config(), tmp_path / "data", tmp_path / "out"
     full_run(config, data, out)
@@ -277,6 +285,7 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("what", ["loss", "gradient", "weights"])
+@pytest.mark.slow
 def test_a_run_that_diverges_stops_and_keeps_its_last_good_state(
     what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -312,6 +321,7 @@ def test_a_run_that_diverges_stops_and_keeps_its_last_good_state(
     assert [row["step"] for row in read_log(out) if row["event"] == "step"] == [1, 2, 3, 4, 5, 6]
 
 
+@pytest.mark.slow
 def test_a_learning_rate_that_is_too_high(tmp_path: Path) -> None:
     optimiser = {"learning_rate": 1e8, "steps": 40, "save_every": 1, "validate_every": 50}
     out = tmp_path / "out"
@@ -361,6 +371,7 @@ def test_a_full_disk_names_the_file(
     assert found.value.filename == str(tmp_path / "out" / name)
 
 
+@pytest.mark.slow
 def test_command_trains_from_a_file(tmp_path: Path) -> None:
     app = typer.Typer()
     app.command()(train_command)

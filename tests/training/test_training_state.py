@@ -74,6 +74,7 @@ def test_weights_beside_it_are_the_way_on(name: str, run: Run, tmp_path: Path) -
         ({"best": [1]}, "TypeError"),
     ],
 )
+@pytest.mark.slow
 def test_wrong_parts(change: dict[str, Any], complaint: str, run: Run, state: Path) -> None:
     torch.save(torch.load(state, weights_only=True) | change, state)
     assert complaint in refusal(run, state.parent)

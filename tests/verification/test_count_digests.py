@@ -38,6 +38,7 @@ def network(
 
 
 @pytest.mark.parametrize("backend", names(exact=True))
+@pytest.mark.slow
 def test_counts_have_the_stored_digests(backend: str, network: Network) -> None:
     name, exported, given = network
     assert described(exported, digests(exported, backend, given)) == EXPECTED[name]

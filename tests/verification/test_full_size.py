@@ -16,10 +16,8 @@ from spiketrack.reference.checkpoint import read_checkpoint
 from spiketrack.verification.document import is_gate
 from spiketrack.verification.teacher import TeacherForcing
 
-pytestmark = pytest.mark.slow
-
 # networkx, which Lava's compiler imports, looks for pandas
-pytestmark = pytest.mark.filterwarnings("ignore::ImportWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::ImportWarning")]
 VARIANTS = ["spiketrack_s256_t1", "spiketrack_s256_t3"]
 Synthetic = Callable[..., Path]
 

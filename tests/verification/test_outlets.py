@@ -60,6 +60,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> dict[int, tuple[Path, E
 
 
 @pytest.mark.parametrize("templates", [1, 3])
+@pytest.mark.slow
 def test_manifest_entries(templates: int, written: dict[int, tuple[Path, Entries]]) -> None:
     tmp_path, found = written[templates]
     populations = {b: len(tiny_graph(templates, b).populations) for b in BRANCHES}
@@ -109,6 +110,7 @@ def test_markdown() -> None:
     assert "| `reader` | 1.0 | 1 of 3 | 2 parts: ValueError: no |" in text
 
 
+@pytest.mark.slow
 def test_readers(written: dict[int, tuple[Path, Entries]], tmp_path: Path) -> None:
     for name in ("search-00.nir", "template-08.nir"):
         shutil.copy(written[1][0] / "standard" / name, tmp_path)
@@ -126,6 +128,7 @@ def checkpoint(tmp_path: Path) -> str:
     return str(path)
 
 
+@pytest.mark.slow
 def test_command_replaces_the_table(
     checkpoint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

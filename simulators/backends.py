@@ -33,7 +33,8 @@ class Options:
     ``operations`` and ``counts`` switch recording on; ``device`` is the float reference's;
     ``threads`` and ``timeout`` (seconds a step) are those of Lava's processes, ``processes`` how
     many share the work (``deploy/process_graph/grouping.py``; inline, too); ``mode``,
-    ``spikes`` and ``tiles`` are the chip's (``deploy/chip/program.py``).
+    ``spikes`` and ``tiles`` are the chip's (``deploy/chip/program.py``), as is ``map``: the path
+    of the ``map --json`` that says on which cores its layers lie, empty without.
     """
 
     operations: bool = False
@@ -45,6 +46,7 @@ class Options:
     spikes: str = "graded"
     tiles: str = "1"
     processes: str = "block"
+    map: str = ""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +13,7 @@ from torch import Tensor
 from typing_extensions import Self
 
 from spiketrack.config import NetworkConfig
-from spiketrack.deploy.chip.execution.engine import Chip, Frame, Run
+from spiketrack.deploy.chip.execution.engine import Chip, Described, Frame, Run
 from spiketrack.deploy.chip.program import (
     PIPELINED,
     ChipProgram,
@@ -19,6 +21,9 @@ from spiketrack.deploy.chip.program import (
     build_program,
     choices_of,
 )
+from spiketrack.deploy.chip.sites import Sites, read_sites
+from spiketrack.documents.placement import MapDocument
+from spiketrack.errors import DocumentError
 from spiketrack.inference import SEARCH, TEMPLATE, Crop, Inference, SimulatorBase, Trace
 from spiketrack.integer.count_range import in_range
 from spiketrack.integer.counting import OperationCounter
@@ -36,7 +41,7 @@ class ChipSimulator(SimulatorBase):
 
     Pipelined, each image travels between two others, itself turned by half a circle, as if two
     other objects shared the chip: it must come out as it would alone. ``programs`` replaces those
-    that are built from the graphs.
+    that are built from the graphs; ``sites`` says where their blocks lie.
     """
 
     name = "chip"
@@ -49,12 +54,15 @@ class ChipSimulator(SimulatorBase):
         counts: bool = False,
         choices: Choices = Choices(),  # noqa: B008  (frozen)
         programs: Mapping[str, ChipProgram] | None = None,
+        sites: Mapping[str, Sites] = MappingProxyType({}),
     ) -> None:
         self.config, self.graphs = config, network
-        self.programs = programs or {n: build_program(g, choices) for n, g in network.items()}
+        self.programs = programs or build_programs(network, choices)
         self.observations = {n: Observation(g, operations, counts) for n, g in network.items()}
         self.chips = {
-            name: Chip(graph, self.programs[name], self.observations[name].watched)
+            name: Chip(
+                graph, self.programs[name], self.observations[name].watched, sites.get(name)
+            )
             for name, graph in network.items()
         }
 
@@ -62,8 +70,15 @@ class ChipSimulator(SimulatorBase):
     def open(cls, source: ExportedNetwork, options: Options) -> Self:
         """The backend of an exported network."""
         choices = choices_of(options.mode, options.spikes, options.tiles)
+        programs = build_programs(source.graphs, choices)
+        sites = {} if not options.map else read_map(options.map, programs, source)
         record = (options.operations, options.counts)
-        return cls(source.graphs, source.config, *record, choices)
+        return cls(source.graphs, source.config, *record, choices, programs, sites)
+
+    @property
+    def branches(self) -> dict[str, Described]:
+        """What a run says of each branch."""
+        return {name: chip.described for name, chip in self.chips.items()}
 
     def encode_template(self, crops: Crop) -> Inference:
         """Run the template program; the host writes what it reads into the search program."""
@@ -85,6 +100,21 @@ class ChipSimulator(SimulatorBase):
         else:
             run, number = self.chips[branch].run([image]), 0
         return run.frames[number], self.observations[branch].take(run, number, image)
+
+
+def build_programs(network: Mapping[str, Graph], choices: Choices) -> dict[str, ChipProgram]:
+    """The program of each branch."""
+    return {name: build_program(graph, choices) for name, graph in network.items()}
+
+
+def read_map(
+    path: str, programs: Mapping[str, ChipProgram], source: ExportedNetwork
+) -> dict[str, Sites]:
+    """Where a ``map --json`` places these programs; errors where it is of others."""
+    document = MapDocument.read(Path(path))
+    if document.network_digest != source.manifest.network_digest:
+        raise DocumentError(f"{path}: places another network; {MapDocument.REMEDY}")
+    return {name: read_sites(document, program, path) for name, program in programs.items()}
 
 
 class Observation:
@@ -109,7 +139,8 @@ class Observation:
             values = {name: self._value(name, frame, image) for name in self.counter.names}
             nodes = (node.name for node in self.counter.nodes)
             operations = dict(zip(nodes, self.counter.take(values), strict=True))
-        return Trace(counts, operations, frame.steps, run.activity.table)
+        placed = (None, None) if run.placed is None else (run.placed.cores, run.placed.links)
+        return Trace(counts, operations, frame.steps, run.activity.table, *placed)
 
     def _sender(self, name: str) -> Node:
         """The node whose neurons or pixels a name stands for, before any wiring."""

@@ -40,13 +40,16 @@ class Trace:
     ``counts``: population → counts 0..4, int8 (steps, C, H, W), when full recording is on.
     ``operations``: layer → operation counts in the order of ``counting.FIELDS`` (int64 vector).
     In the chip's own time also ``times``: layer → the time step in which it computed each network
-    step, and ``activity``: int64 (rows, columns) of ``deploy/chip/execution/activity.py``.
+    step, and ``activity``: int64 (rows, columns) of ``deploy/chip/execution/activity.py``; where
+    its cores are known also ``cores`` and ``links``, of ``deploy/chip/execution/ledger.py``.
     """
 
     counts: Mapping[str, Counts] = field(default_factory=dict)
     operations: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
     times: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     activity: NDArray[np.int64] | None = None
+    cores: NDArray[np.int64] | None = None
+    links: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)

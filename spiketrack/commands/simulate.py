@@ -62,6 +62,10 @@ def simulate(
     tiles: Annotated[
         str, typer.Option(help="chip: copies of each product; auto: as for map.")
     ] = "1",
+    map: Annotated[
+        Path | None,
+        typer.Option(help="chip: placement from map --json; records each core and link too."),
+    ] = None,
     force: Annotated[bool, typer.Option(help="Replace an existing run.")] = False,
 ) -> None:
     """Track an object with the exported network and record what every layer did.
@@ -85,14 +89,15 @@ def simulate(
 
     if counts not in ("full", "totals"):
         raise ConfigError(f"--counts {counts}: choose full or totals")
-    inputs = (folder, video, checkpoint)
+    inputs = (folder, video, checkpoint, map)
     will_fill(out, RUN, force, inputs)
     clip, start = choose_clip(video, box, frames)
     network = read_export(folder)
     read = open_exported(checkpoint, key, network.manifest)
     settings = settings_with(network.tracker, update_every, update_threshold)
     record = (find(backend).operations, counts == "full")
-    options = Options(*record, device, threads, timeout, mode, spikes, tiles, processes)
+    chip = (mode, spikes, tiles)
+    options = Options(*record, device, threads, timeout, *chip, processes, str(map or ""))
     seconds: list[float] = []
     problems: list[str] = []
     with (
@@ -140,15 +145,18 @@ def simulate(
 
 def describe_program(writer: RunWriter, simulator: Any, graphs: Mapping[str, Graph]) -> None:
     """Write ``chip.json`` and name the axes of the activity of a run in the chip's own time."""
-    chips = getattr(simulator, "chips", None)
-    if chips is None:
+    branches = getattr(simulator, "branches", None)
+    if branches is None:
         return
     from spiketrack.deploy.chip.execution.activity import COLUMNS
+    from spiketrack.deploy.chip.execution.ledger import CORE_COLUMNS, LINK_COLUMNS
     from spiketrack.deploy.chip.program_document import CHIP_FILE, chip_document
+    from spiketrack.runs.activity import CORES, GROUP, LINKS, Axes
 
     chip_document(simulator.programs, graphs).write(writer.folder / CHIP_FILE)
-    for branch, chip in chips.items():
-        writer.name_activity(branch, COLUMNS, chip.names)
+    columns = {GROUP: COLUMNS, CORES: CORE_COLUMNS, LINKS: LINK_COLUMNS}
+    for branch, described in branches.items():
+        writer.name_activity(branch, Axes(columns, described.layers, described.links))
 
 
 def say_activity(run: Path) -> None:

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +30,7 @@ from spiketrack.integer.counting import layers
 from spiketrack.integer.graph import Graph
 from spiketrack.interrupts import interrupts_wait
 from spiketrack.ownership import RUN
-from spiketrack.runs.activity import ActivityFile
+from spiketrack.runs.activity import ActivityFile, Axes
 from spiketrack.runs.operations import COUNTS_FILE, BranchCounts, read_run, write_operations
 from spiketrack.targets import Source
 from spiketrack.tracking.tracker import TrackResult
@@ -104,13 +104,13 @@ class RunWriter:
         for name, counts in trace.counts.items():
             _append(self.file, f"counts/{branch}/{name}", counts)
         if trace.activity is not None:
-            self.activity.add(branch, trace.activity)
+            self.activity.add(branch, trace)
         self.disk.check()
 
     @interrupts_wait()
-    def name_activity(self, branch: str, columns: Sequence[str], layers: Sequence[str]) -> None:
+    def name_activity(self, branch: str, axes: Axes) -> None:
         """Say what the axes of a branch's activity are, if there was any."""
-        self.activity.name(branch, columns, layers)
+        self.activity.name(branch, axes)
 
     @interrupts_wait()
     def finish(self, about: RunDocument) -> None:

@@ -10,15 +10,23 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from spiketrack.deploy.chip.execution.activity import Activity, Work, table
+from spiketrack.deploy.chip.execution.activity import Activity, Table, Work, table
 from spiketrack.deploy.chip.execution.calendar import Calendar
-from spiketrack.deploy.chip.execution.messages import PIXEL_PAYLOAD, Message
+from spiketrack.deploy.chip.execution.ledger import Ground, Ledger, Placed
+from spiketrack.deploy.chip.execution.messages import (
+    PIXEL_PAYLOAD,
+    Message,
+    payload_bits,
+    senders,
+)
 from spiketrack.deploy.chip.execution.products import build_unit
 from spiketrack.deploy.chip.execution.units import Unit
 from spiketrack.deploy.chip.program import ChipProgram
+from spiketrack.deploy.chip.sites import Sites
 from spiketrack.errors import GraphError
 from spiketrack.integer.graph import IMAGE, Graph
 
@@ -41,10 +49,19 @@ class Frame:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """Frames in the order in which they entered, and what it cost."""
+    """Frames in the order in which they entered, and what it cost; on cores where it is placed."""
 
     frames: tuple[Frame, ...]
     activity: Activity
+    placed: Placed | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Described:
+    """``layers`` by index, the image last; ``links`` by number, None where no cores are known."""
+
+    layers: tuple[str, ...]
+    links: Table | None
 
 
 class Chip:
@@ -52,10 +69,16 @@ class Chip:
 
     ``run(images)`` takes integers (T, 3, S, S) for each frame; a frame enters every ``period``
     steps. ``write(memory)`` rewrites the weights that are a memory. ``watched``: layers whose
-    values are kept.
+    values are kept. ``sites``: where its blocks lie, to count by core and link too.
     """
 
-    def __init__(self, graph: Graph, program: ChipProgram, watched: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        program: ChipProgram,
+        watched: Collection[str] = (),
+        sites: Sites | None = None,
+    ) -> None:
         self.graph, self.program = graph, program
         self.units = [build_unit(graph, layer) for layer in program.layers]
         self.image = next(node for node in graph.inputs if node.signal == IMAGE)
@@ -63,6 +86,18 @@ class Chip:
         self.routes = _routes(self.units)
         self.watched = tuple(name for name in self.names[:-1] if name in set(watched))
         self.hosts = {node.name: self._host(node.inputs[0]) for node in graph.outputs}
+        self.ledger: Ledger | None = None
+        if sites is not None:
+            _, *shape = self.image.shape
+            image = (self.image.name, (shape[0], shape[1], shape[2]))
+            self.ledger = Ledger(Ground(program.layers, image, sites))
+            for unit in self.units:
+                unit.locate(graph)
+
+    @property
+    def described(self) -> Described:
+        """What the tables of a run speak of."""
+        return Described(self.names, None if self.ledger is None else self.ledger.ground.ends)
 
     def write(self, memory: Mapping[str, Tensor]) -> None:
         """Rewrite the weights of every connection that reads a memory."""
@@ -87,8 +122,11 @@ class Chip:
                 acting.add(number)
             for number in sorted(acting):
                 rows.append((now, number, self._act(now, number, pixels, probes, calendar)))
+            if self.ledger is not None:
+                self.ledger.close(now)
         frames = tuple(self._frame(probes, frame) for frame in range(len(images)))
-        return Run(frames, Activity(self.names, table(rows)))
+        placed = None if self.ledger is None else self.ledger.take()
+        return Run(frames, Activity(self.names, table(rows)), placed)
 
     def _act(
         self,
@@ -101,6 +139,9 @@ class Chip:
         if number == len(self.units):
             image = pixels[now]
             self._send(now, self.image.name, Message(image), calendar)
+            if self.ledger is not None:
+                every = np.ones(tuple(image.shape[1:]), np.bool_)
+                self.ledger.sent(number, every, PIXEL_PAYLOAD)
             return Work(messages=image.numel(), bits=image.numel() * PIXEL_PAYLOAD)
         unit = self.units[number]
         work, fired, message = unit.step(now)
@@ -108,7 +149,19 @@ class Chip:
             probes.see(unit.layer.name, now, fired.frame, fired.value)
         if message is not None:
             self._send(now, unit.layer.name, message, calendar)
+        if self.ledger is not None:
+            self._locate(self.ledger, now, number, work, message)
         return work
+
+    def _locate(
+        self, ledger: Ledger, now: int, number: int, work: Work, message: Message | None
+    ) -> None:
+        unit = self.units[number]
+        ledger.acted(number, unit.layer.name, work, unit.take_landed())
+        if message is not None:
+            part = unit.phases.sends[now][1]
+            sent = senders(message, unit.layer, part)
+            ledger.sent(number, sent, payload_bits(unit.layer))
 
     def _send(self, now: int, name: str, message: Message, calendar: Calendar) -> None:
         for number, connection, delay in self.routes.get(name, ()):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from spiketrack.deploy.chip.layers import Layer
 from spiketrack.deploy.chip.requirements import KEYS, POSITIONS, TABLE, Synapses
+from spiketrack.integer.graph import COUNT
 from spiketrack.limits import HEADS
 
 COUNT_PAYLOAD, PIXEL_PAYLOAD, MEMBRANE_PAYLOAD, SPIKE_PAYLOAD = 3, 8, 24, 1  # bits
@@ -44,6 +47,22 @@ def part_of(value: Tensor, layer: Layer, index: int) -> Message:
     return Message(value)
 
 
+def senders(message: Message, layer: Layer, index: int) -> NDArray[np.bool_]:
+    """Neurons (C, H, W) that send as part ``index``: non-zero counts, every value otherwise."""
+    values = message.values
+    sent = values != 0 if layer.signal == COUNT else torch.ones_like(values, dtype=torch.bool)
+    found = np.zeros(layer.shape, np.bool_)
+    channels, height, width = layer.shape
+    if layer.sends.part == POSITIONS:
+        rows = found.reshape(channels, height * width)
+        rows[:, index :: layer.sends.parts] = sent.numpy().T
+    elif layer.sends.part == KEYS:
+        found.reshape(HEADS, channels // HEADS, height, width)[:, index] = sent.numpy()
+    else:
+        found[...] = sent.numpy().reshape(layer.shape)
+    return found
+
+
 def for_tile(message: Message, link: Synapses) -> Tensor:
     """The values that end in one copy of a product: position tile · parts + index of the map."""
     return message.values[link.tile] if link.part == POSITIONS else message.values
@@ -53,4 +72,4 @@ def payload_bits(layer: Layer) -> int:
     """Bits that one message of a layer carries."""
     if layer.sends.binary:
         return SPIKE_PAYLOAD
-    return COUNT_PAYLOAD if layer.signal == "count" else MEMBRANE_PAYLOAD
+    return COUNT_PAYLOAD if layer.signal == COUNT else MEMBRANE_PAYLOAD

@@ -111,8 +111,10 @@ class ProductUnit(Unit):
         node = graph[layer.synapses[0].node]
         self.gain = 2.0**node.shift if isinstance(node, Read) else 1.0
         self.synapses = 1
+        self.per_entry = 1
         if isinstance(node, Read):
-            self.synapses = node.shape[1] // HEADS * synapses_per_entry(node, graph)
+            self.per_entry = synapses_per_entry(node, graph)
+            self.synapses = node.shape[1] // HEADS * self.per_entry
         self.ports: list[Tensor | None] = [None, None]
 
     def receive(self, now: int, index: int, message: Message) -> None:
@@ -122,6 +124,7 @@ class ProductUnit(Unit):
         before = self.ports[link.port]
         if before is not None:
             self.work.operations += values.numel()  # a partial sum of another tile
+            self._land_first(link.port, values)
             values = before + values
         self.ports[link.port] = values
 
@@ -135,11 +138,25 @@ class ProductUnit(Unit):
             product = a[:, :, None] * b[:, None, :]
             both = torch.count_nonzero(a, dim=1) * torch.count_nonzero(b, dim=1)
             self.work.operations += int(both.sum())
+            self._land((a != 0)[:, :, None] & (b != 0)[:, None, :])
         else:
             product = (b * self.gain)[:, :, None] * a[:, None, :]
             self.work.operations += int(torch.count_nonzero(a)) * self.synapses
+            self._land((a != 0)[:, None, :].expand(-1, b.shape[1], -1))
         product = product.reshape(1, *self.layer.shape)
         self.potential = product if self.potential is None else self.potential.add_(product)
+
+    def _land(self, multiplied: Tensor) -> None:
+        """Products of two values that are not 0, neuron by neuron."""
+        if self.landed is not None:
+            self.landed.operations += multiplied.reshape(self.layer.shape) * self.per_entry
+
+    def _land_first(self, port: int, values: Tensor) -> None:
+        """What is added up at a port counts once, at the first neuron that takes it."""
+        if self.landed is not None:
+            first = 2 if (port == 0) is self.outer else 1  # the axis along which others take it
+            landed = self.landed.operations.view(HEADS, self.layer.shape[0] // HEADS, -1)
+            landed.select(first, 0).add_(torch.ones_like(values, dtype=torch.int64))
 
 
 class CountingProductUnit(ProductUnit, CountingUnit):

@@ -45,6 +45,21 @@ class Operator(Protocol):
     def operations(self, values: Tensor) -> int:
         """Synaptic operations that the message causes."""
 
+    def reached(self, values: Tensor) -> Tensor | None:
+        """The same neuron by neuron, int64 (C, H, W); None where there are none."""
+
+
+class Uncounted:
+    """Sums whose operations are counted where they are taken."""
+
+    def operations(self, values: Tensor) -> int:
+        """None; see the class."""
+        return 0
+
+    def reached(self, values: Tensor) -> Tensor | None:
+        """None."""
+        return None
+
 
 OPERATORS: Registry[Callable[..., Operator]] = Registry(
     "synapses", applies=lambda traits: traits.dendritic
@@ -61,16 +76,12 @@ def operator(graph: Graph, link: Synapses) -> Operator:
     return found
 
 
-class OneToOne:
-    """Synapses of weight 1; sums of membranes are counted where they are taken."""
+class OneToOne(Uncounted):
+    """Synapses of weight 1."""
 
     def apply(self, values: Tensor, step: int) -> Tensor:
         """The values themselves."""
         return values.float()
-
-    def operations(self, values: Tensor) -> int:
-        """None; see the class."""
-        return 0
 
 
 @OPERATORS.register(Conv)
@@ -80,6 +91,7 @@ class Convolution:
     def __init__(self, node: Conv, graph: Graph) -> None:
         source = graph[node.inputs[0]]
         self.positions = source.traits.wiring
+        self.node = node
         self.channels = source.shape[1:]
         self.sets = [_one_set(node, graph, index) for index in range(len(node.weight))]
         self.fan_out: Tensor | None = None
@@ -98,6 +110,19 @@ class Convolution:
             return 0
         sending = torch.count_nonzero(self._wired(values)[0], dim=0)
         return int((sending * self.fan_out).sum())
+
+    def reached(self, values: Tensor) -> Tensor | None:
+        """Messages in the window of each neuron."""
+        if self.fan_out is None:
+            return None
+        groups, kernel = self.node.groups, self.node.weight.shape[-2:]
+        sending = (self._wired(values) != 0).float()
+        sending = sending.reshape(1, groups, -1, *sending.shape[2:]).sum(2)
+        ones = torch.ones(groups, 1, *kernel)
+        found = functional.conv2d(
+            sending, ones, stride=self.node.stride, padding=self.node.padding, groups=groups
+        )
+        return found[0].to(torch.int64).repeat_interleave(self.node.shape[1] // groups, 0)
 
     def _wired(self, values: Tensor) -> Tensor:
         if not self.positions:
@@ -125,7 +150,7 @@ def _one_set(node: Conv, graph: Graph, index: int) -> Callable[[list[Tensor]], T
 
 
 @OPERATORS.register(Pool)
-class Pooling:
+class Pooling(Uncounted):
     """kernel² synapses of weight 1 a neuron."""
 
     def __init__(self, node: Pool, graph: Graph) -> None:
@@ -135,13 +160,9 @@ class Pooling:
         """Sums of cells."""
         return functional.avg_pool2d(values.float(), self.kernel, divisor_override=1)
 
-    def operations(self, values: Tensor) -> int:
-        """None; counted where the sums are taken."""
-        return 0
-
 
 @OPERATORS.register(Upsample)
-class Upsampling:
+class Upsampling(Uncounted):
     """Weights a · b in multiples of 1 / (2 factor)²; the neurons shift and round."""
 
     def __init__(self, node: Upsample, graph: Graph) -> None:
@@ -155,10 +176,6 @@ class Upsampling:
         gained: Tensor = fine * self.gain
         return gained
 
-    def operations(self, values: Tensor) -> int:
-        """None; counted where the sums are taken."""
-        return 0
-
 
 @OPERATORS.register(Read)
 class MemoryRead:
@@ -167,7 +184,8 @@ class MemoryRead:
     def __init__(self, node: Read, graph: Graph) -> None:
         self.node = node
         self.name = node.inputs[1]
-        self.synapses = node.shape[1] // HEADS * synapses_per_entry(node, graph)
+        self.per_entry = synapses_per_entry(node, graph)
+        self.synapses = node.shape[1] // HEADS * self.per_entry
         self.graph = graph
         self.sets: list[tuple[Callable[[list[Tensor]], Tensor], Tensor]] = []
 
@@ -187,6 +205,11 @@ class MemoryRead:
     def operations(self, values: Tensor) -> int:
         """Each message meets the 4d entries of its row, of several synapses each."""
         return int(torch.count_nonzero(values)) * self.synapses
+
+    def reached(self, values: Tensor) -> Tensor | None:
+        """Messages of the neuron's head at its position."""
+        heads = (values[0] != 0).reshape(HEADS, -1, *values.shape[2:]).sum(1)
+        return (heads * self.per_entry).repeat_interleave(self.node.shape[1] // HEADS, 0)
 
 
 def constants(graph: Graph, names: tuple[str, ...], step: int) -> Tensor | None:

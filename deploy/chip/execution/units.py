@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from spiketrack.deploy.chip.execution.activity import Work
+from spiketrack.deploy.chip.execution.landings import Landed, fixed_landings
 from spiketrack.deploy.chip.execution.messages import Message, part_of, payload_bits
 from spiketrack.deploy.chip.execution.synapses import MemoryRead, Operator, constants, operator
 from spiketrack.deploy.chip.layers import Layer
@@ -76,11 +77,23 @@ class Unit:
         ]
         self.constants = [constants(graph, layer.nodes, t) for t in range(layer.steps)]
         self.fixed = _fixed(graph, layer)
+        self.landed: Landed | None = None
+        self.fixed_landed: Landed | None = None
         self.potential: Tensor | None = None
         self.register: Tensor | None = None
         self.work = Work()
         self.phases = Phases({}, {})
         self.network_step = 0
+
+    def locate(self, graph: Graph) -> None:
+        """Note from now on where operations land; ``take_landed`` gives those of a step."""
+        self.landed = Landed.none(self.layer.shape)
+        self.fixed_landed = fixed_landings(graph, self.layer)
+
+    def take_landed(self) -> Landed:
+        """What has landed since the last call, of a unit that locates."""
+        found, self.landed = self.landed, Landed.none(self.layer.shape)
+        return found or self.landed
 
     def start(self, frames: int, period: int) -> None:
         """Set the phase counters; the state stays what it is."""
@@ -101,6 +114,8 @@ class Unit:
         added = synapses.apply(message.values, self.network_step)
         self.potential = added if self.potential is None else self.potential + added
         self.work.operations += synapses.operations(message.values)
+        if self.landed is not None and (reached := synapses.reached(message.values)) is not None:
+            self.landed.operations += reached
 
     def step(self, now: int) -> tuple[Work, Fired | None, Message | None]:
         """One time step after its messages: what was done, computed and sent."""
@@ -112,6 +127,8 @@ class Unit:
             self.network_step = (t + 1) % self.layer.steps
             self.work.operations += self.fixed[0]
             self.work.multiplications += self.fixed[1]
+            if self.landed is not None and self.fixed_landed is not None:
+                self.landed.add(self.fixed_landed)
         message = None
         if now in self.phases.sends:
             message = self.sent(self.phases.sends[now][1])

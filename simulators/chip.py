@@ -60,9 +60,7 @@ class ChipSimulator(SimulatorBase):
         self.programs = programs or build_programs(network, choices)
         self.observations = {n: Observation(g, operations, counts) for n, g in network.items()}
         self.chips = {
-            name: Chip(
-                graph, self.programs[name], self.observations[name].watched, sites.get(name)
-            )
+            name: Chip(graph, self.programs[name], self.observations[name].watched, sites.get(name))
             for name, graph in network.items()
         }
 

@@ -1,4 +1,4 @@
-"""Links between the tiles of a chip, between chips, and with the host; which of them a message takes.
+"""Links between the tiles of a chip, between chips, and with the host: the way of a message.
 
 On a chip a message goes from tile to tile, along the columns first and then along the rows. Between
 two chips it takes one link, from chip to chip: how a board joins its chips, and where on a chip a

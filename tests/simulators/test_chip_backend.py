@@ -17,22 +17,24 @@ from support.random_graphs import random_graph, tiny_graph, tiny_model
 from support.traces import assert_same_inference
 
 from spiketrack.commands.export import export
+from spiketrack.commands.map import map as map_network
 from spiketrack.commands.simulate import simulate
 from spiketrack.commands.verify import verify
 from spiketrack.config import TrackerConfig
 from spiketrack.deploy.chip.execution.activity import COLUMNS
 from spiketrack.deploy.chip.execution.engine import Chip, Run
+from spiketrack.deploy.chip.execution.ledger import CORE_COLUMNS, LINK_COLUMNS
 from spiketrack.deploy.chip.execution.messages import Message
 from spiketrack.deploy.chip.layers import Layer
 from spiketrack.deploy.chip.program import MODES, SPIKES, ChipProgram, Choices, build_program
 from spiketrack.deploy.chip.program_document import CHIP_FILE, chip_document, read_programs
-from spiketrack.errors import DocumentError, SpikeTrackError
+from spiketrack.errors import DocumentError, SpikeTrackError, UnsupportedError
 from spiketrack.export.nir.folder import read_export
 from spiketrack.inference import BRANCHES
 from spiketrack.integer.graph import Graph
 from spiketrack.reference.checkpoint import save_checkpoint
 from spiketrack.report.figures.network import step_figure
-from spiketrack.runs.activity import activity_branches, read_activity
+from spiketrack.runs.activity import activity_branches, read_activity, read_placed_activity
 from spiketrack.simulators.chip import ChipSimulator
 from spiketrack.simulators.integer import IntegerSimulator
 
@@ -117,12 +119,46 @@ def test_a_run_holds_activity_and_program(folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_run_on_placed_cores_holds_what_they_did(folder: Path, tmp_path: Path) -> None:
+    placement, run = tmp_path / "map.json", tmp_path / "run"
+    map_network(folder, json=placement, board="4 chips")
+    simulate(folder, frames=2, out=run, backend="chip", mode="pipelined", map=placement)
+    for branch, inferences in (("search", 2), ("template", 1)):
+        cores, layers = read_placed_activity(run, branch), read_activity(run, branch)
+        assert cores.core_columns == ("inference", *CORE_COLUMNS)
+        assert cores.link_columns == ("inference", *LINK_COLUMNS)
+        assert set(cores.of_cores("inference")) == set(range(inferences))
+        assert cores.of_links("link").max() < len(cores.ends)
+        image = layers.column("layer") == len(layers.layers) - 1
+        for column in ("updates", "operations", "multiplications", "messages", "bits"):
+            assert cores.of_cores(column).sum() == layers.column(column)[~image].sum()
+        one = cores.inference(0)
+        assert len(one.cores) * inferences == len(cores.cores)
+        steps = [one.cores[one.of_cores("step") == s] for s in range(5)]
+        at = cores.core_columns.index("updates")
+        most = [rows[:, at].max(initial=0) for rows in steps]
+        assert one.busiest_core("updates")[:5].tolist() == most
+        assert one.busiest_link("messages").max() == one.of_links("messages").max()
+    map_network(folder, json=placement, mode="fall-through")
+    with pytest.raises(UnsupportedError, match="placed with --mode fall-through .* runs with --mo"):
+        simulate(
+            folder, frames=1, out=tmp_path / "b", backend="chip", mode="pipelined", map=placement
+        )
+    document = json.loads(placement.read_text())
+    placement.write_text(json.dumps(document | {"network_digest": "0" * 64}))
+    with pytest.raises(DocumentError, match=r"map\.json: places another network; write it with"):
+        simulate(folder, frames=1, out=tmp_path / "b", backend="chip", map=placement)
+
+
+@pytest.mark.slow
 def test_runs_without_activity_say_so(folder: Path, tmp_path: Path) -> None:
     simulate(folder, frames=1, out=tmp_path / "run", backend="integer", device="cpu")
     with pytest.raises(SpikeTrackError, match="no activity of the search branch; simulate with"):
         read_activity(tmp_path / "run", "search")
     with pytest.raises(SpikeTrackError, match=r"no counts\.h5 in it"):
         read_activity(tmp_path, "search")
+    with pytest.raises(SpikeTrackError, match="no activity of cores in the search branch; simul"):
+        read_placed_activity(tmp_path / "run", "search")
     assert not (tmp_path / "run" / CHIP_FILE).exists()
 
 

@@ -1,7 +1,8 @@
 """Cores and links, naively: every message of a naive chip walks from core to core, by plain loops.
 
 Which neurons a neuron needs comes from ``brute_synapses``, what is sent and multiplied from
-``NaiveChip``; of the placement the blocks and their cores are read, of the board the tile of a core.
+``NaiveChip``; of a placement the blocks and their cores are read, and of
+the board the tile of a core.
 """
 
 from __future__ import annotations
@@ -265,7 +266,7 @@ def first_takers(layer: Layer, link: Synapses) -> Iterator[Index]:
 
 def fixed(graph: Graph, node: Node, index: Index) -> tuple[int, int]:
     """(operations, multiplications) of one neuron's firing that no message causes."""
-    c, y, x = index
+    _, y, x = index
     if isinstance(node, Sum):
         return len(node.inputs) + (node.constant is not None) - 1, 0
     if isinstance(node, Pool):

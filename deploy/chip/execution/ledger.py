@@ -26,7 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spiketrack.deploy.chip.execution.activity import Table, Work
-from spiketrack.deploy.chip.execution.footprints import Footprint, Senders, footprints
+from spiketrack.deploy.chip.execution.footprints import Senders, footprints
 from spiketrack.deploy.chip.execution.landings import Landed
 from spiketrack.deploy.chip.layers import Layer
 from spiketrack.deploy.chip.links import HOST, Links
@@ -57,7 +57,6 @@ class Ground:
         self.footprints = footprints(layers, image, sites, self.links)
         used = [footprint.cores.max() for footprint in self.footprints]
         self.cores = int(max(used, default=HOST)) + 1
-
 
     @property
     def ends(self) -> Table:

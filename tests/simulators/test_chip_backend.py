@@ -139,11 +139,8 @@ def test_a_run_on_placed_cores_holds_what_they_did(folder: Path, tmp_path: Path)
         most = [rows[:, at].max(initial=0) for rows in steps]
         assert one.busiest_core("updates")[:5].tolist() == most
         assert one.busiest_link("messages").max() == one.of_links("messages").max()
-    map_network(folder, json=placement, mode="fall-through")
-    with pytest.raises(UnsupportedError, match="placed with --mode fall-through .* runs with --mo"):
-        simulate(
-            folder, frames=1, out=tmp_path / "b", backend="chip", mode="pipelined", map=placement
-        )
+    with pytest.raises(UnsupportedError, match=r"placed with --mode pipelined .* runs with --mode"):
+        simulate(folder, frames=1, out=tmp_path / "b", backend="chip", map=placement)
     document = json.loads(placement.read_text())
     placement.write_text(json.dumps(document | {"network_digest": "0" * 64}))
     with pytest.raises(DocumentError, match=r"map\.json: places another network; write it with"):

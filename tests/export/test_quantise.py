@@ -566,3 +566,83 @@ def test_memory_bound_is_the_largest_sum_of_products() -> None:
 def test_random_graph_is_named_in_errors() -> None:
     with pytest.raises(GraphError, match="no node named nowhere"):
         random_graph(0, ("plain",))["nowhere"]
+
+
+# the image layer
+
+
+def image_layer(bias: NDArray[np.float64]) -> Graph:
+    """Weights that are whole numbers of powers of two on pixels, so that steps are large."""
+    std = np.array([0.229, 0.224, 0.225])
+    rng = np.random.default_rng(8)
+    whole = rng.choice([-64, -32, 32, 64], (1, 4, 3, 2, 2)) / 2**14
+    weight = whole * (255 * std)[:, None, None]
+    source = Input("image", (), (1, 3, 4, 4), IMAGE, 0, 255)
+    conv = RealConv("conv", ("image",), (1, 4, 2, 2), weight, bias[None], 2, 0, 1)
+    spike = RealNeuron("spike", ("conv",), conv.shape)
+    return Graph("g", (source, conv, spike, Output("out", ("spike",), conv.shape)))
+
+
+def constants(graph: Graph) -> tuple[NDArray[np.float64], NDArray[np.int64], list[int]]:
+    """Real constants on the grid, the integers made of them, the weights' common steps."""
+    found = quantise(graph)
+    real, whole, conv = on_pixels(graph)["conv.constants"], found["conv.constants"], found["conv"]
+    assert isinstance(real, RealSum)
+    assert isinstance(whole, Sum)
+    assert isinstance(conv, Conv)
+    assert real.constant is not None
+    assert whole.constant is not None
+    steps = []
+    for channel in range(conv.weight.shape[1]):
+        values = [int(w) << int(conv.shift[0, channel]) for w in conv.weight[0, channel].flat]
+        steps.append(next(2**n for n in range(24, -1, -1) if not any(v % 2**n for v in values)))
+    scaled = real.constant[0, :, 0, 0] * 2.0 ** found.fractions["conv.constants"]
+    return scaled, whole.constant[0, :, 0, 0].astype(np.int64), steps
+
+
+def test_the_image_layer_keeps_its_constants_off_the_weights_steps() -> None:
+    fraction = quantise(image_layer(np.zeros(4))).fractions["conv.constants"]
+    start, _, steps = constants(image_layer(np.zeros(4)))
+    assert min(steps) > 1
+    beside = np.array([0.3, -0.3, 0.2, -0.4])
+    aim = np.round(start / steps) * steps + beside
+    real, whole, again = constants(image_layer((aim - start) * 2.0**-fraction))
+    assert again == steps
+    assert real == pytest.approx(aim, abs=1e-6)
+    assert (whole - (aim - beside)).tolist() == [1, -1, 1, -1]
+
+
+def test_image_weights_are_rounded_for_real_images() -> None:
+    """On smooth images the outputs are nearer than with weights rounded one by one."""
+    rng = np.random.default_rng(5)
+    weight, source = rng.normal(size=(1, 8, 3, 7, 7)), Input("image", (), (1, 3, 16, 16), IMAGE)
+    conv = RealConv("conv", ("image",), (1, 8, 4, 4), weight, np.zeros((1, 8)), 4, 3)
+    graph = Graph("g", (source, conv, Output("out", ("conv",), conv.shape)))
+    rough = rng.uniform(-1.8, 2.2, (24, 3, 4, 4))
+    crops = rough.repeat(4, 2).repeat(4, 3).astype(np.float32)
+    images, held_out = crops[:16], torch.from_numpy(crops[16:]).double()
+    errors = {}
+    for name, statistics in (("alone", None), ("together", Statistics({}, images))):
+        found = quantise(graph, statistics)
+        node, constant = found["conv"], found["conv.constants"]
+        assert isinstance(node, Conv)
+        assert isinstance(constant, Sum)
+        assert np.abs(node.weight.astype(int)).max() <= WEIGHT_MAX
+        scale = np.exp2(node.shift - found.fractions["conv"])[:, :, None, None, None]
+        ours = torch.from_numpy((node.weight * scale)[0]) * 255
+        std = torch.tensor([0.229, 0.224, 0.225], dtype=torch.float64)[:, None, None]
+        off = ours * std - torch.from_numpy(weight[0])
+        miss = conv2d(held_out, off, None, 4, 3)
+        errors[name] = float((miss - miss.mean((0, 2, 3), keepdim=True)).square().mean())
+    assert errors["together"] < 0.5 * errors["alone"]
+
+
+def test_leaks_are_rounded_to_the_nearest() -> None:
+    """0.3 · 4096 = 1228.8, 0.7 · 4096 = 2867.2; 1 is the largest leak below one."""
+    source = Input("image", (), (4, 3, 4, 4), IMAGE)
+    conv = RealConv("conv", ("image",), (4, 1, 4, 4), np.ones((1, 1, 3, 1, 1)), np.zeros((1, 1)))
+    spike = RealNeuron("spike", ("conv",), conv.shape, (0.3, 0.7, 1.0))
+    found = quantise(Graph("g", (source, conv, spike, Output("out", ("spike",), conv.shape))))
+    node = found["spike"]
+    assert isinstance(node, Neuron)
+    assert node.decay == (1229, 2867, 4095)

@@ -14,6 +14,7 @@ from typing_extensions import Self
 from spiketrack.errors import SpikeTrackError
 from spiketrack.inference import Counts, Crop, Inference, Maps, SimulatorBase, Trace
 from spiketrack.limits import MAX_COUNT
+from spiketrack.precision import whole_float32
 from spiketrack.reference.model import SpikeTrack
 from spiketrack.reference.neuron import Neuron
 
@@ -98,6 +99,7 @@ class FloatSimulator(SimulatorBase):
         return cls(checkpoint.build(), options.device, options.counts)
 
     @torch.no_grad()
+    @whole_float32()
     def encode_template(self, crops: Crop) -> Inference:
         """Memory of the templates (T, 3, S, S)."""
         z = torch.from_numpy(np.ascontiguousarray(crops)).to(self.device, self.dtype)
@@ -109,6 +111,7 @@ class FloatSimulator(SimulatorBase):
         return Inference(None, Trace(as_counts(spikes)))
 
     @torch.no_grad()
+    @whole_float32()
     def search(self, crop: Crop) -> Inference:
         """Maps of one crop (3, S, S)."""
         x = torch.from_numpy(np.ascontiguousarray(crop))[None].to(self.device, self.dtype)

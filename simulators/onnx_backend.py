@@ -36,7 +36,20 @@ if TYPE_CHECKING:
 
 Arrays = dict[str, NDArray[Any]]
 ERRORS_ONLY = 3  # onnxruntime's log severity
+WITHOUT_TF32 = (1, 18)  # the first onnxruntime that has the option
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+
+
+def providers(device: str, version: str) -> list[str | tuple[str, dict[str, str]]]:
+    """Where a model may run; on CUDA without TF32, which keeps 10 bits of a factor."""
+    if device == "cpu":
+        return [PROVIDERS["cpu"]]
+    if tuple(int(part) for part in version.split(".")[:2]) < WITHOUT_TF32:
+        raise MissingDependency(
+            f"--device cuda: onnxruntime {version} cannot do without TF32; "
+            "pip install 'onnxruntime-gpu>=1.18', or use cpu"
+        )
+    return [(PROVIDERS[device], {"use_tf32": "0"}), PROVIDERS["cpu"]]
 
 
 class Session:
@@ -52,7 +65,7 @@ class Session:
                 f"--device {device}: onnxruntime {runtime.__version__} has no "
                 f"{PROVIDERS[device]}; pip install onnxruntime-gpu in its place, or use cpu"
             )
-        wanted = list(dict.fromkeys([PROVIDERS[device], PROVIDERS["cpu"]]))
+        wanted = providers(device, runtime.__version__)
         self.session = runtime.InferenceSession(model.SerializeToString(), options, wanted)
         self.names = [output.name for output in self.session.get_outputs()]
 

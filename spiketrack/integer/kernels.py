@@ -38,6 +38,7 @@ from spiketrack.integer.graph import (
 from spiketrack.integer.neurons import gate, population, power_of_two_unit
 from spiketrack.integer.registry import Registry
 from spiketrack.limits import HEADS
+from spiketrack.precision import whole_float32
 
 Kernel = Callable[[Sequence[Tensor]], Tensor]
 Observer = Callable[[Node, Sequence[Tensor], Tensor], None]
@@ -67,6 +68,7 @@ class Program:
         self.counting = {n.name for n in graph.populations}
         self.last_use = {name: node.name for node, _ in self.steps for name in node.inputs}
 
+    @whole_float32()
     def run(
         self,
         values: Mapping[str, Tensor],

@@ -21,6 +21,7 @@ from spiketrack.integer.kernels import Program
 from spiketrack.integer.readout import quantise_image
 from spiketrack.integer.registry import Registry
 from spiketrack.limits import MAX_COUNT
+from spiketrack.precision import whole_float32
 from spiketrack.reference.model import SpikeTrack
 from spiketrack.reference.neuron import Neuron as Population
 from spiketrack.simulators.float_reference import as_counts, recording, to_maps
@@ -88,6 +89,7 @@ class TeacherForcing:
         self.counts: Mapping[str, Counts] = {}
 
     @torch.no_grad()
+    @whole_float32()
     def encode_template(self, crops: Crop) -> None:
         """Template branch on crops (T, 3, S, S)."""
         with recording(self.model) as spikes, membranes(self.model) as inputs:
@@ -95,6 +97,7 @@ class TeacherForcing:
         self._compare(TEMPLATE, crops, spikes, inputs, {})
 
     @torch.no_grad()
+    @whole_float32()
     def search(self, crop: Crop) -> Maps:
         """Search branch on one crop (3, S, S) with the float memory; the float maps."""
         with recording(self.model) as spikes, membranes(self.model) as inputs:

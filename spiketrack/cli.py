@@ -2,13 +2,13 @@
 
 ====  =====================================================================================
 0     done
-1     ``verify`` or ``outlets`` found a difference, ``doctor`` something missing, ``evaluate``
-      or ``track`` a part that failed
+1     ``verify`` or ``outlets`` found a difference, ``doctor`` something missing; a clip, or a
+      sequence, failed midway: what was won before is kept
 2     bad input, a full disk, a missing package: one line on standard error says which
 130   Ctrl-C (``interrupted``)
-129   SIGHUP: the terminal is gone
+129   SIGHUP (``the terminal is gone``)
 141   whoever reads the output stopped reading; files that were asked for are written
-143   SIGTERM
+143   SIGTERM (``terminated``)
 ====  =====================================================================================
 
 What is imported here is light: a signal that comes while Python loads finds its handler.
@@ -19,6 +19,7 @@ from __future__ import annotations
 import errno
 import math
 import os
+import signal
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
@@ -36,6 +37,7 @@ OUT_OF_MEMORY = (
     "insufficient memory", "can't start new thread",
 )  # fmt: skip
 FAILED, INTERRUPTED, CLOSED_PIPE = 2, 130, 141
+SIGNALLED = {128 + signal.SIGTERM: "terminated", 128 + signal.SIGHUP: "the terminal is gone"}
 LONGEST = 1500  # characters of an error
 
 
@@ -66,6 +68,8 @@ def main(arguments: list[str] | None = None) -> None:
     except SystemExit as end:
         if isinstance(end.__context__, BrokenPipeError):  # of rich and Typer, which say 1
             _end_of_pipe()
+        if end.code in SIGNALLED:
+            _fail(SIGNALLED[end.code], end.code)
         raise
     except SpikeTrackError as error:
         _fail(str(error))

@@ -787,7 +787,10 @@ def test_other_bad_input(
 
 @pytest.mark.parametrize(
     ("number", "code", "line"),
-    [(signal.SIGINT, 130, "spiketrack: error: interrupted\n"), (signal.SIGTERM, 143, "")],
+    [
+        (signal.SIGINT, 130, "spiketrack: error: interrupted\n"),
+        (signal.SIGTERM, 143, "spiketrack: error: terminated\n"),
+    ],
 )
 @pytest.mark.slow
 def test_an_interrupted_run_leaves_nothing(

@@ -461,7 +461,10 @@ def test_the_lava_graph_needs_the_nir_file_alone(folder: Path, tmp_path: Path) -
 
 @pytest.mark.parametrize(
     ("number", "code", "line"),
-    [(signal.SIGINT, 130, "spiketrack: error: interrupted\n"), (signal.SIGTERM, 143, "")],
+    [
+        (signal.SIGINT, 130, "spiketrack: error: interrupted\n"),
+        (signal.SIGTERM, 143, "spiketrack: error: terminated\n"),
+    ],
 )
 def test_signals_end_every_process(
     number: signal.Signals, code: int, line: str, folder: Path, tmp_path: Path

@@ -11,6 +11,8 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import resource
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -36,7 +38,8 @@ FILTERS = {
     h5py.h5z.FILTER_LZF: "lzf",
 }
 REFUSED = 3  # exit code of a probe
-PATIENCE = 60.0  # seconds that a probe may take
+PATIENCE = 60  # processor seconds that a probe may take: a busy machine is no damage
+LONGEST = 1800.0  # seconds until a probe is given up whatever it waits for
 READ_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError, RecursionError)
 
 Tree = dict[str, Any]
@@ -156,7 +159,7 @@ def probe(path: Path) -> None:
     """
     home = str(Path(__file__).resolve().parents[1])
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(places_first(home))}
-    command = [sys.executable, "-m", __name__, str(path.absolute())]
+    command = [sys.executable, "-m", __name__, str(path.absolute()), str(PATIENCE)]
     try:
         ended = subprocess.run(
             command,
@@ -164,11 +167,16 @@ def probe(path: Path) -> None:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            timeout=PATIENCE,
+            timeout=LONGEST,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise Hdf5Error(f"damaged: HDF5 did not end reading it within {PATIENCE:g} s") from None
+        raise Hdf5Error(
+            f"not read within {LONGEST:g} s; the machine is too busy, or its disk does not answer: "
+            "try again"
+        ) from None
+    if ended.returncode == -signal.SIGXCPU:
+        raise Hdf5Error(f"damaged: HDF5 did not end reading it in {PATIENCE} processor seconds")
     if ended.returncode < 0:
         raise Hdf5Error(f"damaged: HDF5 crashes reading it (signal {-ended.returncode})")
     if ended.returncode == REFUSED:
@@ -201,8 +209,11 @@ def places_first(home: str) -> list[str]:
     return [home, *filter(None, [os.environ.get("PYTHONPATH")])]
 
 
-def main(path: Path) -> None:
-    """The probe's own process: walk a file, read what is small."""
+def main(path: Path, seconds: int) -> None:
+    """The probe's own process: walk a file, read what is small, in so many processor seconds."""
+    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    if hard == resource.RLIM_INFINITY or hard > seconds:
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, hard))
     try:
         with opened(path) as door:
             door.walk(door.file)
@@ -217,4 +228,4 @@ def main(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), int(sys.argv[2]))

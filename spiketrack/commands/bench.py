@@ -58,13 +58,14 @@ def bench(
 
     Lava tracks in closed loop; all others then get the same crops. Every backend runs in a
     process of its own; float, integer and inline on one and on two threads, whichever is faster
-    counts. Leave the machine alone meanwhile.
+    counts. Leave the machine alone meanwhile. Of a clip that fails midway the frames before are
+    taken, exit code 1.
     """
     import tempfile
 
     from spiketrack.benchmark.machine import describe
     from spiketrack.benchmark.measure import Setting, measure
-    from spiketrack.commands.inputs import choose_clip
+    from spiketrack.commands.inputs import choose_clip, end_with, until_it_fails
     from spiketrack.deploy.process_graph.grouping import check_processes
     from spiketrack.errors import ConfigError
     from spiketrack.video.clip import bundled_clip
@@ -77,10 +78,11 @@ def bench(
     will_write((*(checkpoint or ()), video), json=json, into=into)
     slot = Slot(into, "bench-stock" if against else "bench") if into else None
     clip, start = choose_clip(video, box, frames)
-    if (tracked := sum(1 for _ in clip) - 1) < MINIMUM:
+    problems: list[str] = []
+    if (tracked := sum(1 for _ in until_it_fails(clip, problems)) - 1) < MINIMUM:
         raise ConfigError(f"{clip.name}: {tracked} frames to track; a median needs at least 10")
     setting = Setting(
-        (video or bundled_clip()).absolute(), start, frames, threads, soak, key, processes
+        (video or bundled_clip()).absolute(), start, tracked, threads, soak, key, processes
     )
     names = checkpoint or ["nano"]
     read = [open_checkpoint(name, key) for name in names]
@@ -104,6 +106,7 @@ def bench(
         from spiketrack.benchmark.document import document
 
         document(machine, tracked, findings, stock).write(json)
+    end_with(clip, problems)
 
 
 MINIMUM = 10

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -17,11 +17,11 @@ from spiketrack.terminal.console import note
 if TYPE_CHECKING:
     from spiketrack.documents.manifest import Manifest
     from spiketrack.reference.checkpoint import Checkpoint
-    from spiketrack.tracking.tracker import TrackResult
     from spiketrack.video.boxes import Box
     from spiketrack.video.clip import Clip
 
 DEFAULT_PRICES = "horowitz45"
+Item = TypeVar("Item")
 PRICES_HELP = f"{', '.join(PRICE_TABLES.names(DEFAULT_PRICES))}, or a YAML or JSON file."
 
 Key = Annotated[
@@ -52,17 +52,30 @@ def choose_clip(video: Path | None, box: str | None, frames: int | None) -> tupl
     return clip, check_box(start, first.shape[1], first.shape[0])
 
 
-def until_it_fails(results: Iterable[TrackResult], problems: list[str]) -> Iterator[TrackResult]:
-    """Results up to where the clip fails, after its first tracked frame; ``problems`` says why."""
+def until_it_fails(items: Iterable[Item], problems: list[str]) -> Iterator[Item]:
+    """Frames, or what they gave, up to where the clip fails after the first tracked one.
+
+    ``problems`` says why; ``end_with`` tells it.
+    """
     count = 0
     try:
-        for result in results:
+        for item in items:
             count += 1
-            yield result
+            yield item
     except ClipError as error:
         if count < 2:
             raise
         problems.append(f"{error}; the {count - 1} frames tracked before are kept")
+
+
+def end_with(clip: Clip, problems: Sequence[str]) -> None:
+    """What reading the clip brought to light; exit code 1 where it failed midway."""
+    for line in clip.late:
+        note(f"warning: {line}")
+    for problem in problems:
+        note(f"error: {problem}")
+    if problems:
+        raise typer.Exit(1)
 
 
 def clip_source(video: Path | None) -> str:

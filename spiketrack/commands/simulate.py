@@ -76,6 +76,7 @@ def simulate(
     from spiketrack.commands.inputs import (
         choose_clip,
         clip_source,
+        end_with,
         settings_with,
         until_it_fails,
     )
@@ -135,12 +136,7 @@ def simulate(
     say("  boxes.csv, counts.h5, run.json; next: spiketrack energy " + str(out))
     if backend == "chip":
         say_activity(out)
-    for note in clip.late:
-        say(f"warning: {note}")
-    for problem in problems:
-        say(f"error: {problem}")
-    if problems:
-        raise typer.Exit(1)
+    end_with(clip, problems)
 
 
 def describe_program(writer: RunWriter, simulator: Any, graphs: Mapping[str, Graph]) -> None:

@@ -71,9 +71,10 @@ def verify(
 
     Crops follow the integer backend's boxes. Exit code 1 if an exact backend differs in a count
     or map, with the first population, step and index. The loss against float ends no run: it is
-    measured, and judged by what float64 of the same network differs from float32.
+    measured, and judged by what float64 of the same network differs from float32. A clip that
+    fails midway is compared up to there, exit code 1.
     """
-    from spiketrack.commands.inputs import choose_clip, settings_with
+    from spiketrack.commands.inputs import choose_clip, end_with, settings_with, until_it_fails
     from spiketrack.export.nir.folder import read_export
     from spiketrack.verification.document import document
     from spiketrack.verification.verify import verify as run
@@ -86,9 +87,11 @@ def verify(
     settings = settings_with(network.tracker, update_every, update_threshold)
     chip = {"mode": mode, "spikes": spikes, "tiles": tiles}
     options = Options(threads=threads, timeout=timeout, processes=processes, **chip)
+    problems: list[str] = []
     with frame_bar("verify", clip.length) as tick:
+        whole = until_it_fails(clip, problems)
         verification = run(
-            network, read, clip, start, names, settings, options, tick, yardstick=yardstick
+            network, read, whole, start, names, settings, options, tick, yardstick=yardstick
         )
     report = document(verification, network.manifest, clip.name, start)
     if json is not None:
@@ -98,6 +101,8 @@ def verify(
         for agreement in verification.agreements.values():
             if agreement.first is not None:
                 say(f"spiketrack: {agreement.first}")
+    end_with(clip, problems)
+    if verification.exact is False:
         raise typer.Exit(1)
 
 

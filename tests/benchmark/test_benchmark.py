@@ -6,15 +6,18 @@ import json
 import os
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from support.one_layer import conv_graph
 from support.random_graphs import tiny_model
+from support.synthetic_clips import moving_patch, write_images
 
 from spiketrack.benchmark import measure
 from spiketrack.benchmark.machine import describe
-from spiketrack.benchmark.results import Result, line_fit, quartiles, timed
+from spiketrack.benchmark.measure import Setting
+from spiketrack.benchmark.results import Findings, Result, line_fit, quartiles, timed
 from spiketrack.benchmark.stock import measure_stock
 from spiketrack.benchmark.tasks import memory_in_use
 from spiketrack.benchmark.worker import run
@@ -76,6 +79,32 @@ def test_stock_convolutions_are_judged() -> None:
     assert [row["verdict"].split(":")[0] for row in rows] == ["right", "fails", wrapped]
     assert rows[0]["ratio"] > 1
     assert rows[1]["ratio"] is None
+
+
+def test_a_clip_that_fails_midway_is_measured_up_to_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames, boxes = moving_patch(16)
+    write_images(tmp_path / "frames", frames)
+    (tmp_path / "frames" / "0015.png").write_bytes(b"no image")
+    asked: list[int] = []
+
+    def measure(names: object, read: object, folder: object, setting: Setting, tell: object) -> Any:
+        asked.append(setting.frames)
+        return Findings()
+
+    monkeypatch.setattr("spiketrack.benchmark.measure.measure", measure)
+    save_checkpoint(tmp_path / "tiny.safetensors", tiny_model(1), TrackerConfig())
+    box = ",".join(f"{value:g}" for value in boxes[0].as_tuple())
+    options = ["--checkpoint", str(tmp_path / "tiny.safetensors"), "--box", box, "--frames", "15"]
+    report = tmp_path / "bench.json"
+    with pytest.raises(SystemExit) as ended:
+        main(["bench", *options, "--video", str(tmp_path / "frames"), "--json", str(report)])
+    assert ended.value.code == 1
+    told = " ".join(capsys.readouterr().err.split())
+    assert "0015.png: unreadable frame" in told
+    assert told.endswith("the 13 frames tracked before are kept")
+    assert asked == [13] == [json.loads(report.read_text())["frames"]]
 
 
 @pytest.mark.slow

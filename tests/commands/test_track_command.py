@@ -21,6 +21,7 @@ from spiketrack.commands.evaluate import evaluate
 from spiketrack.commands.inputs import clip_source
 from spiketrack.commands.simulate import simulate
 from spiketrack.commands.track import default_out, parse_source, track
+from spiketrack.commands.verify import verify
 from spiketrack.config import NetworkConfig, TrackerConfig
 from spiketrack.errors import ClipError, MissingDependency, SpikeTrackError
 from spiketrack.pipeline import export_checkpoint
@@ -63,6 +64,7 @@ def invoke(*arguments: object, code: int = 0) -> str:
     app.command()(track)
     app.command()(evaluate)
     app.command()(simulate)
+    app.command()(verify)
     result = CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
     assert result.exit_code == code, result.output
     return result.output
@@ -406,6 +408,23 @@ def test_a_simulation_keeps_what_was_won(tmp_path: Path, checkpoint: str) -> Non
     assert len(read_csv(tmp_path / "run" / "boxes.csv")) == 3
     run = json.loads((tmp_path / "run" / "run.json").read_text())
     assert (run["frames"], run["clip"]["path"]) == (2, str(folder))
+
+
+def test_a_verification_compares_what_decodes(tmp_path: Path, checkpoint: str) -> None:
+    """Up to the frame that cannot be read: compared, said, written; exit code 1."""
+    folder = write_otb(tmp_path / "Patch", FRAMES, BOXES)
+    (folder / "img" / "0004.png").write_bytes(b"no image")
+    export_checkpoint(checkpoint, tmp_path / "tiny")
+    arguments = ("verify", tmp_path / "tiny", "--backends", "inline", "--video", folder)
+    findings = tmp_path / "verify.json"
+    output = invoke(*arguments, "--box", BOX, "--frames", 6, "--json", findings, code=1)
+    assert re.search(r"0004\.png: unreadable frame.*the 2 frames tracked\s+before are kept", output)
+    assert "exact: integer and inline agree in all" in output
+    found = json.loads(findings.read_text())
+    assert (found["frames"], found["exact"], len(found["boxes"])) == (2, True, 3)
+    (folder / "img" / "0002.png").write_bytes(b"no image")
+    with pytest.raises(ClipError, match=r"0002\.png: unreadable frame"):
+        invoke(*arguments, "--box", BOX, "--frames", 6)
 
 
 def test_where_a_clip_came_from(tmp_path: Path) -> None:

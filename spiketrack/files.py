@@ -152,11 +152,29 @@ def _named_for(temporary: Path, path: Path) -> Iterator[None]:
         raise type(error)(str(error).replace(hidden, shown)) from error
 
 
+def json_text(value: Any, indent: int = 2) -> str:
+    """Indented JSON with a final newline; of names that are no UTF-8 the odd bytes as escapes.
+
+    Python makes lone surrogates of such bytes, which readers of JSON refuse.
+    """
+    text = json.dumps(value, indent=indent, allow_nan=False)
+    if "\\ud" in text:  # a surrogate, alone or half of a pair
+        text = json.dumps(_readable(value), indent=indent, allow_nan=False)
+    return text + "\n"
+
+
+def _readable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, dict):
+        return {_readable(key): _readable(one) for key, one in value.items()}
+    return [_readable(one) for one in value] if isinstance(value, (list, tuple)) else value
+
+
 def write_json(path: Path, value: Any) -> None:
-    """Write indented JSON with a final newline, atomically."""
-    text = json.dumps(value, indent=2, allow_nan=False) + "\n"
+    """Write indented JSON, whole or not at all."""
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(json_text(value), encoding="utf-8")
 
 
 class PatientFile(io.FileIO):

@@ -55,7 +55,7 @@ def energy(
         priced.write(json)
     if csv is not None:
         with atomic_path(csv) as path:
-            path.write_text(to_csv(priced), encoding="utf-8")
+            path.write_text(to_csv(priced), encoding="utf-8", errors="backslashreplace")
     show_energy(priced, layers)
 
 

@@ -191,7 +191,7 @@ def write_timeline(path: Path, placement: MapDocument, run: Path | None) -> None
     head = f"<!doctype html><meta charset='utf-8'><title>{timeline.title}</title>"
     page = f"{head}<body><h1>{timeline.title}</h1><p>{timeline.note}</p>{''.join(parts)}</body>\n"
     with atomic_path(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+        temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
 
 
 def step_figures(placement: MapDocument, run: Path) -> Iterator[tuple[str, Any]]:

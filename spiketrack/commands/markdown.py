@@ -22,7 +22,9 @@ class Slot:
         before, after = self._around()
         begin, end = self.marks
         with atomic_path(self.path) as temporary:
-            temporary.write_text(f"{before}{begin}\n{text}{end}{after}", encoding="utf-8")
+            temporary.write_text(
+                f"{before}{begin}\n{text}{end}{after}", encoding="utf-8", errors="backslashreplace"
+            )
 
     def _around(self) -> tuple[str, str]:
         """The text before and after the two marks."""

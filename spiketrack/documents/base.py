@@ -6,7 +6,6 @@ strictly typed; a key that this version does not know is ignored, a key that it 
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -23,7 +22,7 @@ from typing_extensions import Self
 
 from spiketrack.documents.problems import problem
 from spiketrack.errors import DocumentError, printable
-from spiketrack.files import atomic_path
+from spiketrack.files import atomic_path, json_text
 
 MOST_BYTES = 256 * 1024 * 1024
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -121,8 +120,8 @@ class Document(Part):
         return self.model_dump(mode="json", by_alias=True)
 
     def text(self) -> str:
-        """The file's content."""
-        return json.dumps(self.to_json(), indent=self.INDENT, allow_nan=False) + "\n"
+        """The file's content; a file name that is no UTF-8 has its odd bytes as escapes."""
+        return json_text(self.to_json(), self.INDENT)
 
     def write(self, path: Path) -> None:
         """Write the file, whole or not at all."""

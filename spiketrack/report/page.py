@@ -22,7 +22,7 @@ VIEWER = "viewer"
 def write_html(report: Report, path: Path) -> None:
     """Write the page; it appears whole."""
     with atomic_path(path) as temporary:
-        temporary.write_text(render(report), encoding="utf-8")
+        temporary.write_text(render(report), encoding="utf-8", errors="backslashreplace")
 
 
 def render(report: Report) -> str:

@@ -81,7 +81,11 @@ def _title(document: Mapping[str, Any]) -> str:
 def write_html(document: Mapping[str, Any], path: Path) -> None:
     """One self-contained HTML page; it appears whole."""
     with atomic_path(path) as temporary:
-        temporary.write_text(figure(document).to_html(include_plotlyjs=True), encoding="utf-8")
+        temporary.write_text(
+            figure(document).to_html(include_plotlyjs=True),
+            encoding="utf-8",
+            errors="backslashreplace",
+        )
 
 
 def write_png(document: Mapping[str, Any], path: Path) -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import pytest
 from pydantic import Field
+from support.runs import run_document
 
 from spiketrack.documents import SCHEMAS
 from spiketrack.documents.base import Digest, Document, Number, Part, Sparse
+from spiketrack.documents.run import ClipPart, RunDocument
 from spiketrack.documents.verification import BackendAgreement
 from spiketrack.errors import DocumentError
+from spiketrack.files import write_json
 
 
 class Row(Sparse):
@@ -172,3 +176,18 @@ def test_exact_needs_something_compared() -> None:
 
     assert proven(5, 0, 0)
     assert not any(proven(*row) for row in ((0, 0, 0), (5, 1, 0), (5, 0, 1)))
+
+
+def test_names_that_are_no_unicode_are_escaped(tmp_path: Path) -> None:
+    """A clip's name may hold any byte; the document is one that every reader takes."""
+    odd = os.fsdecode(b"/clips/\xff\xfe \xf0\x9f\x98\x80.mp4")
+    about = run_document()
+    written = about.model_copy(update={"clip": ClipPart(name=odd, path=odd, fps=None)})
+    written.write(tmp_path / "run.json")
+    found = RunDocument.read(tmp_path / "run.json")
+    assert found.clip.name == "/clips/\\udcff\\udcfe 😀.mp4"
+    plain = json.loads((tmp_path / "run.json").read_text("utf-8"))
+    assert plain["clip"]["path"] == found.clip.path
+    write_json(tmp_path / "plain.json", {odd: [odd]})
+    (name,) = json.loads((tmp_path / "plain.json").read_text("utf-8")).items()
+    assert name == (found.clip.name, [found.clip.name])

@@ -27,7 +27,7 @@ def graph_writer(path: Path) -> Callable[[ExportedNetwork], None]:
 
         text = _TEXTS[path.suffix](network)
         with atomic_path(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+            temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
     return write
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from typing_extensions import Self
 
 from spiketrack.documents.base import Count, Digest, Document, Number, Part, Share
 from spiketrack.documents.network import SizesPart, TrackerPart
@@ -52,6 +53,12 @@ class TrackDocument(Document):
     checkpoint_sha256: Digest
 
 
+FIGURES = (
+    "success_auc", "precision_20", "normalised_precision_20", "normalised_precision_auc",
+    "ao", "sr50", "sr75", "success_curve", "precision_curve", "normalised_curve",
+)  # fmt: skip
+
+
 class ScoresPart(Part):
     """Figures, 0..1, curves at the document's thresholds, all null where nothing was scored.
 
@@ -73,6 +80,14 @@ class ScoresPart(Part):
     energy_mj: Rate | None
     template_mj: Rate | None
 
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        """Figures and curves are there together."""
+        absent = {name for name in FIGURES if getattr(self, name) is None}
+        if absent and len(absent) < len(FIGURES):
+            raise ValueError(f"{min(absent)} is null where other figures are not")
+        return self
+
 
 class SequencePart(ScoresPart):
     """Figures of one sequence.
@@ -87,6 +102,15 @@ class SequencePart(ScoresPart):
     scored_later: Count
     seconds: Rate
     notes: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        """Something was tracked, and scored where there are figures."""
+        if not self.frames or not self.seconds:
+            raise ValueError("nothing was tracked")
+        if self.success_auc is not None and not self.scored_later:
+            raise ValueError("figures of no frame")
+        return self
 
 
 class PooledPart(Part):
@@ -144,6 +168,21 @@ class EvaluationDocument(Document):
     opencv: str
     network_digest: Digest | None = None
     checkpoint_sha256: Digest | None = None
+
+    @model_validator(mode="after")
+    def _curves(self) -> Self:
+        """Every curve has a value at each of its thresholds."""
+        at = self.thresholds
+        for part in self.methods.values():
+            for name, scores in part.sequences.items():
+                curves = (
+                    (scores.success_curve, at.success),
+                    (scores.precision_curve, at.precision),
+                    (scores.normalised_curve, at.normalised),
+                )
+                if any(len(c) != len(thresholds) for c, thresholds in curves if c is not None):
+                    raise ValueError(f"{name}: a curve of another length than its thresholds")
+        return self
 
     @property
     def methods(self) -> dict[str, FiguresPart]:

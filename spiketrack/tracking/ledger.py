@@ -73,7 +73,7 @@ class Ledger:
     def go_on(self, earlier: EvaluationDocument) -> None:
         """Take over what an earlier call has won; ``SpikeTrackError`` where it was another."""
         now = self.document()
-        for name in SETTINGS:
+        for name in (*SETTINGS, "thresholds"):
             if getattr(earlier, name) != getattr(now, name):
                 raise SpikeTrackError(
                     f"holds an unfinished evaluation with another {name}; choose another --out or "

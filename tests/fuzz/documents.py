@@ -9,31 +9,41 @@ commands; see ``support.report_data``.
 from __future__ import annotations
 
 import copy
+import dataclasses
 import functools
 import json
 import math
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from support.random_graphs import tiny_graph
 
 from spiketrack.deploy.chip.board import load_board
+from spiketrack.deploy.chip.program import Choices, build_program
+from spiketrack.deploy.chip.program_document import chip_document, read_programs
 from spiketrack.documents import SCHEMAS
 from spiketrack.documents.base import Document
+from spiketrack.documents.tracking import EvaluationDocument, SequencePart
 from spiketrack.energy.prices import load_prices
 from spiketrack.errors import SpikeTrackError
+from spiketrack.inference import BRANCHES
+from spiketrack.integer.graph import Graph
 from spiketrack.packaged import BOARDS, PRICE_TABLES
 from spiketrack.report import build_report, read_sources
 from spiketrack.report.page import render
 from spiketrack.runs.folder import RunFolder
+from spiketrack.tracking.ledger import Ledger
+from spiketrack.tracking.metrics import Scores
 from spiketrack.training.schema import load_config
 
 TAKEN, REFUSED = "taken", "refused"
 SECONDS = 20.0  # a mutant that takes longer hangs
 LONGEST = 2000  # characters of a message
+CURVES = (21, 51, 51)
 ROOT = Path(__file__).parents[2]
 WILD: tuple[Any, ...] = (
     None,
@@ -250,6 +260,49 @@ def yaml_file(kind: str, seed: int, home: Path) -> str:
     return outcome(lambda: read(str(path)) and None)
 
 
+def unfinished_evaluation(home: Path) -> EvaluationDocument:
+    """Two methods on two sequences, the second of which failed."""
+    scores = Scores(*(0.5,) * 7, *((0.5,) * n for n in CURVES))
+    part = SequencePart(
+        **dataclasses.asdict(scores), fps=2.0, energy_mj=1.5, template_mj=None, layout="OTB",
+        frames=7, scored=8, scored_later=7, seconds=3.5, notes=("odd",),
+    )  # fmt: skip
+    ledger = Ledger(["net", "mil"], ["A", "B"], {"backend": "float"})
+    for progress in ledger.methods.values():
+        progress.outcomes["A"] = part
+    ledger.fail("net", "B", "B: unreadable")
+    return ledger.document()
+
+
+def evaluation(seed: int, home: Path) -> str:
+    """A mutated evaluation.json that is gone on with."""
+    rng = np.random.default_rng(seed)
+    value = mutated_value(json.loads(unfinished_evaluation(home).text()), rng)
+    path = home / "evaluation.json"
+    path.write_text(json.dumps(value), encoding="utf-8")
+
+    def read() -> None:
+        earlier = EvaluationDocument.read(path)
+        ledger = Ledger(["net", "mil"], ["A", "B"], {"backend": "float"})
+        ledger.go_on(earlier)
+        ledger.into(home, None)
+        ledger.write()
+        assert EvaluationDocument.read(path) == ledger.document()
+
+    return outcome(read)
+
+
+def chip(graphs: Mapping[str, Graph], text: str, seed: int, home: Path) -> str:
+    """A mutated chip.json, read for the network that it was made of."""
+    rng = np.random.default_rng(seed)
+    path = home / "chip.json"
+    if seed % 3:
+        path.write_text(json.dumps(mutated_value(json.loads(text), rng)), encoding="utf-8")
+    else:
+        path.write_bytes(mutated_text(text.encode(), rng))
+    return outcome(lambda: read_programs(path, graphs) and None)
+
+
 YAML = ("board", "prices", "training")
 KINDS = (
     "manifest",
@@ -260,8 +313,16 @@ KINDS = (
     "report of verify",
     "report of map",
     "run folder",
+    "evaluation",
+    "chip",
     *YAML,
 )
+
+
+def _chip() -> Callable[[int, Path], str]:
+    graphs = {branch: tiny_graph(1, branch) for branch in BRANCHES}
+    programs = {branch: build_program(graph, Choices()) for branch, graph in graphs.items()}
+    return functools.partial(chip, graphs, chip_document(programs, graphs).text())
 
 
 def targets(files: Any, energy: Path) -> dict[str, Callable[[int, Path], str]]:
@@ -279,5 +340,7 @@ def targets(files: Any, energy: Path) -> dict[str, Callable[[int, Path], str]]:
         "report of verify": functools.partial(report, "verify", files.verify, files.run),
         "report of map": functools.partial(report, "placement", files.placement, files.run),
         "run folder": functools.partial(run_folder, files.run),
+        "evaluation": evaluation,
+        "chip": _chip(),
         **{name: functools.partial(yaml_file, name) for name in YAML},
     }

@@ -7,7 +7,7 @@ PYTHONS ?= 3.10 3.11 3.12 3.13
 PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quick test fuzz platform oldest matrix bare lint docs setup setup-test clean
+.PHONY: help demo quick test fuzz mutation platform oldest matrix bare lint docs setup setup-test clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,10 @@ bare: setup  ## the wheel alone in an environment of its own, and the commands t
 
 fuzz: setup-test  ## mutate inputs of every kind, TRIES cases of each
 	$(BIN)/python tools/fuzz.py --tries $(or $(TRIES),300)
+
+mutation: setup-test  ## change one small thing after the other: does a test notice? NUMBER, SEED
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "cosmic-ray>=8.4,<9"
+	$(BIN)/python tools/mutation.py --number $(or $(NUMBER),40) --seed $(or $(SEED),1)
 
 lint: setup-test  ## ruff, and mypy with the packages of Python 3.10, which type a module's parts as Any
 	$(BIN)/ruff check .

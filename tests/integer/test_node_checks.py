@@ -157,17 +157,13 @@ def test_cases_cover_every_node_type_of_integer_graphs() -> None:
     assert {kind for kind, _, _ in CASES} == {type(node) for node in sound()}
 
 
-def test_leaks_have_twelve_bits() -> None:
-    for leak in (-1, 4096):
-        values: Changes = lambda n, leak=leak: {"decay": (leak, *n.decay[1:])}  # noqa: E731
-        leaky = [n for n in sound() if isinstance(n, Neuron) and n.decay][-1]
-        graph = Graph(
-            "g",
-            tuple(dataclasses.replace(n, **values(n)) if n is leaky else n for n in sound()),
-            sound().fractions,
-        )
-        with pytest.raises(GraphError, match=f"{leaky.name}: a decay exceeds 12 bits"):
-            check(graph, "the test")
+@pytest.mark.parametrize("leak", [-1, 4096])
+def test_leaks_have_twelve_bits(leak: int) -> None:
+    leaky = [n for n in sound() if isinstance(n, Neuron) and n.decay][-1]
+    wrong = dataclasses.replace(leaky, decay=(leak, *leaky.decay[1:]))
+    nodes = tuple(wrong if n is leaky else n for n in sound())
+    with pytest.raises(GraphError, match=f"{leaky.name}: a decay exceeds 12 bits"):
+        check(Graph("g", nodes, sound().fractions), "the test")
 
 
 def test_a_convolution_reads_no_membrane_and_no_memory() -> None:

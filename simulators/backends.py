@@ -98,6 +98,12 @@ ROWS = (
         needs="export", exact=True, operations=True, packages=("torch", "numba"),
     ),
     Backend(
+        "lava-chip", "those layers as Lava processes, one time step of Lava for one of the chip",
+        "spiketrack.simulators.lava_chip:LavaChipSimulator",
+        needs="export", exact=True, operations=True,
+        packages=("torch", "numba", "spiketrack.deploy.lava.names"), extra="lava",
+    ),
+    Backend(
         "onnx", "the integer graphs in onnxruntime",
         "spiketrack.simulators.onnx_backend:OnnxSimulator",
         needs="export", exact=True, operations=False, packages=("onnx", "onnxruntime"),

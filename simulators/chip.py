@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -36,6 +37,23 @@ if TYPE_CHECKING:
     from spiketrack.simulators.backends import Options
 
 
+class RunningChip(Protocol):
+    """One branch in the chip's own time."""
+
+    @property
+    def described(self) -> Described:
+        """What the tables of a run speak of."""
+
+    def write(self, memory: Mapping[str, Tensor]) -> None:
+        """Rewrite weights that are a memory."""
+
+    def run(self, images: Sequence[Tensor]) -> Run:
+        """Frames one after the other."""
+
+    def close(self) -> None:
+        """End it; may be called twice."""
+
+
 class ChipSimulator(SimulatorBase):
     """Two programs: the template branch's results become weights of the search branch.
 
@@ -64,6 +82,10 @@ class ChipSimulator(SimulatorBase):
             for name, graph in network.items()
         }
 
+    def build(self, branch: str, watched: set[str], sites: Sites | None) -> RunningChip:
+        """What runs the program of a branch."""
+        return Chip(self.graphs[branch], self.programs[branch], watched, sites)
+
     @classmethod
     def open(cls, source: ExportedNetwork, options: Options) -> Self:
         """The backend of an exported network."""
@@ -72,6 +94,12 @@ class ChipSimulator(SimulatorBase):
         sites = {} if not options.map else read_map(options.map, programs, source)
         record = (options.operations, options.counts)
         return cls(source.graphs, source.config, *record, choices, programs, sites)
+
+    def close(self) -> None:
+        """End both branches, the second one also after Ctrl-C in the first."""
+        with ExitStack() as stack:
+            for chip in self.chips.values():
+                stack.callback(chip.close)
 
     @property
     def branches(self) -> dict[str, Described]:
@@ -92,12 +120,17 @@ class ChipSimulator(SimulatorBase):
 
     def _run(self, branch: str, crops: Crop) -> tuple[Frame, Trace]:
         image = torch.from_numpy(quantise_image(crops, self.graphs[branch]).astype(np.float32))
-        if self.programs[branch].choices.mode == PIPELINED:
+        images = [image]
+        if frames_of(self.programs[branch]) > 1:
             other = image.flip(-1, -2)
-            run, number = self.chips[branch].run([other, image, other]), 1
-        else:
-            run, number = self.chips[branch].run([image]), 0
+            images = [other, image, other]
+        run, number = self.chips[branch].run(images), len(images) // 2
         return run.frames[number], self.observations[branch].take(run, number, image)
+
+
+def frames_of(program: ChipProgram) -> int:
+    """Frames of a run: one, or one between two others."""
+    return 3 if program.choices.mode == PIPELINED else 1
 
 
 def build_programs(network: Mapping[str, Graph], choices: Choices) -> dict[str, ChipProgram]:

@@ -15,11 +15,12 @@ import os
 import select
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+from spiketrack.deploy.lava.crews import man
 from spiketrack.deploy.lava.names import (
     ChannelType,
     MessageInfrastructureInterface,
@@ -111,6 +112,7 @@ class Forks(MessageInfrastructureInterface):  # type: ignore[misc]
 
     def __init__(self) -> None:
         self._actors: list[Actor] = []
+        self.gathered: list[Any] | None = None  # builders that wait for their crew
         self.smm = Memory()
         self._ends = select.poll()
 
@@ -130,9 +132,18 @@ class Forks(MessageInfrastructureInterface):  # type: ignore[misc]
 
     def build_actor(
         self, target_fn: Callable[..., None], builder: Any, exception_q: Any = None
-    ) -> Actor:
-        """Fork a process that builds and executes a model."""
-        actor = Actor(target_fn, {"builder": builder, "exception_q": exception_q})
+    ) -> Actor | None:
+        """Fork a process that builds and executes a model, or keep its builder for a crew."""
+        if self.gathered is not None:
+            self.gathered.append(builder)
+            return None
+        return self._fork(Actor(target_fn, {"builder": builder, "exception_q": exception_q}))
+
+    def build_crew(self, builders: Sequence[Any], exception_q: Any) -> Actor:
+        """Fork a process that builds and executes several models."""
+        return self._fork(Actor(man, {"builders": builders, "exception_q": exception_q}))
+
+    def _fork(self, actor: Actor) -> Actor:
         fork(actor)
         self._actors.append(actor)
         self._ends.register(actor.sentinel, select.POLLIN)
@@ -153,6 +164,25 @@ class ForkRuntime(Runtime):  # type: ignore[misc]
     """Lava's runtime on ``Forks``; ``names`` of its processes in the order of forking."""
 
     names: list[str]
+    crews: Sequence[int] = ()  # models in each process, in their order; empty: one
+
+    def _build_processes(self) -> None:
+        """As Lava does it, or a process for each crew."""
+        if not self.crews:
+            super()._build_processes()
+            return
+        forks: Forks = self._messaging_infrastructure
+        forks.gathered = []
+        queue, runtime_module.Queue = runtime_module.Queue, lambda: None
+        try:
+            super()._build_processes()
+        finally:
+            runtime_module.Queue = queue
+        builders, forks.gathered = iter(forks.gathered), None
+        del self.exception_q[:]
+        for size in self.crews:
+            self.exception_q.append(queue())
+            forks.build_crew([next(builders) for _ in range(size)], self.exception_q[-1])
 
     def _build_message_infrastructure(self) -> None:
         self._messaging_infrastructure = Forks()

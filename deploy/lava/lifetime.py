@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+import itertools
 import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout, suppress
 from typing import Any
 
@@ -30,8 +31,11 @@ def start(
     names: Mapping[AbstractProcess, str],
     timeout: float,
     threads: int = 1,
+    most: int = 0,
 ) -> ForkRuntime:
     """Compile and fork everything connected to ``process``; ``slots`` messages fit a channel.
+
+    ``most``: operating system processes that the models share, 0: one for each.
 
     ``LavaError`` says what the machine lacks for it, before the first fork, and names, as
     ``names`` do, a process that fails, ends or does not answer within ``timeout`` seconds; all
@@ -41,10 +45,12 @@ def start(
     try:
         with interrupts_wait():
             executable = process.compile(run_config, {"pypy_channel_size": slots})
-            require(needs_of(executable, threads))
+            crews = crew_sizes(len(executable.proc_builders), most) if most else ()
+            require(needs_of(executable, threads, len(crews)))
             runtime = ForkRuntime(executable, ActorType.MultiProcessing, logging.WARNING)
             executable.assign_runtime_to_all_processes(runtime)
-            runtime.names = [names.get(p, type(p).__name__) for p in executable.proc_builders]
+            models = [names.get(p, type(p).__name__) for p in executable.proc_builders]
+            runtime.crews, runtime.names = crews, crew_names(models, crews)
             runtime.exception_q = _Answers(runtime, runtime.names, timeout)
             with redirect_stdout(io.StringIO()):  # Lava prints the traceback of a failure
                 runtime.initialize()
@@ -55,6 +61,23 @@ def start(
         if isinstance(error, SpikeTrackError) or not isinstance(error, Exception):
             raise
         raise LavaError(f"Lava did not start: {type(error).__name__}: {error}") from error
+
+
+def crew_sizes(models: int, most: int) -> tuple[int, ...]:
+    """Models of each of at most so many crews, as equal as can be."""
+    crews = min(models, most)
+    return tuple(models // crews + (number < models % crews) for number in range(crews))
+
+
+def crew_names(models: Sequence[str], crews: Sequence[int]) -> list[str]:
+    """What the processes are called: after their first and last model, if they have several."""
+    if not crews:
+        return list(models)
+    ends = list(itertools.accumulate(crews))
+    return [
+        models[end - 1] if size == 1 else f"of {models[end - size]} to {models[end - 1]}"
+        for size, end in zip(crews, ends, strict=True)
+    ]
 
 
 class _Answers(list[Any]):

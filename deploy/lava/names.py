@@ -26,6 +26,7 @@ from lava.magma.runtime.message_infrastructure.message_infrastructure_interface 
 )
 from lava.magma.runtime.mgmt_token_enums import MGMT_COMMAND, MGMT_RESPONSE
 from lava.magma.runtime.runtime import ActorType, Runtime
+from lava.magma.runtime.runtime_services.runtime_service import LoihiPyRuntimeService
 
 __all__ = [
     "CPU",
@@ -40,6 +41,7 @@ __all__ = [
     "LavaPyType",
     "Loihi2SimCfg",
     "LoihiProtocol",
+    "LoihiPyRuntimeService",
     "MessageInfrastructureInterface",
     "OutPort",
     "PyInPort",

@@ -28,19 +28,24 @@ class Needs:
     shared: int
 
 
-def needs_of(executable: Any, threads: int) -> Needs:
-    """Of a compiled network whose models compute on so many threads each."""
+def needs_of(executable: Any, threads: int, crews: int = 0) -> Needs:
+    """Of a compiled network whose processes compute on so many threads each.
+
+    ``crews``: processes that the models share, 0: one for each.
+    """
     models, services = len(executable.proc_builders), len(executable.runtime_service_builders)
-    processes = models + services
+    hosts = crews or models
+    processes = hosts + services
     pipes = sum(
         getattr(process, name).external_pipe_flag
         for process, builder in executable.proc_builders.items()
         for name in builder.py_ports
     )
     channels = len(executable.channel_builders) + len(executable.sync_channel_builders) + pipes
-    # a model has a thread that sends its first word, its service two that wait for it; the
+    # a process has a thread that sends its first word, a service two that wait for each model; the
     # program itself one for each pipe, two for each service, and the one that forks
-    tasks = 4 * processes + models * (threads - 1) + pipes + 2 * services + 1
+    waiting = 2 * (models + services)
+    tasks = 2 * processes + waiting + hosts * (threads - 1) + pipes + 2 * services + 1
     semaphores = 2 * channels + SEMAPHORES_OF_A_QUEUE * processes
     return Needs(processes, tasks, DESCRIPTORS * processes + SPARE, semaphores * mmap.PAGESIZE)
 

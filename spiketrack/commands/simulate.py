@@ -134,7 +134,7 @@ def simulate(
     median = sorted(seconds[1:])[len(seconds[1:]) // 2]
     say(f"{out}: {len(seconds) - 1} frames on {backend}, {median:.3f} s a frame (median)")
     say("  boxes.csv, counts.h5, run.json; next: spiketrack energy " + str(out))
-    if backend == "chip":
+    if hasattr(simulator, "branches"):
         say_activity(out)
     end_with(clip, problems)
 

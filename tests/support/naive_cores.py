@@ -61,7 +61,7 @@ class NaiveCores(NaiveChip):
         tiling, cores = self.sites.tilings[layer.name], self.sites.cores[layer.name]
         sizes = [-(-n // b) for n, b in zip(layer.shape, tiling.block, strict=True)]
         home = {}
-        for index in product(*map(range, layer.shape)):
+        for index in every(layer.shape):
             c, y, x = (i // b for i, b in zip(index, tiling.block, strict=True))
             home[index] = int(cores[(c * sizes[1] + y) * sizes[2] + x])
         return home
@@ -125,7 +125,9 @@ class NaiveCores(NaiveChip):
                 high = self.graph[node.inputs[1]].high  # type: ignore[attr-defined]
                 each = max(1, -(-high.bit_length() // 7))
             for element in zip(*np.nonzero(values[0]), strict=True):
-                for target in self.targets[layer.name, number].get(tuple(map(int, element)), ()):
+                for target in self.targets[layer.name, number].get(
+                    (int(element[0]), int(element[1]), int(element[2])), []
+                ):
                     self.count(now, layer, target, "operations", 0 if image else each)
         elif link.part != "whole" and (layer.name, f"port{link.port}") in self.state:
             for index in first_takers(layer, link):
@@ -198,7 +200,8 @@ class NaiveCores(NaiveChip):
     def sending(self, layer: Layer | None, now: int, values: Array) -> list[Index]:
         """Neurons that speak, from what they say."""
         if layer is None:
-            return list(product(*map(range, values.shape[1:])))
+            _, channels, height, width = values.shape
+            return list(every((channels, height, width)))
         said = values != 0 if layer.signal == COUNT else np.ones_like(values, bool)
         part = next(p for p in range(layer.sends.parts) if self.due(layer, now, p))
         _, height, width = layer.shape
@@ -235,7 +238,8 @@ class NaiveCores(NaiveChip):
             if reader != HOST:
                 self.cores[now, reader]["arrivals"] += 1
             for step in self.route(core, reader):
-                self.links[(now, *step)].update(messages=1, bits=bits)
+                key = (now, *step)
+                self.links[key].update(messages=1, bits=bits)
 
     def route(self, core: int, reader: int) -> Iterator[tuple[int, int, int, int]]:
         """X first, then Y, within a chip; one step between chips and to the host."""
@@ -254,6 +258,11 @@ class NaiveCores(NaiveChip):
                 after = (x, y + (1 if to_y > y else -1))
             yield chips[0], y * across + x, chips[0], after[1] * across + after[0]
             x, y = after
+
+
+def every(shape: Index) -> Iterator[Index]:
+    """All indices of a map."""
+    yield from product(range(shape[0]), range(shape[1]), range(shape[2]))
 
 
 def first_takers(layer: Layer, link: Synapses) -> Iterator[Index]:

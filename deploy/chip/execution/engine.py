@@ -16,6 +16,7 @@ from torch import Tensor
 
 from spiketrack.deploy.chip.execution.activity import Activity, Table, Work, table
 from spiketrack.deploy.chip.execution.calendar import Calendar
+from spiketrack.deploy.chip.execution.footprints import Senders
 from spiketrack.deploy.chip.execution.ledger import Ground, Ledger, Placed
 from spiketrack.deploy.chip.execution.messages import (
     PIXEL_PAYLOAD,
@@ -104,6 +105,9 @@ class Chip:
         for unit in self.units:
             unit.write(memory)
 
+    def close(self) -> None:
+        """Nothing to end."""
+
     @torch.no_grad()
     def run(self, images: Sequence[Tensor]) -> Run:
         """Frames enter one after the other; returns when nothing is left to do."""
@@ -141,7 +145,7 @@ class Chip:
             self._send(now, self.image.name, Message(image), calendar)
             if self.ledger is not None:
                 every = np.ones(tuple(image.shape[1:]), np.bool_)
-                self.ledger.sent(number, every, PIXEL_PAYLOAD)
+                self._tell(self.ledger, number, every, PIXEL_PAYLOAD)
             return Work(messages=image.numel(), bits=image.numel() * PIXEL_PAYLOAD)
         unit = self.units[number]
         work, fired, message = unit.step(now)
@@ -157,11 +161,15 @@ class Chip:
         self, ledger: Ledger, now: int, number: int, work: Work, message: Message | None
     ) -> None:
         unit = self.units[number]
-        ledger.acted(number, unit.layer.name, work, unit.take_landed())
+        landed = ledger.ground.footprints[number].landed(unit.take_landed())
+        ledger.acted(number, unit.layer.name, work, landed)
         if message is not None:
-            part = unit.phases.sends[now][1]
-            sent = senders(message, unit.layer, part)
-            ledger.sent(number, sent, payload_bits(unit.layer))
+            sent = senders(message, unit.layer, unit.phases.sends[now][1])
+            self._tell(ledger, number, sent, payload_bits(unit.layer))
+
+    def _tell(self, ledger: Ledger, number: int, sent: Senders, bits: int) -> None:
+        footprint = ledger.ground.footprints[number]
+        ledger.sent(number, footprint.in_blocks(sent), footprint.in_boxes(sent), bits)
 
     def _send(self, now: int, name: str, message: Message, calendar: Calendar) -> None:
         for number, connection, delay in self.routes.get(name, ()):

@@ -136,7 +136,8 @@ def _rows(tiling: Tiling, wanted: Index, readers: Index) -> Index:
     high = np.minimum(bounds[:, None, :, 1], wanted[None, :, :, 1])
     blocks, at = np.nonzero((low < high).all(2))
     sides = np.stack([low[blocks, at], high[blocks, at]], 2).reshape(-1, 6)
-    return np.unique(np.column_stack([blocks, readers[at], sides]), axis=0)
+    found: Index = np.unique(np.column_stack([blocks, readers[at], sides]), axis=0)
+    return found
 
 
 def _disjoint(rows: Index) -> Index:

@@ -26,8 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spiketrack.deploy.chip.execution.activity import Table, Work
-from spiketrack.deploy.chip.execution.footprints import Senders, footprints
-from spiketrack.deploy.chip.execution.landings import Landed
+from spiketrack.deploy.chip.execution.footprints import footprints
 from spiketrack.deploy.chip.layers import Layer
 from spiketrack.deploy.chip.links import HOST, Links
 from spiketrack.deploy.chip.reach import Block
@@ -73,10 +72,10 @@ class Ledger:
         self.links = np.zeros((len(ground.links.numbers), len(LINK_COLUMNS) - 2), np.int64)
         self.found: tuple[list[Table], list[Table]] = ([], [])
 
-    def acted(self, number: int, name: str, work: Work, landed: Landed) -> None:
-        """A layer did this in the present step."""
+    def acted(self, number: int, name: str, work: Work, landed: tuple[Table, Table]) -> None:
+        """A layer did this in the present step, ``landed`` in each of its blocks."""
         footprint = self.ground.footprints[number]
-        operations, multiplications = footprint.landed(landed)
+        operations, multiplications = landed
         if (operations.sum(), multiplications.sum()) != (work.operations, work.multiplications):
             raise GraphError(
                 f"{name}: {work.operations} operations and {work.multiplications} multiplications, "
@@ -85,12 +84,10 @@ class Ledger:
         rows = np.stack([footprint.neurons, operations, multiplications], 1)
         np.add.at(self.cores[:, :3], footprint.cores, rows)
 
-    def sent(self, number: int, senders: Senders, bits: int) -> None:
-        """Neurons of a layer (C, H, W) sent one message each, of so many bits, in this step."""
+    def sent(self, number: int, messages: Table, copies: Table, bits: int) -> None:
+        """A layer sent so many messages from each of its blocks and of each of its boxes."""
         footprint = self.ground.footprints[number]
-        messages = footprint.in_blocks(senders)
         np.add.at(self.cores[:, 3:5], footprint.cores, np.stack([messages, messages * bits], 1))
-        copies = footprint.in_boxes(senders)
         away = footprint.senders != footprint.receivers
         np.add.at(self.cores[:, 5], footprint.senders[away], copies[away])
         np.add.at(self.cores[:, 6], footprint.receivers[away], copies[away])

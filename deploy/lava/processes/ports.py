@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,9 +37,18 @@ LAVA_INT32 = 4  # how Lava's C types name it
 _KEEP_FREED = ((-3, 2**30), (-1, 2**31 - 1))
 _MADV_HUGEPAGE, _HUGE_PAGE, _HEAP = 14, 2**21, 2**26  # address space, not memory in use
 
+_bound: set[int] = set()  # the process that has been bound
+
 
 def bind(parent: int) -> None:
-    """In a child process: leave Ctrl-C to the parent, end with it, and keep freed memory."""
+    """In a child process: leave Ctrl-C to the parent, end with it, and keep freed memory.
+
+    Once a process, however many models it has.
+    """
+    if _bound == {os.getpid()}:
+        return
+    _bound.clear()
+    _bound.add(os.getpid())
     gc.freeze()  # what the parent made is not looked through again, nor copied for that
     follow(parent)
     libc = ctypes.CDLL(None)
@@ -108,6 +118,10 @@ class Receiver:
             self.port._ack.release()
         self.taken = 0
 
+    def join(self) -> None:
+        """Close the channel, as Lava asks for at the end."""
+        self.port.join()
+
 
 def receiver(port: CspRecvPort) -> Receiver:
     """The receiving end of a port that Lava has started: its helper thread ends here.
@@ -125,7 +139,8 @@ class Sender:
 
     def __init__(self, port: CspSendPort) -> None:
         self.port = port
-        self.slots = [torch.from_numpy(slot) for slot in _slots(port)]
+        self.words = _slots(port)
+        self.slots = [torch.from_numpy(slot) for slot in self.words]
         self.index = 0
         self.free = len(self.slots)
 
@@ -134,6 +149,12 @@ class Sender:
         values, slot = torch.as_tensor(message), self._slot()
         counts = values.dtype == torch.uint8 and slot.dtype == torch.int8
         (slot.view(torch.uint8) if counts else slot).copy_(values)
+        self._sent()
+
+    def send_word(self, word: int) -> None:
+        """Wait for a free slot and write its one number."""
+        self._slot()
+        self.words[self.index][0] = word
         self._sent()
 
     def send_bytes(self, tensors: Sequence[Tensor]) -> None:
@@ -145,6 +166,16 @@ class Sender:
         for x in tensors:
             ctypes.memmove(address, x.data_ptr(), x.numel())
             address += x.numel()
+        self._sent()
+
+    def send_or_not(self, message: Tensor | None) -> None:
+        """Wait for a free slot; write 1 and the flat message, or 0 alone for none."""
+        slot = self._slot()
+        slot[0] = message is not None
+        if message is not None:
+            values = slot[1:]
+            counts = message.dtype == torch.uint8 and slot.dtype == torch.int8
+            (values.view(torch.uint8) if counts else values).copy_(message.flatten())
         self._sent()
 
     def _slot(self) -> Tensor:
@@ -186,6 +217,11 @@ class DirectModel(PyLoihiProcessModel):
 
     def start(self) -> None:
         """Open the ports and follow the runtime service's commands until it says stop."""
+        self.open()
+        self.run()
+
+    def open(self) -> None:
+        """Take hold of the channels' ends."""
         self._commands = Receiver(self.service_to_process)
         self.process_to_service: Any = Sender(self.process_to_service)
         for name, port in vars(self).items():
@@ -194,21 +230,29 @@ class DirectModel(PyLoihiProcessModel):
                     self.receivers[name] = Receiver(end)
                 else:
                     self.senders.setdefault(name, []).append(Sender(end))
-        self.run()
 
     def run(self) -> None:
         """Lava's own command loop without its selector, as there is one port to wait for."""
         while not self._stopped:
-            command = self._commands.take()[0]
-            self._commands.give_back()
-            try:
-                self._cmd_handlers[command]()
-            except Exception:
-                self.process_to_service.send(MGMT_RESPONSE.ERROR)
-                self.join()
-                raise
+            command = self.command()
+            self.obey(command)
             if command == MGMT_COMMAND.STOP[0]:
                 return
+
+    def command(self) -> int:
+        """Wait for the next command of the runtime service."""
+        command = int(self._commands.take()[0])
+        self._commands.give_back()
+        return command
+
+    def obey(self, command: int) -> None:
+        """Follow a command; the service hears of an error."""
+        try:
+            self._cmd_handlers[command]()
+        except Exception:
+            self.process_to_service.send(MGMT_RESPONSE.ERROR)
+            self.join()
+            raise
 
     def receive(self, name: str) -> NDArray[Any]:
         """The next message of an InPort with one channel, where it lies in shared memory."""

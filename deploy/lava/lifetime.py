@@ -45,7 +45,11 @@ def start(
     try:
         with interrupts_wait():
             executable = process.compile(run_config, {"pypy_channel_size": slots})
-            crews = crew_sizes(len(executable.proc_builders), most) if most else ()
+            crews: tuple[int, ...] = ()
+            if most:  # neighbours of the network in one process
+                builders = executable.proc_builders
+                executable.proc_builders = {p: builders[p] for p in {**names, **builders}}
+                crews = crew_sizes(len(builders), most)
             require(needs_of(executable, threads, len(crews)))
             runtime = ForkRuntime(executable, ActorType.MultiProcessing, logging.WARNING)
             executable.assign_runtime_to_all_processes(runtime)

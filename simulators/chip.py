@@ -78,8 +78,8 @@ class ChipSimulator(SimulatorBase):
         self.programs = programs or build_programs(network, choices)
         self.observations = {n: Observation(g, operations, counts) for n, g in network.items()}
         self.chips = {
-            name: Chip(graph, self.programs[name], self.observations[name].watched, sites.get(name))
-            for name, graph in network.items()
+            name: self.build(name, self.observations[name].watched, sites.get(name))
+            for name in network
         }
 
     def build(self, branch: str, watched: set[str], sites: Sites | None) -> RunningChip:

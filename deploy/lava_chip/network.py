@@ -129,7 +129,12 @@ class LavaChip:
         return len(footprint.cores), len(footprint.boxes)
 
     def _process(self, plan: Process) -> PlannedProcess:
-        common = {"plan": plan, "parent": os.getpid(), "threads": self.threads, "steps": self.steps}
+        common: dict[str, Any] = {
+            "plan": plan,
+            "parent": os.getpid(),
+            "threads": self.threads,
+            "steps": self.steps,
+        }
         if plan.kind == PIXELS:
             process: PlannedProcess = PixelInput(
                 **common,

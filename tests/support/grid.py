@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 
+from torch import nn
+
 from spiketrack.reference.blocks import Downsample, Mlp
 from spiketrack.reference.model import SpikeTrack
 from spiketrack.training.initial import branch_ends
@@ -28,12 +30,15 @@ def rounding_visibly(templates: int) -> SpikeTrack:
     model = copy.deepcopy(tiny_model(templates))
     for module in model.modules():
         if isinstance(module, Mlp):
-            pairs = [(module.fc1_conv, module.fc1_bn), (module.fc2_conv, module.fc2_bn)]
+            _move(module.fc1_conv, module.fc1_bn)
+            _move(module.fc2_conv, module.fc2_bn)
         elif isinstance(module, Downsample):
-            pairs = [(module.encode_conv, module.encode_bn)]
-        else:
-            continue
-        for conv, norm in pairs:
-            conv.bias.add_(FAR)
-            norm.running_mean.add_(FAR)
+            _move(module.encode_conv, module.encode_bn)
     return model
+
+
+def _move(conv: nn.Conv1d | nn.Conv2d, norm: nn.BatchNorm1d | nn.BatchNorm2d) -> None:
+    assert conv.bias is not None
+    assert norm.running_mean is not None
+    conv.bias.add_(FAR)
+    norm.running_mean.add_(FAR)

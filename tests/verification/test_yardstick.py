@@ -167,7 +167,8 @@ def test_on_the_grid_nothing_differs(tmp_path: Path) -> None:
     _, yardstick = verified(checkpoint, network, 3)
     assert yardstick.judgement == "equal"
     for part in (yardstick.float64, yardstick.integer):
-        assert (part.mismatches, part.median_iou) == (0, pytest.approx(1.0, abs=1e-5))
+        assert part.mismatches == 0
+        assert part.median_iou == pytest.approx(1.0, abs=1e-5)
 
 
 # the judgement

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -34,14 +35,21 @@ from spiketrack.documents.placement import (
     Limits,
     MapDocument,
     OtherBoard,
+    SpikeCost,
     TrafficPart,
 )
 
 
 def document(
-    placement: Placement, network_digest: str, run_digest: str | None = None
+    placement: Placement,
+    network_digest: str,
+    run_digest: str | None = None,
+    spike_costs: Mapping[str, tuple[SpikeCost, ...]] = MappingProxyType({}),
 ) -> MapDocument:
-    """Everything about a placement; the digests of the network and of the run that was counted."""
+    """Everything about a placement; the digests of the network and of the run that was counted.
+
+    ``spike_costs``: of each branch that the run counted (``spike_costs.py``).
+    """
     board = placement.board
     return MapDocument(
         board=board.name,
@@ -58,7 +66,10 @@ def document(
         neurons=placement.neurons,
         neurons_by_kind=_by_kind(placement.layers),
         boards=tuple(_other(placement, load_board(name)) for name in board_names()),
-        branches=tuple(_branch(branch, board) for branch in placement.branches),
+        branches=tuple(
+            _branch(branch, board, spike_costs.get(branch.name, ()))
+            for branch in placement.branches
+        ),
         chip_table=_chips(placement),
         core_map=_core_map(placement),
         network_digest=network_digest,
@@ -80,7 +91,7 @@ def _other(placement: Placement, board: Board) -> OtherBoard:
     return OtherBoard(name=board.name, chips=board.chips.value, needed_chips=chips, fits=fits)
 
 
-def _branch(branch: Branch, board: Board) -> BranchPlacement:
+def _branch(branch: Branch, board: Board, costs: tuple[SpikeCost, ...]) -> BranchPlacement:
     times = branch.program
     total = sum(branch.traffic.values(), Traffic())
     readers = readers_of(branch.layers)
@@ -101,6 +112,7 @@ def _branch(branch: Branch, board: Board) -> BranchPlacement:
         counted=branch.counted,
         traffic=TrafficPart(**dataclasses.asdict(total)),
         layers=tuple(_layer(branch, layer, readers, board) for layer in branch.layers),
+        spike_costs=costs,
     )
 
 

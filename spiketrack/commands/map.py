@@ -12,7 +12,7 @@ from spiketrack.commands.targets import will_write
 from spiketrack.commands.views import LAYERS_HELP
 from spiketrack.packaged import BOARDS
 from spiketrack.terminal.console import say
-from spiketrack.terminal.table import Column, table
+from spiketrack.terminal.table import Column, print_table, table
 
 if TYPE_CHECKING:
     from spiketrack.deploy.chip.mapping import Events
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         CoreMap,
         LayerPlacement,
         MapDocument,
+        SpikeCost,
     )
     from spiketrack.export.nir.folder import ExportedNetwork
     from spiketrack.integer.graph import Graph
@@ -93,7 +94,8 @@ def map(
     events = None if counted is None else read_events(counted, graphs, spikes)
     placement = map_network(graphs, target, events, choices, chosen)
     digest = network.manifest.network_digest
-    report = document(placement, digest, None if counted is None else counted.digest)
+    costs = {} if counted is None else read_spike_costs(counted, graphs, choices)
+    report = document(placement, digest, None if counted is None else counted.digest, costs)
     if json is not None:
         report.write(json)
     if timeline is not None:
@@ -127,6 +129,19 @@ def read_events(run: RunFolder, graphs: Mapping[str, Graph], spikes: str) -> Eve
     return events_of(counts, spikes)
 
 
+def read_spike_costs(
+    run: RunFolder, graphs: Mapping[str, Graph], choices: Choices
+) -> dict[str, tuple[SpikeCost, ...]]:
+    """What graded and binary spikes cost by a run, for each branch of which it counted any."""
+    from spiketrack.deploy.chip.spike_costs import columns_of, spike_costs
+
+    return {
+        branch: spike_costs(graphs[branch], choices, columns_of(recorded))
+        for branch, recorded in run.counts().items()
+        if len(recorded.operations)
+    }
+
+
 def require_same(run: Path, graph: Graph, recorded: BranchCounts) -> None:
     """Names and dense MACs of a run's layers must be those of the graph."""
     from spiketrack.errors import SpikeTrackError
@@ -150,7 +165,17 @@ def show(placement: MapDocument, layers: bool) -> None:
         from spiketrack.commands.views.placement import show_summary
 
         show_summary(placement)
+    show_spike_costs(placement)
     verdict(placement)
+
+
+def show_spike_costs(placement: MapDocument) -> None:
+    """Graded against binary spikes, where a run was counted."""
+    from spiketrack.commands.views.spikes import spike_table
+
+    for branch in placement.branches:
+        if branch.spike_costs:
+            print_table(spike_table(branch))
 
 
 def show_layers(placement: MapDocument) -> None:

@@ -116,8 +116,25 @@ class LayerPlacement(Part):
         return self
 
 
+class SpikeCost(Part):
+    """One inference with counts sent in one way, ``graded`` or ``binary``: mean of a run.
+
+    ``bits``: payload of all messages; ``operations``: synaptic ones.
+    """
+
+    spikes: str
+    steps: Count
+    messages: Amount
+    bits: Amount
+    operations: Amount
+    multiplications: Amount
+
+
 class BranchPlacement(Part):
-    """One branch: its cores, its times in time steps, its layers. ``counted``: traffic of a run."""
+    """One branch: its cores, its times in time steps, its layers. ``counted``: traffic of a run.
+
+    ``spike_costs``: what graded and binary spikes cost by that run, empty without one.
+    """
 
     name: str
     mode: str
@@ -135,6 +152,7 @@ class BranchPlacement(Part):
     counted: bool
     traffic: TrafficPart
     layers: tuple[LayerPlacement, ...]
+    spike_costs: tuple[SpikeCost, ...] = ()
 
 
 class OtherBoard(Part):

@@ -6,6 +6,7 @@ from spiketrack.documents.placement import BranchPlacement, MapDocument
 from spiketrack.pages.parts import Section, Table
 from spiketrack.report.commands import map_command
 from spiketrack.report.figures.network import core_figure, timeline_figure, traffic_figure
+from spiketrack.report.sections.spikes import spike_tables
 from spiketrack.report.sources import Sources
 
 LAYERS = (
@@ -72,4 +73,5 @@ def placement_tables(placement: MapDocument) -> tuple[Table, ...]:
         Table.of("chips", "Chips", chips),
         Table.of("limits", f"Limits of {placement.board}, with sources", limits),
         Table.of("boards", "The same cores on other boards", placement.boards),
+        *spike_tables(placement.branches),
     )

@@ -15,6 +15,7 @@ ROOMS = ("export", "deploy", "simulators")
 DATA = {
     "spiketrack": ["py.typed", "configs/*.yaml", "weights/*"],
     "spiketrack.energy": ["price_tables/*.yaml"],
+    "spiketrack.timing": ["rate_tables/*.yaml"],
     "spiketrack.deploy.chip": ["boards/*.yaml"],
     "spiketrack.deploy.chip.rules": ["*.yaml", "printed/*.yaml"],
     "spiketrack.pages": ["*.html", "*.css", "*.js", "library/*"],

@@ -27,7 +27,6 @@ from torch import Tensor, nn
 from spiketrack.commands.inputs import choose_clip
 from spiketrack.energy.joules import Energy, published
 from spiketrack.energy.prices import load_prices
-from spiketrack.energy.tables import amount, joules
 from spiketrack.export.passes.quantise import quantise
 from spiketrack.export.passes.spiketrack import fold
 from spiketrack.inference import SEARCH
@@ -39,6 +38,7 @@ from spiketrack.reference.checkpoint import read_checkpoint
 from spiketrack.reference.model import SpikeTrack
 from spiketrack.runs.operations import BranchCounts
 from spiketrack.simulators.float_reference import recording
+from spiketrack.terminal.amounts import amount, joules
 from spiketrack.video.crop import take_crop
 
 E_AC, E_MAC = 0.9, 4.6  # horowitz45

@@ -35,3 +35,4 @@ class Packaged:
 PRICE_TABLES = Packaged("spiketrack.energy", "price_tables")
 BOARDS = Packaged("spiketrack.deploy.chip", "boards")
 PRINTED_PARTITIONS = Packaged("spiketrack.deploy.chip.rules", "printed")
+RATE_TABLES = Packaged("spiketrack.timing", "rate_tables")

@@ -11,10 +11,10 @@ from spiketrack.deploy.chip.packing import order, pack
 from spiketrack.deploy.chip.placement import Branch, Placement, least_cores
 from spiketrack.deploy.chip.program import ChipProgram, Choices, build_program
 from spiketrack.deploy.chip.rules.strategy import HARDWARE, Rules
-from spiketrack.deploy.chip.traffic import traffic
+from spiketrack.deploy.chip.traffic import Sent, traffic
 from spiketrack.integer.graph import Graph
 
-Events = Mapping[str, Mapping[str, float]]
+Events = Mapping[str, Mapping[str, Sent]]
 
 MOST_CORES = 2_000_000  # fourteen Hala Points; beyond, a placement would only cost time
 
@@ -30,10 +30,11 @@ def map_network(
 ) -> Placement:
     """Layers of neurons in their times → blocks → cores → traffic, all branches on one board.
 
-    ``events``: branch → population → messages it sends in one inference, averaged over a run; a
-    branch without them is charged for every neuron in every step. A network larger than the
-    board is placed all the same (``Placement.fits``, ``Placement.obstacle``); a layer that no
-    core can hold is a ``CapacityError``. ``rules``: how layers are cut and cores shared.
+    ``events``: branch → population → messages it sends in one inference, averaged over a run,
+    in all or neuron by neuron; a branch without them is charged for every neuron in every step. A
+    network larger than the board is placed all the same (``Placement.fits``,
+    ``Placement.obstacle``); a layer that no core can hold is a ``CapacityError``. ``rules``: how
+    layers are cut and cores shared.
     """
     programs = {name: build_program(graph, choices) for name, graph in graphs.items()}
     return place(programs, board, events, rules)

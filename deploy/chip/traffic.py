@@ -1,8 +1,8 @@
 """Messages between cores and chips, from the events that a run counted.
 
-Events of a population are spread evenly over its neurons; relays and products send every step.
 A message goes once to each core that needs it (unicast), and its hops are those of dimension-
-ordered routing between tiles of one chip.
+ordered routing between tiles of one chip. Events of a population stand where a run recorded them;
+where it recorded their number alone they are spread evenly. Relays and products send every step.
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ from numpy.typing import NDArray
 
 from spiketrack.deploy.chip.board import Board
 from spiketrack.deploy.chip.layers import Layer
-from spiketrack.deploy.chip.loads import Readers, Tilings, messages
+from spiketrack.deploy.chip.loads import Readers, Tilings
 from spiketrack.deploy.chip.reach import Index, Tiling, overlap
-from spiketrack.deploy.chip.requirements import POPULATION, Synapses
+from spiketrack.deploy.chip.requirements import Synapses
+from spiketrack.deploy.chip.work.boxes import Sums
+from spiketrack.deploy.chip.work.deliveries import deliveries, received, wanted
+from spiketrack.integer.graph import COUNT
 
-CHUNK = 256  # blocks of a source at a time: bounds memory
+Sent = float | NDArray[np.float64]  # messages of a population in one inference: all, or (C, H, W)
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ def traffic(
     readers: Readers,
     cores: Mapping[str, Index],
     board: Board,
-    events: Mapping[str, float] | None,
+    events: Mapping[str, Sent] | None,
 ) -> dict[str, Traffic]:
     """Traffic that each layer sends; what the host injects stands at the layers that get it.
 
@@ -63,31 +66,46 @@ def traffic(
     """
     found = {}
     mesh = Mesh(board)
+    by_name = {layer.name: layer for layer in layers}
     for layer in layers:
-        total = _host(layer, tilings)
-        for reader, link in readers.get(layer.name, ()):
-            rate = _rate(layer, events) * max(link.steps / layer.steps, 1)
-            ends = (cores[layer.name], cores[reader.name])
-            pair = (tilings[layer.name], tilings[reader.name])
-            total += _link(link, pair, ends, mesh, rate)
-        found[layer.name] = total
+        reading = readers.get(layer.name, ())
+        found[layer.name] = _host(layer, tilings, cores)
+        if not reading:
+            continue
+        again = max(max(link.steps for _, link in reading) / layer.steps, 1)
+        wants = wanted(reading, tilings, cores)
+        sent = deliveries(tilings[layer.name], cores[layer.name], wants)
+        number = _messages(origin(layer, by_name), events, sent.boxes) * again
+        found[layer.name] += _count(sent.sender, sent.receiver, number, mesh)
     return found
 
 
-def _rate(layer: Layer, events: Mapping[str, float] | None) -> float:
-    """Messages that one neuron sends in one inference."""
-    if events is None or layer.kind != POPULATION or layer.name not in events:
-        return float(layer.steps * (layer.sends.parts if layer.sends.binary else 1))
-    return events[layer.name] / layer.neurons
+def origin(layer: Layer, by_name: Mapping[str, Layer]) -> Layer:
+    """The layer whose counts one sends: itself, or the one that relays repeat."""
+    while layer.signal == COUNT and not layer.nodes:
+        layer = by_name[layer.synapses[0].source]
+    return layer
 
 
-def _host(layer: Layer, tilings: Tilings) -> Traffic:
+def _messages(layer: Layer, events: Mapping[str, Sent] | None, boxes: Index) -> NDArray[np.float64]:
+    """Messages of one inference that the neurons in each box send."""
+    ends = boxes.reshape(-1, 3, 2)
+    neurons: NDArray[np.float64] = (ends[:, :, 1] - ends[:, :, 0]).prod(1).astype(np.float64)
+    if events is None or layer.signal != COUNT or layer.name not in events:
+        return neurons * (layer.steps * (layer.sends.parts if layer.sends.binary else 1))
+    sent = events[layer.name]
+    if isinstance(sent, np.ndarray):
+        return Sums(sent.reshape(layer.shape)).over(boxes).astype(np.float64)
+    return neurons * (sent / layer.neurons)
+
+
+def _host(layer: Layer, tilings: Tilings, cores: Mapping[str, Index]) -> Traffic:
     sent = layer.neurons * layer.steps if layer.host else 0
     for link in layer.synapses:
         if link.source not in tilings:
-            shape = (link.axes[0].extent, link.axes[1].extent, link.axes[2].extent)
-            image = Tiling(shape, shape)
-            sent += link.steps * int(messages(link, image, tilings[layer.name]).sum())
+            _, boxes = received(wanted([(layer, link)], tilings, cores))
+            ends = boxes.reshape(-1, 3, 2)
+            sent += link.steps * int((ends[:, :, 1] - ends[:, :, 0]).prod(1).sum())
     return Traffic(with_host=float(sent))
 
 
@@ -98,23 +116,6 @@ def pairs(link: Synapses, source: Tiling, reader: Tiling, rows: Index) -> NDArra
         shared = overlap(axis, source, along, reader)[source.axis_index(along)[rows]]
         product *= shared if axis.of is None else shared[:, reader.axis_index(axis.of)]
     return product
-
-
-def _link(
-    link: Synapses,
-    pair: tuple[Tiling, Tiling],
-    ends: tuple[Index, Index],
-    mesh: Mesh,
-    rate: float,
-) -> Traffic:
-    total = Traffic()
-    for first in range(0, len(pair[0]), CHUNK):
-        rows = np.arange(first, min(first + CHUNK, len(pair[0])))
-        needed = pairs(link, *pair, rows)
-        blocks, targets = np.nonzero(needed)
-        number = needed[blocks, targets] * rate
-        total += _count(ends[0][rows[blocks]], ends[1][targets], number, mesh)
-    return total
 
 
 def _count(sender: Index, receiver: Index, number: NDArray[np.float64], mesh: Mesh) -> Traffic:

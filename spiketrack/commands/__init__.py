@@ -26,7 +26,17 @@ ENTRY_POINTS = "spiketrack.commands"
 UsageError: Any = typer.BadParameter.__base__  # Typer has no public name for it
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 PANELS = {
-    "The road": ("info", "convert", "export", "simulate", "verify", "energy", "map", "report"),
+    "The road": (
+        "info",
+        "convert",
+        "export",
+        "simulate",
+        "verify",
+        "energy",
+        "map",
+        "time",
+        "report",
+    ),
     "The tracker": ("track", "evaluate", "train"),
     "Measured here": ("outlets", "bench", "microcode", "partitions", "schema", "doctor"),
 }  # order and headings of the help; a command that is not named here stands under MORE

@@ -10,9 +10,9 @@ import typer
 
 from spiketrack.commands.backend import PROCESSES_HELP
 from spiketrack.commands.inputs import Key, open_checkpoint
-from spiketrack.commands.markdown import Slot
-from spiketrack.commands.markdown import table as tabular
 from spiketrack.commands.targets import will_write
+from spiketrack.commands.views.markdown import Slot
+from spiketrack.commands.views.markdown import table as tabular
 from spiketrack.terminal.console import say
 from spiketrack.terminal.progress import stages
 from spiketrack.terminal.table import table

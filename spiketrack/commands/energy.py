@@ -31,22 +31,38 @@ def energy(
     ] = None,
     placement: Annotated[
         Path | None,
-        typer.Option("--map", help="Placement (spiketrack map --json): adds message costs."),
+        typer.Option("--map", help="Placement (spiketrack map --json); default: placed here."),
     ] = None,
+    time: Annotated[
+        Path | None,
+        typer.Option(help="Seconds of this run (spiketrack time --json); default: modelled here."),
+    ] = None,
+    operations_alone: Annotated[
+        bool, typer.Option("--operations-alone", help="No placement, no seconds, no whole frame.")
+    ] = False,
     layers: Annotated[bool, typer.Option("--layers", help=LAYERS_HELP)] = False,
     json: Annotated[Path | None, typer.Option(help="Write the whole document.")] = None,
     csv: Annotated[Path | None, typer.Option(help="Write the layers of both branches.")] = None,
 ) -> None:
-    """Report the energy of a run, exact counts times published prices: by stage, or --layers."""
+    """Report the energy of a run: exact counts times published prices, then the whole frame.
+
+    Operations are counted and priced by stage, or --layers. The whole frame adds what decides on
+    a chip: relays, neurons that rest, messages by hop, the host, static power for as long as the
+    frame takes on the chips that it needs; a range from low to high, modelled.
+
+    Examples: spiketrack energy RUN; spiketrack energy RUN --map map.json --time time.json
+    """
     from spiketrack.commands.views.energy import show_energy
     from spiketrack.energy.document import compare
     from spiketrack.energy.prices import load_prices
     from spiketrack.energy.tables import to_csv
     from spiketrack.files import atomic_path
 
-    will_write((run, compare_with, placement, prices), json=json, csv=csv)
+    will_write((run, compare_with, placement, time, prices), json=json, csv=csv)
     table = load_prices(prices)
     priced = describe(run, table, execution, amortise, placement)
+    if not operations_alone:
+        priced = whole(priced, run, table, placement, time)
     other = None
     if compare_with is not None:
         other = describe(compare_with, table, execution, amortise)
@@ -83,3 +99,33 @@ def describe(
         return priced
     cost = read_network_cost(placement, table, priced)
     return priced.model_copy(update={"network_on_chip": cost})
+
+
+def whole(
+    priced: EnergyDocument,
+    run: Path,
+    table: PriceTable,
+    placement: Path | None = None,
+    time: Path | None = None,
+) -> EnergyDocument:
+    """The same document with whole frames; ``whole_missing`` says why there are none.
+
+    ``SpikeTrackError`` for seconds of another run.
+    """
+    from spiketrack.commands.time import describe as describe_time
+    from spiketrack.documents.timing import TimeDocument
+    from spiketrack.energy.whole import require_this_run, whole_frames
+    from spiketrack.errors import SpikeTrackError
+    from spiketrack.runs.folder import RunFolder
+
+    about = RunFolder.read(run).about
+    if time is not None:
+        seconds = TimeDocument.read(time)
+        require_this_run(time, seconds, priced)
+    else:
+        try:
+            seconds = describe_time(run, placement)
+        except SpikeTrackError as error:  # the operations are priced all the same
+            return priced.model_copy(update={"whole_missing": str(error)})
+    found = whole_frames(seconds, table, about.clip.fps)
+    return priced.model_copy(update={"whole": found})

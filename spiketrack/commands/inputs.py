@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from spiketrack.video.boxes import Box
     from spiketrack.video.clip import Clip
 
-DEFAULT_PRICES = "horowitz45"
+DEFAULT_PRICES = "operations-45nm-fp32"
 Item = TypeVar("Item")
 PRICES_HELP = f"{', '.join(PRICE_TABLES.names(DEFAULT_PRICES))}, or a YAML or JSON file."
 

@@ -120,13 +120,22 @@ def read_counted(run: Path, network: ExportedNetwork) -> RunFolder:
 
 
 def read_events(run: RunFolder, graphs: Mapping[str, Graph], spikes: str) -> Events:
-    """Mean messages of a run; ``SpikeTrackError`` where its counts are not of these graphs."""
+    """Mean messages of a run, where its counts were recorded neuron by neuron.
+
+    ``SpikeTrackError`` where its counts are not of these graphs.
+    """
     from spiketrack.deploy.chip.document import events_of
+    from spiketrack.deploy.chip.program import BINARY
+    from spiketrack.runs.places import mean_messages
 
     counts = run.counts()
     for branch, recorded in counts.items():
         require_same(run.path, graphs[branch], recorded)
-    return events_of(counts, spikes)
+    numbers = events_of(counts, spikes)
+    if run.about.counts != "full":
+        return numbers
+    binary = spikes == BINARY
+    return {b: {**found, **mean_messages(run.path, b, binary)} for b, found in numbers.items()}
 
 
 def read_spike_costs(

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spiketrack.commands.inputs import Key, open_checkpoint
-from spiketrack.commands.markdown import Slot, table
 from spiketrack.commands.targets import will_write
+from spiketrack.commands.views.markdown import Slot, table
 from spiketrack.errors import ConfigError, UnsupportedError
 from spiketrack.terminal.progress import stages
 from spiketrack.terminal.table import Column, Kind, Table, print_table

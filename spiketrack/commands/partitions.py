@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spiketrack.commands.markdown import Slot
-from spiketrack.commands.markdown import table as markdown_table
 from spiketrack.commands.targets import will_write
+from spiketrack.commands.views.markdown import Slot
+from spiketrack.commands.views.markdown import table as markdown_table
 from spiketrack.terminal.console import say
 from spiketrack.terminal.progress import frame_bar
 from spiketrack.terminal.table import Column, Table, print_table

@@ -25,6 +25,9 @@ def report(
     placement: Annotated[
         Path | None, typer.Option("--map", help="Placement (spiketrack map --json).")
     ] = None,
+    time: Annotated[
+        Path | None, typer.Option(help="Seconds of the run (spiketrack time --json).")
+    ] = None,
     prices: Annotated[str, typer.Option(help=f"Price table: {PRICES_HELP}")] = DEFAULT_PRICES,
     out: Annotated[Path, typer.Option(help="The HTML file.")] = Path("report.html"),
     png: Annotated[
@@ -37,10 +40,10 @@ def report(
     number formats; every table downloads as CSV. Sections without their input say how to get it.
     """
 
-    will_write((run, *(against or ()), verify, placement, prices), out=out)
+    will_write((run, *(against or ()), verify, placement, time, prices), out=out)
     from spiketrack.report import build_report, read_sources, write_html, write_pngs
 
-    sources = read_sources(run, tuple(against or ()), verify, placement, prices, _command())
+    sources = read_sources(run, tuple(against or ()), verify, placement, prices, _command(), time)
     built = build_report(sources)
     write_html(built, out)
     say(f"{out}: {out.stat().st_size / 1e6:.1f} MB, opens in any browser without a network")

@@ -9,7 +9,9 @@ from spiketrack.documents.energy import EnergyDocument
 from spiketrack.documents.manifest import Manifest
 from spiketrack.documents.placement import MapDocument
 from spiketrack.documents.process_graph import ProcessGraphDocument
+from spiketrack.documents.rates import RateTable
 from spiketrack.documents.run import RunDocument
+from spiketrack.documents.timing import TimeDocument
 from spiketrack.documents.tracking import EvaluationDocument, TrackDocument
 from spiketrack.documents.verification import VerifyDocument
 
@@ -20,6 +22,8 @@ SCHEMAS: dict[str, type[Document]] = {
     "verify": VerifyDocument,
     "energy": EnergyDocument,
     "map": MapDocument,
+    "time": TimeDocument,
+    "rates": RateTable,
     "track": TrackDocument,
     "evaluation": EvaluationDocument,
     "bench": BenchDocument,

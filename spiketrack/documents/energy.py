@@ -14,7 +14,9 @@ published_formula      {first_conv_pj, other_pj, energy_pj, exact_pj, prices}
 ann_twin               {dense_mac, energy_pj, prices}: every MAC of the same network as an ANN
 tables                 the search branch at each price table
 network_on_chip        null, or what the placement's traffic costs
-statement              {measured, modelled, unpublished}
+whole                  a row a branch: from operations to static power, low and high; empty where
+                       the network could not be placed (``whole_missing`` says why)
+statement              {measured, modelled, unpublished, not_counted}
 comparison             with --compare: {runs, total, template, layers}, pairs; else absent
 network_digest         of the exported network that ran
 run_digest             of the run, the SHA-256 of its run.json
@@ -32,9 +34,9 @@ from pydantic import Field
 
 from spiketrack.documents.base import Amount, Count, Digest, Document, Part, Share, Sparse
 from spiketrack.documents.network import Operations
-from spiketrack.documents.prices import Execution, PriceTable
+from spiketrack.documents.prices import Execution, Picojoules, PriceTable
+from spiketrack.documents.whole import WholeEnergy
 
-Picojoules = Annotated[float, Field(ge=0)]
 Amounts = dict[str, Amount]
 Pair = tuple[Amount | None, Amount | None]
 
@@ -95,9 +97,13 @@ class Amortised(Part):
 
 
 class PublishedFormula(Part):
-    """The formula of papers on spiking networks, and the same layers counted."""
+    """The form that papers on spike-driven transformers use, and the same layers counted.
+
+    ``basis``: what is known of the one that SpikeTrack's paper used.
+    """
 
     formula: str
+    basis: str
     prices: str
     first_conv_pj: Picojoules
     other_pj: Picojoules
@@ -106,7 +112,7 @@ class PublishedFormula(Part):
 
 
 class AnnTwin(Part):
-    """Every MAC of the same network as an ANN."""
+    """Every MAC of the same network as an ANN, and nothing else: no sums, pooling or updates."""
 
     dense_mac: Count
     energy_pj: Picojoules
@@ -114,7 +120,11 @@ class AnnTwin(Part):
 
 
 class AtTable(Part):
-    """The search branch at one price table; ``dense_pj``: null where it has no price of a MAC."""
+    """The search branch at one price table.
+
+    ``dense_pj``: all that the network does with every MAC in place of its spikes: MACs, sums,
+    pooling, up-sampling, the gate and updates; null where the table has no price of a MAC.
+    """
 
     name: str
     version: int
@@ -151,6 +161,7 @@ class Statement(Part):
     measured: str
     modelled: str
     unpublished: str
+    not_counted: str
 
 
 class PairRow(Part):
@@ -206,6 +217,8 @@ class EnergyDocument(Document, Sparse):
     ann_twin: AnnTwin
     tables: tuple[AtTable, ...]
     network_on_chip: NetworkCost | None
+    whole: tuple[WholeEnergy, ...] = ()
+    whole_missing: str | None = None
     statement: Statement
     comparison: Comparison | None = None
     network_digest: Digest

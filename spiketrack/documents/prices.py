@@ -24,6 +24,7 @@ ON_CHIP: tuple[Operation, ...] = (
 )  # fmt: skip
 ON_NETWORK: tuple[Operation, ...] = ("spike_in_tile", "hop_east_west", "hop_north_south")
 
+Picojoules = Annotated[float, Field(ge=0)]
 Text = Annotated[str, Field(min_length=1)]
 
 

@@ -36,8 +36,12 @@ STATEMENT = Statement(
     measured="operations: counted from every spike of this run, exactly; a memory entry takes "
     "two 8-bit synapses, and a read counts both",
     modelled="joules: counts times the prices of a table, not measured on a chip; no memory "
-    "traffic beyond what a price contains, no static power",
+    "traffic beyond what a price contains; static power, resting neurons, relays and the host "
+    "stand in the whole frame alone",
     unpublished="Intel has published no price list for Loihi 2; none is assumed here",
+    not_counted="threshold comparisons, soft resets and products with the leak: they happen "
+    "within a neuron update and cost what an update costs, nothing where a table has no price "
+    "of one",
 )
 PAIRED = (*FIELDS, "dense_mac", "energy_pj")
 
@@ -162,6 +166,8 @@ def _published(search: Energy) -> PublishedFormula:
     formula = published(search.branch, table)
     return PublishedFormula(
         formula="e_mac * MAC(image convolution) + e_ac * sum(dense MAC * mean input count)",
+        basis="the form that papers on spike-driven transformers use; SpikeTrack's own is known "
+        "second-hand, its treatment of the first layer, attention and templates unknown",
         prices=f"{table.name} {table.version}",
         first_conv_pj=formula.first_pj,
         other_pj=formula.rest_pj,

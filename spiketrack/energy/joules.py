@@ -5,7 +5,8 @@
 Counts are measured, prices are a table (``prices.py``), so joules are a model. What the AC and
 MAC of a layer are depends on the table's execution:
 
-- ``spike``: a count k is k binary spikes, each reaching its synapses;
+- ``spike``: a count k is k binary spikes, each reaching its synapses, in the first k of four
+  sub-steps: every neuron is updated four times;
 - ``graded``: a count is one message whatever its value;
 - ``dense``: the same layer in an ANN: every MAC, zeros and padding included.
 
@@ -26,6 +27,7 @@ from spiketrack.documents.prices import ON_CHIP, Execution, Operation, PriceTabl
 from spiketrack.errors import ConfigError
 from spiketrack.integer.costs.formulas import FIELDS
 from spiketrack.integer.counting import Layers
+from spiketrack.limits import MAX_COUNT
 from spiketrack.runs.operations import BranchCounts
 
 Reals = NDArray[np.float64]
@@ -40,13 +42,16 @@ def operations(branch: BranchCounts, execution: Execution) -> Reals:
     """Operations in the order of ``prices.ON_CHIP``: float64 (inferences, layers, 4)."""
     field = {name: branch.field(name).astype(np.float64) for name in FIELDS}
     ac, mac = field["ac_spike"], field["mac"]
+    updates, sent = field["neuron_updates"], field["events"]
+    if execution == "spike":  # a spike each in up to four sub-steps: as many updates
+        updates, sent = updates * MAX_COUNT, field["spikes"]
     if execution == "graded":
         ac = field["ac_graded"]
     elif execution == "dense":
         dense = np.array(branch.layers.dense_mac, np.float64)
         ac, mac = np.where(dense > 0, 0, field["ac_graded"]), np.where(dense > 0, dense, mac)
-    active = np.minimum(field["events"], field["neuron_updates"])
-    return np.stack([ac, mac, active, field["neuron_updates"] - active], -1)
+    active = np.minimum(sent, updates)
+    return np.stack([ac, mac, active, updates - active], -1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +179,8 @@ class Spread:
 
 @dataclass(frozen=True)
 class Published:
-    """The formula of papers on spiking networks, per frame.
+    """The formula of papers on spike-driven transformers, per frame; SpikeTrack's own is known
+    second-hand only.
 
         E = e_mac · MAC(image convolution) + e_ac · Σ dense MAC · mean input count
 

@@ -17,17 +17,30 @@ from spiketrack.documents.yaml_files import is_file, parse_yaml, read_yaml
 from spiketrack.errors import ConfigError, printable
 from spiketrack.packaged import PRICE_TABLES
 
-DEFAULT = "horowitz45"
+DEFAULT = "operations-45nm-fp32"
+RENAMED = {  # they price operations, not chips: what they were called before
+    "horowitz45": DEFAULT,
+    "horowitz45-int": "operations-45nm-int",
+    "loihi1": "operations-loihi1",
+    "spinnaker2": "operations-spinnaker2",
+    "gpu": "operations-gpu",
+    "cpu": "operations-cpu",
+}
 
 
 def load_prices(name: str) -> PriceTable:
-    """A packaged table by its name, or the user's own file; ``ConfigError`` says what is wrong."""
-    if name in price_names():
+    """A packaged table by its name or former name, or the user's own file.
+
+    ``ConfigError`` says what is wrong.
+    """
+    known = price_names()
+    name = name if name in known or is_file(Path(name)) else RENAMED.get(name, name)
+    if name in known:
         return _named(name, _checked(parse_yaml(PRICE_TABLES.read(name), name), name))
     path = Path(name)
     if not is_file(path):
-        known = ", ".join(price_names())
-        raise ConfigError(f"{printable(name)}: no such price table or file; there are {known}")
+        there = ", ".join(known)
+        raise ConfigError(f"{printable(name)}: no such price table or file; there are {there}")
     return _checked(read_yaml(path), str(path))
 
 

@@ -15,6 +15,7 @@ from spiketrack.report.overlays import last_frame
 from spiketrack.report.pictures import BUDGET, read_pictures
 from spiketrack.report.sections.activity import activity_section
 from spiketrack.report.sections.agreement import agreement_section
+from spiketrack.report.sections.chip import chip_section
 from spiketrack.report.sections.clip import clip_section
 from spiketrack.report.sections.energy import energy_section
 from spiketrack.report.sections.formats import formats_section
@@ -25,6 +26,7 @@ from spiketrack.report.sources import Sources
 SECTIONS: tuple[Callable[[Sources], Section], ...] = (  # in the order of the page; the clip leads
     clip_section,
     energy_section,
+    chip_section,
     activity_section,
     agreement_section,
     placement_section,

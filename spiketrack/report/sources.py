@@ -10,10 +10,12 @@ from spiketrack.documents.energy import EnergyDocument
 from spiketrack.documents.manifest import Manifest
 from spiketrack.documents.placement import MapDocument
 from spiketrack.documents.run import RunDocument
+from spiketrack.documents.timing import TimeDocument
 from spiketrack.documents.verification import VerifyDocument
 from spiketrack.energy.document import document
 from spiketrack.energy.network import network_cost
 from spiketrack.energy.prices import DEFAULT, load_prices, packaged_tables
+from spiketrack.energy.whole import require_this_run, whole_frames
 from spiketrack.errors import DocumentError
 from spiketrack.report.document import Overlay
 from spiketrack.report.overlays import overlays
@@ -54,7 +56,7 @@ class Run:
 
 @dataclass(frozen=True, eq=False)
 class Sources:
-    """All inputs of a report; ``verify`` and ``placement`` are None if not given.
+    """All inputs of a report; ``verify``, ``placement`` and ``time`` are None if not given.
 
     ``command``: the command line that made the report.
     """
@@ -64,6 +66,7 @@ class Sources:
     verify: VerifyDocument | None
     placement: MapDocument | None
     command: str
+    time: TimeDocument | None = None
 
     @cached_property
     def overlays(self) -> tuple[Overlay, ...]:
@@ -88,6 +91,7 @@ def read_sources(
     placement: Path | None = None,
     prices: str = DEFAULT,
     command: str = "",
+    time: Path | None = None,
 ) -> Sources:
     """Read everything; ``SpikeTrackError`` names the file and what is wrong with it."""
     given = None if verify is None else VerifyDocument.read(verify)
@@ -99,10 +103,13 @@ def read_sources(
         _require_same(verify, given.network_digest, first)
     if placement is not None and placed is not None:
         first = _placed(first, placement, placed, prices)
+    seconds = None if time is None else TimeDocument.read(time)
+    if time is not None and seconds is not None:
+        first = _timed(first, time, seconds)
     others = [
         load_run(path, label, prices) for path, label in zip(against, labels[1:], strict=True)
     ]
-    return Sources(first, tuple(others), given, placed, command)
+    return Sources(first, tuple(others), given, placed, command, seconds)
 
 
 def _labels(paths: tuple[Path, ...]) -> list[str]:
@@ -148,6 +155,13 @@ def _placed(run: Run, path: Path, placement: MapDocument, prices: str) -> Run:
     """The run with its messages priced."""
     cost = network_cost(path, placement, load_prices(prices), run.priced)
     return replace(run, energy=run.priced.model_copy(update={"network_on_chip": cost}))
+
+
+def _timed(run: Run, path: Path, time: TimeDocument) -> Run:
+    """The run with its whole frames priced."""
+    require_this_run(path, time, run.priced)
+    whole = whole_frames(time, run.priced.prices, run.about.clip.fps)
+    return replace(run, energy=run.priced.model_copy(update={"whole": whole}))
 
 
 def _manifest(about: RunDocument) -> Manifest | None:

@@ -175,6 +175,11 @@ class Counts(Mapping[str, NDArray[np.int8]]):
         counts: NDArray[np.int8] = self.group[population][()]
         return in_range(f"{self.file.filename}: {population}", counts)
 
+    def inference(self, population: str, number: int) -> NDArray[np.int8]:
+        """Of one inference alone, (steps, C, H, W)."""
+        counts: NDArray[np.int8] = self.group[population][number]
+        return in_range(f"{self.file.filename}: {population}", counts)
+
     def __iter__(self) -> Any:
         return iter(self.group)
 

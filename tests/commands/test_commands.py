@@ -291,10 +291,13 @@ def test_the_road_on_the_bundled_clip(nano: Path, tmp_path: Path, program: Progr
     assert "2 frames on integer" in program("simulate", nano, "--backend", "integer", *options)
     assert sorted(p.name for p in run.iterdir()) == ["boxes.csv", "counts.h5", "run.json"]
     check_boxes(run / "boxes.csv")
-    assert_summary(program("energy", run, "--json", report, "--csv", rows), "a frame: ")
+    assert_summary(program("energy", run, "--json", report, "--csv", rows), "a whole frame: ")
     assert "encoder.block3.0.attn.q_conv" in program("energy", run, "--layers")
     assert_summary(program("map", nano, "--run", run), "fits hala-point")
     check_energy(json.loads(report.read_text()), rows)
+    seconds = tmp_path / "time.json"
+    assert_summary(program("time", run, "--json", seconds), "a frame, pipelined: ")
+    check_whole(json.loads(report.read_text()), json.loads(seconds.read_text()))
     about = read_run_json(run)
     assert (about.backend, about.frames, about.updates) == ("integer", 2, ())
     program("simulate", nano, *options, "--force")
@@ -328,6 +331,18 @@ def check_boxes(path: Path) -> None:
     for row in csv.DictReader(lines):
         assert 0 <= float(row["score"]) <= 1
         assert float(row["w"]) > 0
+
+
+def check_whole(energy: dict[str, Any], time: dict[str, Any]) -> None:
+    """Both branches, each row counted where the seconds are."""
+    assert [whole["branch"] for whole in energy["whole"]] == ["search", "template"]
+    for whole, branch in zip(energy["whole"], time["branches"], strict=True):
+        rows = {row["part"]: row for row in whole["rows"]}
+        assert rows["synaptic operations"]["number"] == branch["work"]["operations"]
+        assert rows["messages by hop"]["number"] == branch["work"]["copies"]
+        assert whole["low_pj"] < whole["high_pj"]
+        assert {mode["mode"] for mode in branch["modes"]} == {"fall-through", "pipelined"}
+        assert branch["events"] == "spread"  # the run recorded totals
 
 
 def check_energy(document: dict[str, Any], table: Path) -> None:

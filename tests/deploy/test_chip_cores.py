@@ -8,15 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from support.naive_cores import NaiveCores
 from support.random_graphs import random_graph, random_inputs, tiny_graph
 
 from spiketrack.deploy.chip.board import Board, load_board
 from spiketrack.deploy.chip.execution.activity import COLUMNS
 from spiketrack.deploy.chip.execution.engine import Chip, Run
-from spiketrack.deploy.chip.execution.footprints import _cut
 from spiketrack.deploy.chip.execution.ledger import CORE_COLUMNS, LINK_COLUMNS
 from spiketrack.deploy.chip.links import HOST, NONE, Link, Links
 from spiketrack.deploy.chip.mapping import place
@@ -151,18 +148,3 @@ def test_messages_go_along_columns_first() -> None:
     assert [Link(*links.table[n]) for n in links.path(0, 15)] == [Link(0, NONE, 1, NONE)]
     assert [Link(*links.table[n]).kind for n in links.path(HOST, 15)] == ["host"]
     assert links.path(1, 7) == links.path(0, 6)
-
-
-@given(
-    st.lists(st.tuples(*[st.integers(0, 4), st.integers(1, 3)] * 3), min_size=1, max_size=4).map(
-        lambda rows: np.array(rows, np.int64)
-    )
-)
-def test_cut_boxes_cover_the_same_once(rows: Any) -> None:
-    boxes = rows.copy()
-    boxes[:, 1::2] += boxes[:, 0::2]
-    covered, parts = (np.zeros((8, 8, 8), int) for _ in range(2))
-    for target, found in ((covered, boxes), (parts, _cut(boxes))):
-        for c, c1, y, y1, x, x1 in found.tolist():
-            target[c:c1, y:y1, x:x1] += 1
-    assert np.array_equal(np.minimum(covered, 1), parts)

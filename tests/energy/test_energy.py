@@ -38,13 +38,14 @@ from spiketrack.energy.document import compare
 from spiketrack.energy.joules import Energy, Spread, price_operations, published
 from spiketrack.energy.network import read_network_cost
 from spiketrack.energy.prices import load_prices, packaged_tables, price_names
-from spiketrack.energy.tables import CSV_COLUMNS, amount, joules
+from spiketrack.energy.tables import CSV_COLUMNS
 from spiketrack.errors import ConfigError, SpikeTrackError
 from spiketrack.inference import SEARCH, TEMPLATE
 from spiketrack.integer.counting import FIELDS, Layers, OperationCounter, layers
 from spiketrack.integer.kernels import Program
 from spiketrack.runs.folder import RunFolder, RunReference
 from spiketrack.runs.operations import BranchCounts, read_operations, read_run, write_operations
+from spiketrack.terminal.amounts import amount, joules
 
 LAYERS = Layers(
     names=("first", "spike", "conv", "add", "gate"),
@@ -84,7 +85,7 @@ ALL = {"ac": 1.0, "mac": 100.0, "neuron_update_active": 1e4, "neuron_update_inac
 @pytest.mark.parametrize(
     ("execution", "expected"),
     [
-        ("spike", [90000, 6e4 + 14e6, 180, 20, 807 + 2e4 + 2e6]),
+        ("spike", [90000, 9e4 + 71e6, 180, 20, 807 + 2e4 + 14e6]),  # four sub-steps each
         ("graded", [90000, 6e4 + 14e6, 120, 20, 807 + 2e4 + 2e6]),
         ("dense", [100000, 6e4 + 14e6, 40000, 20, 807 + 2e4 + 2e6]),
     ],
@@ -97,15 +98,15 @@ def test_each_execution_prices_its_operations(execution: str, expected: list[flo
 
 
 def test_operations_without_a_price_are_listed_not_free() -> None:
-    found = Energy.of(branch(frame()), load_prices("loihi1"))
+    found = Energy.of(branch(frame()), load_prices("operations-loihi1"))
     assert found.unpriced == {"mac": 908}
     assert set(found.shares) == {"ac", "neuron_update_active", "neuron_update_inactive"}
-    assert found.update_share == pytest.approx((8 * 81 + 16 * 52) / found.mean)
-    assert Energy.of(branch(frame()), load_prices("horowitz45")).update_share is None
+    assert found.update_share == pytest.approx((11 * 81 + 85 * 52) / found.mean)
+    assert Energy.of(branch(frame()), load_prices("operations-45nm-fp32")).update_share is None
 
 
 def test_published_formula_beside_the_exact_count() -> None:
-    found = published(branch(frame()), load_prices("horowitz45"))
+    found = published(branch(frame()), load_prices("operations-45nm-fp32"))
     assert found.first_pj == 1000 * 4.6
     assert found.rest_pj == pytest.approx(400 * (9 / 20) * 0.9)
     assert found.exact_pj == pytest.approx(900 * 4.6 + 180 * 0.9)
@@ -129,11 +130,11 @@ def test_published_formula_is_exact_without_borders() -> None:
 
 def test_price_of_one_inference() -> None:
     rows = dict(zip(LAYERS.names, np.array(frame(), np.int64), strict=True))
-    prices = load_prices("horowitz45")
+    prices = load_prices("operations-45nm-fp32")
     assert price_operations(prices)(rows) == pytest.approx(Energy.of(branch(frame()), prices).mean)
     assert price_operations(prices)({}) == 0
-    with pytest.raises(ConfigError, match="gpu: dense execution"):
-        price_operations(load_prices("gpu"))
+    with pytest.raises(ConfigError, match="operations-gpu: dense execution"):
+        price_operations(load_prices("operations-gpu"))
 
 
 # confidence
@@ -197,7 +198,7 @@ def test_columns_add_up_to_the_total(frames: list[list[list[int]]], name: str) -
 
 
 def test_document_has_the_documented_keys() -> None:
-    found = document(counts(), load_prices("loihi1"), packaged_tables(), amortise=10)
+    found = document(counts(), load_prices("operations-loihi1"), packaged_tables(), amortise=10)
     assert EnergyDocument.identity() == ("schema", "spiketrack.energy", 1)
     assert (found.frames, found.encodes) == (3, 1)
     plain = found.to_json()
@@ -228,20 +229,22 @@ def test_document_has_the_documented_keys() -> None:
 
 
 def test_a_dense_machine_stays_dense_whatever_the_execution() -> None:
-    found = document(counts(), load_prices("loihi1"), packaged_tables(), execution="graded")
+    found = document(
+        counts(), load_prices("operations-loihi1"), packaged_tables(), execution="graded"
+    )
     modes = {t.name: t.execution for t in found.tables}
     assert modes == {
-        "horowitz45": "graded",
-        "horowitz45-int": "graded",
-        "loihi1": "graded",
-        "spinnaker2": "graded",
-        "gpu": "dense",
-        "cpu": "dense",
+        "operations-45nm-fp32": "graded",
+        "operations-45nm-int": "graded",
+        "operations-loihi1": "graded",
+        "operations-spinnaker2": "graded",
+        "operations-gpu": "dense",
+        "operations-cpu": "dense",
     }
 
 
 def test_two_runs_side_by_side() -> None:
-    prices = load_prices("horowitz45")
+    prices = load_prices("operations-45nm-fp32")
     first, second = (
         documents.document(counts(n), prices, of=RunReference(name, NETWORK, "b" * 64))
         for n, name in ((1, "A"), (3, "B"))
@@ -439,7 +442,7 @@ CORE_LISTS = (
 
 
 def test_network_cost_of_a_placement(tmp_path: Path) -> None:
-    prices = load_prices("loihi1")
+    prices = load_prices("operations-loihi1")
     path = write_map(tmp_path / "map.json", run=REFERENCE.run_digest)
     graded = document({SEARCH: branch(frame())}, prices, execution="graded")
     found = read_network_cost(path, prices, graded)
@@ -449,13 +452,13 @@ def test_network_cost_of_a_placement(tmp_path: Path) -> None:
     spiking = document({SEARCH: branch(frame())}, prices)
     more = read_network_cost(path, prices, spiking)
     assert more.messages == pytest.approx(6 + 6 * 9 / 6)  # counts are 1.5 spikes on average
-    free = read_network_cost(path, load_prices("horowitz45"), graded)
+    free = read_network_cost(path, load_prices("operations-45nm-fp32"), graded)
     assert free.energy_pj is None
     assert free.unpriced["spike_in_tile"] == 12
 
 
 def test_placements_that_are_none(tmp_path: Path) -> None:
-    prices = load_prices("loihi1")
+    prices = load_prices("operations-loihi1")
     found = document({SEARCH: branch(frame())}, prices)
     bare = tmp_path / "bare.json"
     bare.write_text("{}")
@@ -499,7 +502,7 @@ def test_command_writes_json_and_csv_and_prints_every_layer(tmp_path: Path) -> N
             run,
             "--layers",
             "--prices",
-            "loihi1",
+            "operations-loihi1",
             "--amortise",
             "25",
             "--compare",
@@ -512,11 +515,21 @@ def test_command_writes_json_and_csv_and_prints_every_layer(tmp_path: Path) -> N
             str(files[1]),
         ]
     )
-    for word in (*LAYERS.names, "loihi1", "measured:", "modelled:", "no price list for Loihi 2"):
+    for word in (
+        *LAYERS.names,
+        "operations-loihi1",
+        "measured:",
+        "modelled:",
+        "no price list for Loihi 2",
+    ):
         assert word in text
     found = json.loads(files[0].read_text())
     assert found["comparison"]["runs"] == [run, other]
     assert found["network_on_chip"]["board"] == "test"
+    gone = f"{run}: its export export is gone; export the network there again"
+    assert (found["whole"], found["whole_missing"]) == ([], gone)
+    assert text.startswith("operations alone ")
+    assert gone in text
     rows = list(csv.DictReader(files[1].read_text().splitlines()))
     assert tuple(rows[0]) == CSV_COLUMNS
     both = [*found["layers"], *found["template"]["layers"]]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from spiketrack.energy.prices import DEFAULT, load_prices, packaged_tables, price_names
+from spiketrack.energy.prices import DEFAULT, RENAMED, load_prices, packaged_tables, price_names
 from spiketrack.errors import ConfigError
 
 GOOD = {
@@ -27,9 +27,9 @@ def write(path: Path, value: object) -> str:
 
 def test_packaged_tables_have_the_published_numbers() -> None:
     expected = {
-        "horowitz45": {"ac": 0.9, "mac": 4.6},
-        "horowitz45-int": {"ac": 0.1, "mac": 0.3},
-        "loihi1": {
+        "operations-45nm-fp32": {"ac": 0.9, "mac": 4.6},
+        "operations-45nm-int": {"ac": 0.1, "mac": 0.3},
+        "operations-loihi1": {
             "ac": 23.6,
             "neuron_update_active": 81,
             "neuron_update_inactive": 52,
@@ -37,9 +37,17 @@ def test_packaged_tables_have_the_published_numbers() -> None:
             "hop_east_west": 3.0,
             "hop_north_south": 4.0,
         },
-        "spinnaker2": {"ac": 450, "neuron_update_active": 2190, "neuron_update_inactive": 2190},
-        "gpu": dict.fromkeys(("ac", "mac", "neuron_update_active", "neuron_update_inactive"), 300),
-        "cpu": dict.fromkeys(("ac", "mac", "neuron_update_active", "neuron_update_inactive"), 8600),
+        "operations-spinnaker2": {
+            "ac": 450,
+            "neuron_update_active": 2190,
+            "neuron_update_inactive": 2190,
+        },
+        "operations-gpu": dict.fromkeys(
+            ("ac", "mac", "neuron_update_active", "neuron_update_inactive"), 300
+        ),
+        "operations-cpu": dict.fromkeys(
+            ("ac", "mac", "neuron_update_active", "neuron_update_inactive"), 8600
+        ),
     }
     found = {t.name: {op: price.pj for op, price in t.prices.items()} for t in packaged_tables()}
     assert found == expected
@@ -66,17 +74,19 @@ def test_a_file_in_the_folder_is_a_packaged_table(folder: Path) -> None:
     write(folder / "mine.yaml", GOOD)
     write(folder / "notes.json", {})
     assert price_names() == [
-        "horowitz45",
-        "cpu",
-        "gpu",
-        "horowitz45-int",
-        "loihi1",
+        "operations-45nm-fp32",
         "mine",
-        "spinnaker2",
+        "operations-45nm-int",
+        "operations-cpu",
+        "operations-gpu",
+        "operations-loihi1",
+        "operations-spinnaker2",
     ]
     assert load_prices("mine").pj("ac") == 2.0
     assert "mine" in [table.name for table in packaged_tables()]
-    with pytest.raises(ConfigError, match=r"there are horowitz45, cpu, gpu, .*, mine, spinnaker2"):
+    with pytest.raises(
+        ConfigError, match=r"there are operations-45nm-fp32, mine, .*, operations-spinnaker2"
+    ):
         load_prices("other")
 
 
@@ -151,6 +161,19 @@ def test_foreign_files(tmp_path: Path, content: bytes, message: str) -> None:
 
 def test_an_unknown_name_lists_the_tables() -> None:
     with pytest.raises(
-        ConfigError, match="loihi2: no such price table or file; there are horowitz45,"
+        ConfigError, match="loihi2: no such price table or file; there are operations-45nm-fp32,"
     ):
         load_prices("loihi2")
+
+
+@pytest.mark.parametrize(("former", "name"), RENAMED.items())
+def test_former_names_are_read_as_the_new_ones(former: str, name: str) -> None:
+    assert load_prices(former) == load_prices(name)
+    assert load_prices(name).name == name
+    assert former not in price_names()
+
+
+def test_a_file_comes_before_a_former_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "gpu", GOOD)
+    assert load_prices("gpu").name == "mine"

@@ -14,8 +14,10 @@ from spiketrack.documents.energy import (
     PairRow,
     TotalEnergy,
 )
+from spiketrack.documents.whole import WholeEnergy
 from spiketrack.energy.stages import by_stage
-from spiketrack.energy.tables import amount, joules, percent
+from spiketrack.inference import SEARCH
+from spiketrack.terminal.amounts import amount, joules, percent, seconds
 from spiketrack.terminal.console import say
 from spiketrack.terminal.table import Column, Table, print_table
 
@@ -39,17 +41,70 @@ MODELLED = "modelled, not measured on a chip"
 
 
 def show_energy(priced: EnergyDocument, layers: bool) -> None:
-    """The summary, or every layer and price table; the energy of a frame last."""
+    """What dominates; the summary, or every layer and price table; the energy of a frame last."""
+    say(first_line(priced), "bold")
     for table in _whole(priced) if layers else _brief(priced):
         print_table(table)
     if layers:
         for word, text in priced.statement.model_dump().items():
             say(f"{word}: {text}")
+    for found in priced.whole if layers else priced.whole[:1]:
+        print_table(_whole_frame(found, layers))
     _answer(priced)
 
 
+def first_line(priced: EnergyDocument) -> str:
+    """What a frame spends most on, or why that is not known."""
+    operations = f"operations alone {joules(priced.total.energy_pj) or 'none'}"
+    if not priced.whole:
+        reason = f": {priced.whole_missing}" if priced.whole_missing else ""
+        return f"{operations} a frame; no whole frame{reason}"
+    found = priced.whole[0]
+    parts = dict.fromkeys((found.dominates, found.least))
+    shares = {row.part: (row.low_pj, row.high_pj) for row in found.rows}
+    largest = " and ".join(
+        f"{part} ({percent(shares[part][0] / found.low_pj)} of the low, "
+        f"{percent(shares[part][1] / found.high_pj)} of the high estimate)"
+        for part in parts
+    )
+    verb = "dominates" if len(parts) == 1 else "dominate"
+    return f"{largest} {verb} a frame of {_span(found)}; {operations}"
+
+
+def _span(found: WholeEnergy) -> str:
+    return f"{joules(found.low_pj)} to {joules(found.high_pj)}"
+
+
+def _whole_frame(found: WholeEnergy, sources: bool) -> Table:
+    """From the operations to static power, low and high."""
+    what = "frame" if found.branch == SEARCH else "template encoding"
+    head = (
+        Column("part", kind="text"),
+        Column("number", kind="number"),
+        Column("of", rank=1, kind="text"),
+        Column("low", kind="number"),
+        Column("high", kind="number"),
+        Column("kind", "of the energy; numbers are counted", rank=2),
+        *((Column("source", rank=3, kind="text"),) if sources else ()),
+    )
+    rows = [
+        (
+            row.part, amount(row.number), row.unit, joules(row.low_pj) or "0",
+            joules(row.high_pj) or "0", row.kind, *((row.source,) if sources else ()),
+        )
+        for row in found.rows
+    ]  # fmt: skip
+    title = (
+        f"a whole {what} on {found.chips} chips, {found.prices}, {found.rates}, on for "
+        f"{seconds(found.seconds.low)} to {seconds(found.seconds.high)}"
+    )
+    blank = ("",) if sources else ()
+    totals = ("together", None, None, joules(found.low_pj), joules(found.high_pj), None, *blank)
+    return Table.of(title, head, rows, totals)
+
+
 def _brief(priced: EnergyDocument) -> list[Table]:
-    """By stage, the largest layers, and the difference of two runs."""
+    """By stage; without a whole frame also the largest layers."""
     plain = {key: column for key, column in zip(FIELDS, NUMBERS, strict=True) if key in BRIEF}
     short = tuple(Column(c.title, c.legend, c.rank, "number") for c in plain.values())
     bare = tuple(Column(plain[key].title, rank=1, kind="number") for key in OPERATIONS)
@@ -63,6 +118,8 @@ def _brief(priced: EnergyDocument) -> list[Table]:
     energy = (Column("energy", kind="number"), Column("share", kind="number"))
     head = (Column("stage", kind="name"), Column("layers", kind="number"))
     tables = [Table.of(title, (*head, *short, *energy), stages, sums)]
+    if priced.whole:
+        return tables
     largest = sorted(priced.layers, key=lambda row: -row.energy_pj)[:LARGEST]
     share = sum(row.energy_share for row in largest)
     rows = [(row.name, row.kind, *_cells(row, OPERATIONS), *_energy_of([row])) for row in largest]
@@ -107,7 +164,7 @@ def _prices(priced: EnergyDocument) -> Table:
         Column("prices", kind="name"),
         Column("execution", rank=2),
         Column("energy", kind="number"),
-        Column("dense ANN", "every MAC at the same prices", kind="number"),
+        Column("all dense", "every MAC, and sums, pooling, updates", kind="number"),
         Column("updates' share", rank=1, kind="number"),
         Column("not priced", rank=3, kind="text"),
     )
@@ -133,9 +190,12 @@ def _references(priced: EnergyDocument) -> Table:
             f"a template encoding, mean of {priced.encodes}", at,
             joules(priced.template.total.energy_pj),
         ),
-        ("published formula, a frame", formula.prices, joules(formula.energy_pj)),
-        ("the same layers, exact", formula.prices, joules(formula.exact_pj)),
-        ("dense ANN of the same shape", twin.prices, joules(twin.energy_pj)),
+        (
+            "formula of spike-driven transformers, a frame", formula.prices,
+            joules(formula.energy_pj),
+        ),
+        ("the formula's layers, exact", formula.prices, joules(formula.exact_pj)),
+        ("as an ANN: MACs alone", twin.prices, joules(twin.energy_pj)),
     ]  # fmt: skip
     head = (Column("what", kind="text"), Column("at"), Column("energy", kind="number"))
     return Table.of("energy", head, lines)
@@ -178,17 +238,28 @@ def _answer(priced: EnergyDocument) -> None:
         ratio = priced.comparison.total.ratio
         times = "" if ratio is None else f", ratio {ratio:.3f}"
         say(f"{priced.comparison.runs[1]}: {joules(priced.comparison.total.energy_pj[1])}{times}")
+    if not priced.whole:
+        _beside(priced)
+    error = f" ± {joules(total.energy_se_pj)}" if total.energy_se_pj else ""
+    at = f"{priced.prices.name} {priced.prices.version}, {priced.execution} execution"
+    say(f"operations of a frame: {joules(total.energy_pj) or 'none'}{error} ({at})", "bold")
+    if priced.whole:
+        found = priced.whole[0]
+        at = f"{found.chips} chips, {found.prices}, {found.rates}"
+        say(f"a whole frame: {_span(found)} ({at}; modelled)", "bold")
+
+
+def _beside(priced: EnergyDocument) -> None:
+    """The same operations dense, and at the other tables."""
+    total = priced.total
     dense = next((r.dense_pj for r in priced.tables if r.name == priced.prices.name), None)
     if dense and total.energy_pj:
         ratio = dense / total.energy_pj
-        say(f"the same network as a dense ANN: {joules(dense)}, {ratio:.3g} times as much")
+        say(f"all dense (every MAC, sums, updates): {joules(dense)}, {ratio:.3g} times as much")
     spans = [row.energy_pj for row in priced.tables if row.energy_pj]
     if spans:
         many = f"{joules(min(spans))} to {joules(max(spans))} over {len(spans)} price tables"
         say(f"{many}; {MODELLED}")
-    error = f" ± {joules(total.energy_se_pj)}" if total.energy_se_pj else ""
-    at = f"{priced.prices.name} {priced.prices.version}, {priced.execution} execution"
-    say(f"a frame: {joules(total.energy_pj) or 'none'}{error} ({at})", "bold")
 
 
 def _cells(row: LayerEnergy | TotalEnergy, fields: Sequence[str] = FIELDS) -> list[str]:

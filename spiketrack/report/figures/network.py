@@ -90,6 +90,11 @@ def _names(cores: CoreMap) -> list[str]:
     return texts
 
 
+def core_plot(placement: MapDocument, values: Any, unit: str) -> go.Figure:
+    """Every core where it lies on its chip, coloured by one value each."""
+    return _cores(placement, values, _names(placement.core_map), unit)
+
+
 def _cores(placement: MapDocument, values: Any, names: Sequence[str], unit: str) -> go.Figure:
     columns, rows, shape = core_grid(placement)
     grid = np.full(shape, np.nan, np.float32)

@@ -1,0 +1,134 @@
+"""The section on seconds and joules: equal to the documents, in the page and in a browser."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.report_data import Files
+
+from spiketrack.commands.energy import describe as price
+from spiketrack.commands.energy import whole
+from spiketrack.commands.time import describe
+from spiketrack.documents.energy import EnergyDocument
+from spiketrack.documents.timing import TimeDocument
+from spiketrack.energy.prices import load_prices
+from spiketrack.errors import DocumentError
+from spiketrack.pages.parts import Section
+from spiketrack.report import build_report, read_sources, write_html
+from spiketrack.report.document import Report
+from spiketrack.report.sections.chip import chip_section
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+FIGURES = {"whole", "seconds", "step_times", "core_time"}
+
+
+@pytest.fixture(scope="module")
+def times(report_files: Files, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``time --json`` of the run, on the placement of the report."""
+    path = tmp_path_factory.mktemp("times") / "time.json"
+    describe(report_files.run, report_files.placement).write(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def energy(report_files: Files, times: Path) -> EnergyDocument:
+    """``energy --json`` of the same."""
+    table = load_prices("operations-45nm-fp32")
+    return whole(price(report_files.run, table), report_files.run, table, time=times)
+
+
+@pytest.fixture(scope="module")
+def report(report_files: Files, times: Path) -> Report:
+    placement = report_files.placement
+    return build_report(read_sources(report_files.run, placement=placement, time=times))
+
+
+def section(report: Report) -> Section:
+    return next(part for part in report.sections if part.name == "chip")
+
+
+def rows_of(report: Report, name: str) -> list[dict[str, Any]]:
+    table = next(table for table in section(report).tables if table.name == name)
+    return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+
+
+def check(report: dict[str, list[dict[str, Any]]], energy: Any, seconds: Any) -> None:
+    """Rows of the tables by name are those of the documents, as JSON."""
+    expected = [row for found in energy["whole"] for row in found["rows"]]
+    for row, other in zip(report["whole"], expected, strict=True):
+        assert {key: row[key] for key in other} == other
+    modes = [mode for branch in seconds["branches"] for mode in branch["modes"]]
+    frames = [row for row in report["time"] if row["what"] == "frame"]
+    for row, mode in zip(frames, modes, strict=True):
+        assert {level: row[level] for level in ("low", "central", "high")} == mode["frame"]
+        assert row["steps"] == mode["steps"]
+    bound = [row for mode in modes for row in mode["bindings"]]
+    for row, other in zip(report["binding"], bound, strict=True):
+        assert {key: row[key] for key in other} == other
+
+
+def test_tables_are_the_documents(report: Report, energy: EnergyDocument, times: Path) -> None:
+    tables = {name: rows_of(report, name) for name in ("whole", "time", "binding")}
+    check(tables, energy.to_json(), json.loads(times.read_text()))
+    assert {figure.name for figure in section(report).figures} == FIGURES
+    text = " ".join(section(report).text)
+    assert "not measured on a chip" in text
+    assert energy.whole[0].dominates in text
+
+
+def test_bars_are_the_rows(report: Report, energy: EnergyDocument) -> None:
+    (figure,) = (f for f in section(report).figures if f.name == "whole")
+    for (_, plot), found in zip(figure.variants, energy.whole, strict=True):
+        drawn = [(bar.name, [1e9 * value for value in bar.y]) for bar in plot.data]
+        assert drawn == [(row.part, pytest.approx([row.low_pj, row.high_pj])) for row in found.rows]
+
+
+def test_without_seconds_it_says_how_to_get_them(report_files: Files) -> None:
+    found = chip_section(read_sources(report_files.run))
+    assert found.commands == (f"spiketrack time {report_files.run} --json time.json",)
+    assert not found.tables
+
+
+def test_seconds_of_another_run_are_refused(
+    report_files: Files, times: Path, tmp_path: Path
+) -> None:
+    other = TimeDocument.read(times).model_copy(update={"run_digest": "0" * 64})
+    other.write(tmp_path / "other.json")
+    with pytest.raises(DocumentError, match=r"other\.json: seconds of another run than "):
+        read_sources(report_files.run, time=tmp_path / "other.json")
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="needs a browser: apt-get install chromium")
+def test_the_browser_shows_the_same(
+    report: Report, energy: EnergyDocument, times: Path, tmp_path: Path
+) -> None:
+    """Every figure is drawn; what the tables hold is what the documents say."""
+    driver = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+    write_html(report, tmp_path / "report.html")
+    with driver.sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.set_default_timeout(60_000)
+        troubles: list[str] = []
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.goto((tmp_path / "report.html").as_uri())
+        for name in FIGURES:
+            page.locator(f"figure[data-figure='{name}']").scroll_into_view_if_needed()
+            page.wait_for_selector(f"figure[data-figure='{name}'] svg")
+        page.locator("details[data-table='whole']").scroll_into_view_if_needed()
+        page.wait_for_selector("details[data-table='whole'] tbody tr")
+        shown = page.query_selector_all("details[data-table='whole'] tbody tr")
+        held = json.loads(page.text_content("#page-data"))["tables"]
+        browser.close()
+    assert troubles == []
+    assert len(shown) == sum(len(found.rows) for found in energy.whole)
+    tables = {
+        name: [dict(zip(held[name]["columns"], row, strict=True)) for row in held[name]["rows"]]
+        for name in ("whole", "time", "binding")
+    }
+    check(tables, energy.to_json(), json.loads(times.read_text()))

@@ -26,7 +26,7 @@ from spiketrack.deploy.chip.loads import (
 from spiketrack.deploy.chip.placement import Branch, Placement, unrolled_least_bits
 from spiketrack.deploy.chip.program import BINARY, GRADED
 from spiketrack.deploy.chip.timeline import work_spans
-from spiketrack.deploy.chip.traffic import Traffic
+from spiketrack.deploy.chip.work.traffic import Traffic
 from spiketrack.documents.placement import (
     BranchPlacement,
     ChipRow,

@@ -11,7 +11,7 @@ from spiketrack.deploy.chip.packing import order, pack
 from spiketrack.deploy.chip.placement import Branch, Placement, least_cores
 from spiketrack.deploy.chip.program import ChipProgram, Choices, build_program
 from spiketrack.deploy.chip.rules.strategy import HARDWARE, Rules
-from spiketrack.deploy.chip.traffic import Sent, traffic
+from spiketrack.deploy.chip.work.traffic import Sent, traffic
 from spiketrack.integer.graph import Graph
 
 Events = Mapping[str, Mapping[str, Sent]]

@@ -22,7 +22,7 @@ from spiketrack.deploy.chip.loads import (
 )
 from spiketrack.deploy.chip.program import ChipProgram
 from spiketrack.deploy.chip.reach import Index, Tiling
-from spiketrack.deploy.chip.traffic import Traffic
+from spiketrack.deploy.chip.work.traffic import Traffic
 
 
 @dataclass(frozen=True, eq=False)

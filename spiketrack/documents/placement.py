@@ -62,7 +62,7 @@ class Limits(BaseModel):
 
 
 class TrafficPart(Part):
-    """Messages of one inference, as ``spiketrack.deploy.chip.traffic`` counts them."""
+    """Messages of one inference, as ``spiketrack.deploy.chip.work.traffic`` counts them."""
 
     within_core: Amount
     between_cores: Amount

@@ -14,7 +14,7 @@ from spiketrack.deploy.chip.mapping import map_network
 from spiketrack.deploy.chip.packing import Packer
 from spiketrack.deploy.chip.reach import Tiling, identity
 from spiketrack.deploy.chip.requirements import POPULATION, Synapses
-from spiketrack.deploy.chip.traffic import traffic
+from spiketrack.deploy.chip.work.traffic import traffic
 
 LIMITS: dict[str, Any] = {
     "neurons_per_core": 100,

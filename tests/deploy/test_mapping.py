@@ -38,7 +38,7 @@ from spiketrack.deploy.chip.placement import Branch, Placement
 from spiketrack.deploy.chip.reach import Tiling, identity, window
 from spiketrack.deploy.chip.requirements import POPULATION, PRODUCT, Synapses
 from spiketrack.deploy.chip.schedule import schedule
-from spiketrack.deploy.chip.traffic import pairs, traffic
+from spiketrack.deploy.chip.work.traffic import pairs, traffic
 from spiketrack.documents.placement import MapDocument
 from spiketrack.errors import DocumentError, GraphError, SpikeTrackError, UnsupportedError
 from spiketrack.integer.counting import Layers

@@ -19,8 +19,8 @@ from spiketrack.deploy.chip.layers import Layer
 from spiketrack.deploy.chip.mapping import map_network
 from spiketrack.deploy.chip.placement import Branch
 from spiketrack.deploy.chip.program import Choices
-from spiketrack.deploy.chip.traffic import Traffic, origin
 from spiketrack.deploy.chip.work.boxes import Sums, disjoint, union, volume
+from spiketrack.deploy.chip.work.traffic import Traffic, origin
 from spiketrack.integer.graph import COUNT, Graph
 
 SLOW = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.report_data import Files
+from support.report_data import Files, changed_run
 from typer.testing import CliRunner
 
 from spiketrack.commands.map import map as place
@@ -85,8 +85,9 @@ def test_an_export_alone_is_the_most_there_can_be(report_files: Files, recorded:
     assert most.kinds[0].kind == "assumed"
 
 
-def test_a_run_of_totals_spreads_its_events(report_files: Files) -> None:
-    found = describe(report_files.run)
+def test_a_run_of_totals_spreads_its_events(recorded: Path, tmp_path: Path) -> None:
+    totals = changed_run(tmp_path / "totals", recorded, counts="totals")
+    found = describe(totals, frames=1)
     assert found.branches[0].events == "spread"
     assert "drawn at random" in found.kinds[0].source
 

@@ -10,7 +10,7 @@ from spiketrack.deploy.chip.mapping import place
 from spiketrack.deploy.chip.placement import Placement
 from spiketrack.deploy.chip.program import build_program
 from spiketrack.deploy.chip.rules.strategy import RULES
-from spiketrack.deploy.chip.traffic import Traffic
+from spiketrack.deploy.chip.work.traffic import Traffic
 from spiketrack.inference import BRANCHES
 from spiketrack.integer.graph import Graph
 

@@ -24,7 +24,6 @@ from spiketrack.deploy.chip.program import PIPELINED, ChipProgram
 from spiketrack.deploy.chip.reach import Index
 from spiketrack.deploy.chip.requirements import POSITIONS, WHOLE, Synapses
 from spiketrack.deploy.chip.sites import Sites
-from spiketrack.deploy.chip.traffic import origin
 from spiketrack.deploy.chip.work.needs import Boxes
 from spiketrack.deploy.chip.work.products import coincidences, partial_sums, selections
 from spiketrack.deploy.chip.work.rows import (
@@ -39,6 +38,7 @@ from spiketrack.deploy.chip.work.rows import (
     joined,
 )
 from spiketrack.deploy.chip.work.sending import Counts, Sending, sending
+from spiketrack.deploy.chip.work.traffic import origin
 from spiketrack.deploy.chip.work.words import words
 from spiketrack.integer.costs.formulas import synapses_per_entry
 from spiketrack.integer.graph import COUNT, IMAGE, Graph, Read

@@ -12,7 +12,10 @@ trap 'rm -rf "$place"' EXIT
 
 "$python" -m venv "$place/venv"
 pip="$place/venv/bin/python -m pip --disable-pip-version-check"
-$pip wheel --quiet --no-deps --wheel-dir "$place/wheel" "$root"
+mkdir "$place/source"  # a build leaves files behind, and finds those of an earlier one
+tar -C "$root" --exclude='./.*' --exclude=./build --exclude='*.egg-info' --exclude=__pycache__ -c . |
+    tar -C "$place/source" -x
+$pip wheel --quiet --no-deps --wheel-dir "$place/wheel" "$place/source"
 $pip install --quiet ${constraints:+--constraint "$root/$constraints"} "$place"/wheel/*.whl
 
 cd "$place"

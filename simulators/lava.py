@@ -46,8 +46,14 @@ class LavaSimulator(ProcessSimulator):
     def open(cls, network: ExportedNetwork, options: Options) -> Self:
         """As the table of backends opens it."""
         record = (options.operations, options.counts)
-        how = (options.threads, options.timeout, options.processes)
-        return cls(network.graphs, network.config, *record, *how)
+        return cls(
+            network.graphs,
+            network.config,
+            *record,
+            options.threads,
+            options.timeout,
+            options.processes,
+        )
 
     def search(self, crop: Crop) -> Inference:
         """As usual; ``LavaError`` also where an idle process of the template graph was lost."""

@@ -24,7 +24,7 @@ spiketrack doctor || true  # says what is missing: extras, Lava
 spiketrack-export nano --out ex
 spiketrack simulate ex --backend integer --frames 3 --out run
 spiketrack simulate ex --backend chip --frames 1 --out chip
-spiketrack verify ex --backends integer,inline,chip,float --frames 2 --json verify.json
+spiketrack verify ex --checkpoint nano --backends float,integer,inline,chip --frames 2 --json verify.json
 spiketrack energy run --json energy.json > /dev/null
 spiketrack map ex --run run --json map.json > /dev/null
 spiketrack report run --verify verify.json --map map.json --out report.html

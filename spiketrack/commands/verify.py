@@ -85,8 +85,14 @@ def verify(
     network = read_export(folder)
     read = open_exported(checkpoint, key, network.manifest)
     settings = settings_with(network.tracker, update_every, update_threshold)
-    chip = {"mode": mode, "spikes": spikes, "tiles": tiles}
-    options = Options(threads=threads, timeout=timeout, processes=processes, **chip)
+    options = Options(
+        threads=threads,
+        timeout=timeout,
+        mode=mode,
+        spikes=spikes,
+        tiles=tiles,
+        processes=processes,
+    )
     problems: list[str] = []
     with frame_bar("verify", clip.length) as tick:
         whole = until_it_fails(clip, problems)

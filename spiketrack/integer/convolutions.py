@@ -4,8 +4,9 @@ Counts meet int8 weights in 8-bit kernels where they are exact (``exact_choice``
 products is an int32, one power of two a channel scales it and the bias is added in float32, exact
 below 2^24 as ``ranges.py`` proves. Where only a population reads the membrane, the same pass also
 counts: clip to 0..4 units, times 1 / unit, round half to even, which is the population's own rule
-(``power_of_two_unit``). The image layer runs in float32: processors without VNNI add pairs of
-products in 16 bits, which pixels leave and counts do not. Weights are packed once.
+(``power_of_two_unit``). The image layer runs in float32 or compiled: of torch's 8-bit kernels,
+those for processors without VNNI add pairs of products in 16 bits, which pixels leave and counts
+do not. Weights are packed once.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ import torch
 from torch import Tensor
 
 from spiketrack.integer.exact_choice import pack
-from spiketrack.integer.exact_ops import Layer, OneStep
-from spiketrack.integer.graph import COUNT, Conv, Graph, Neuron, Read
+from spiketrack.integer.exact_ops import Layer
+from spiketrack.integer.graph import COUNT, IMAGE, Conv, Graph, Input, Neuron, Node
 from spiketrack.integer.neurons import power_of_two_unit
-from spiketrack.limits import HEADS
+from spiketrack.limits import PIXEL_MAX
 
 
 def channels_last(x: Tensor) -> Tensor:
@@ -60,38 +61,12 @@ def _layer(node: Conv, graph: Graph, index: int, unit: int | None) -> Layer:
         padding=node.padding,
         groups=node.groups,
         unit=unit,
+        pixels=_pixels(graph[node.inputs[0]]),
     )
 
 
-def memory_read(node: Read, graph: Graph) -> Callable[[Sequence[Tensor]], Tensor]:
-    """q · kv per head and step: a 1×1 convolution of eight groups whose weights are kv.
-
-    A memory that stays the same tensor from call to call is packed once.
-    """
-    known: list[tuple[Tensor, int, list[OneStep]]] = []
-
-    def pack_all(memory: Tensor) -> list[OneStep]:
-        return [_grouped(weight, node) for weight in memory.transpose(2, 3).flatten(1, 2)]
-
-    def run(inputs: Sequence[Tensor]) -> Tensor:
-        q, memory = inputs
-        if not known or known[0][0] is not memory or known[0][1] != memory._version:
-            known[:] = [(memory, memory._version, pack_all(memory))]
-        parts = zip(torch.split(q.float(), 1), known[0][2], strict=True)
-        steps = [read(channels_last(x)) for x, read in parts]
-        return steps[0] if len(steps) == 1 else torch.cat(steps)
-
-    return run
-
-
-def _grouped(weight: Tensor, node: Read) -> OneStep:
-    """weight (4C, C / 8) of one step as 1×1 kernels."""
-    return pack(
-        Layer(
-            weight=weight[..., None, None].contiguous(),
-            scale=torch.full((len(weight),), 2.0**node.shift),
-            bias=torch.zeros(len(weight)),
-            size=(1, node.shape[1] // 4, *node.shape[2:]),
-            groups=HEADS,
-        )
-    )
+def _pixels(node: Node) -> bool:
+    """Whether a node is an image of numbers of 8 bits without sign."""
+    if not isinstance(node, Input) or node.signal != IMAGE:
+        return False
+    return node.low >= 0 and node.high <= PIXEL_MAX

@@ -15,15 +15,33 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+import numba
 import platformdirs
 import torch
 
 from spiketrack.errors import UnsupportedError
-from spiketrack.integer import exact_ops, exact_proof
-from spiketrack.integer.exact_ops import COUNTS, REALS, Family, Layer, OneStep, Variant
+from spiketrack.integer import compiled, exact_ops, exact_proof
+from spiketrack.integer.compiled.forms import takes
+from spiketrack.integer.exact_ops import (
+    COUNTS,
+    PIXELS,
+    REALS,
+    SMALL,
+    Family,
+    Layer,
+    OneStep,
+    Variant,
+)
 from spiketrack.integer.exact_proof import first_exact
 
-ISA_SETTINGS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY")
+SMALL_MACS = 16_000_000  # below it a call of torch's takes a good part of the time
+ISA_SETTINGS = (
+    "ONEDNN_MAX_CPU_ISA",
+    "DNNL_MAX_CPU_ISA",
+    "ATEN_CPU_CAPABILITY",
+    "NUMBA_CPU_NAME",
+    "NUMBA_CPU_FEATURES",
+)
 
 
 class SlowOperatorWarning(UserWarning):
@@ -31,8 +49,20 @@ class SlowOperatorWarning(UserWarning):
 
 
 def pack(layer: Layer) -> OneStep:
-    """The layer on the operator that is proven for such weights."""
-    return chosen(COUNTS if layer.weight.dtype == torch.int8 else REALS).pack(layer)
+    """The layer on the operator that is proven for such weights and such a size."""
+    return chosen(_family(layer)).pack(layer)
+
+
+def compiles() -> bool:
+    """Whether the loops compiled for this processor are proven here."""
+    return chosen(SMALL) is SMALL.variants[0]
+
+
+def _family(layer: Layer) -> Family:
+    small = layer.macs <= SMALL_MACS and takes(layer.weight, layer.groups)
+    if layer.weight.dtype == torch.int8:
+        return SMALL if small else COUNTS
+    return PIXELS if small and layer.pixels else REALS
 
 
 @cache
@@ -74,9 +104,11 @@ def _remember(note: Path, family: Family, variant: Variant) -> None:
 
 
 def _key(family: Family) -> str:
-    texts = [Path(module.__file__ or "").read_text() for module in (exact_ops, exact_proof)]
+    own = sorted(Path(compiled.__file__ or "").parent.glob("*.py"))
+    files = [*(Path(module.__file__ or "") for module in (exact_ops, exact_proof)), *own]
+    texts = [file.read_text() for file in files]
     names = [variant.name for variant in family.variants]
-    build = [torch.__version__, str(torch.version.git_version)]
+    build = [torch.__version__, str(torch.version.git_version), numba.__version__]
     settings = [os.environ.get(name, "") for name in ISA_SETTINGS]
     words = "\n".join([family.name, *names, *build, processor(), *settings, *texts])
     return hashlib.sha256(words.encode()).hexdigest()[:16]

@@ -29,7 +29,8 @@ class Layer:
 
     ``weight`` (O, I / groups, kh, kw): int8 where x holds counts, float32 where it holds other
     integers; ``scale`` powers of two and ``bias`` integers, (O,) float32; ``unit`` a power of two,
-    ties go to even; ``size``: the shape of x, (N, I, H, W), which packing depends on.
+    ties go to even; ``size``: the shape of x, (N, I, H, W), which packing depends on; ``pixels``:
+    x holds 0..255 and the weights are integers of 8 bits, both as float32.
     y is float32, counts are uint8; x is uint8 or float32, channels last.
     """
 
@@ -41,11 +42,22 @@ class Layer:
     padding: int = 0
     groups: int = 1
     unit: int | None = None
+    pixels: bool = False
 
     @property
     def real_weight(self) -> Tensor:
         """scale · w in float32."""
         return self.weight.float() * self.scale[:, None, None, None]
+
+    @property
+    def macs(self) -> int:
+        """Multiplications of the layer."""
+        steps, _, *edges = self.size
+        reach = 2 * self.padding - self.weight.shape[2]
+        positions = steps
+        for edge in edges:
+            positions *= (edge + reach) // self.stride + 1
+        return positions * self.weight.numel()
 
     @property
     def places(self) -> tuple[list[int], list[int], list[int]]:
@@ -80,6 +92,26 @@ def _onednn(operator: str, inverse: bool) -> Pack:
     return pack
 
 
+def _compiled(layer: Layer) -> OneStep:
+    """Ours, compiled for this processor: no call of torch's a layer (``compiled/``)."""
+    from spiketrack.integer.compiled.dots import supported
+
+    if not supported():
+        raise NotImplementedError("this processor lacks AVX-512 VNNI")
+    from spiketrack.integer.compiled.layers import packed
+
+    thresholds = () if layer.unit is None else ties_to_even(layer.unit)
+    place = (layer.stride, layer.padding, layer.groups)
+    weight = layer.weight.to(torch.int8)
+    return packed(weight, layer.scale, layer.bias, layer.size, place, thresholds)
+
+
+def _compiled_pixels(layer: Layer) -> OneStep:
+    """The same for pixels, which are 8 bits without sign as counts are."""
+    run = _compiled(layer)
+    return lambda x: run(x.to(torch.uint8, memory_format=torch.channels_last))
+
+
 def _mkldnn(layer: Layer) -> OneStep:
     """oneDNN's float32 convolution with weights in its own order."""
     library: Any = torch.ops.mkldnn  # type: ignore[attr-defined]
@@ -105,7 +137,7 @@ def ties_to_even(unit: int) -> tuple[int, int, int, int]:
 def _counted(unit: int | None, membrane: OneStep) -> OneStep:
     if unit is None:
         return membrane
-    thresholds = np.array(ties_to_even(unit), np.int32)
+    thresholds = np.array(ties_to_even(unit), np.float32)
     return lambda x: count(membrane(x), thresholds)
 
 
@@ -145,4 +177,11 @@ REALS = Family(
     "convolution of pixels and memories",
     False,
     (Variant("mkldnn._convolution_pointwise", _mkldnn), Variant("conv2d", _public)),
+)
+COMPILED = "compiled for AVX-512 VNNI"
+SMALL = Family(
+    "small convolution of counts", True, (Variant(COMPILED, _compiled), *COUNTS.variants)
+)
+PIXELS = Family(
+    "small convolution of pixels", False, (Variant(COMPILED, _compiled_pixels), *REALS.variants)
 )

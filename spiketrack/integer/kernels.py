@@ -9,6 +9,7 @@ products of heads need no transposition.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,7 +17,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from spiketrack.errors import GraphError
-from spiketrack.integer.convolutions import channels_last, convolution, memory_read
+from spiketrack.integer.attention import memory_read, memory_write
+from spiketrack.integer.convolutions import channels_last, convolution
 from spiketrack.integer.count_range import in_range
 from spiketrack.integer.graph import (
     COUNT,
@@ -37,11 +39,11 @@ from spiketrack.integer.graph import (
 )
 from spiketrack.integer.neurons import gate, population, power_of_two_unit
 from spiketrack.integer.registry import Registry
-from spiketrack.limits import HEADS
 from spiketrack.precision import whole_float32
 
 Kernel = Callable[[Sequence[Tensor]], Tensor]
 Observer = Callable[[Node, Sequence[Tensor], Tensor], None]
+Steps = list[tuple[Node, Kernel]]
 KERNELS: Registry[Callable[..., Kernel]] = Registry("kernel", applies=lambda t: not t.given)
 
 
@@ -62,11 +64,10 @@ class Program:
     ) -> None:
         self.graph = graph
         chosen = [n for n in graph if names is None or n.name in names]
-        self.steps = [(n, KERNELS[n](n, graph)) for n in chosen if not n.traits.given]
+        steps = [(n, KERNELS[n](n, graph)) for n in chosen if not n.traits.given]
         if fused:
-            self._fuse(graph, {n.name for n in chosen}, sent)
-        self.counting = {n.name for n in graph.populations}
-        self.last_use = {name: node.name for node, _ in self.steps for name in node.inputs}
+            steps = _fused(steps, graph, {n.name for n in chosen}, sent)
+        self.plan = _plan(steps, {n.name for n in graph.populations})
 
     @whole_float32()
     def run(
@@ -84,38 +85,58 @@ class Program:
         """
         graph = self.graph
         live = {name: as_signal(graph, name, value) for name, value in values.items()}
-        for node, kernel in self.steps:
-            inputs = [live[name] for name in node.inputs]
+        for node, name, kernel, sources, counts, used_up in self.plan:
+            inputs = [live[source] for source in sources]
             output = kernel(inputs)
-            if node.name in self.counting:
-                in_range(node.name, output)
+            if counts:
+                in_range(name, output)
             if observe is not None:
                 observe(node, inputs, output)
-            if forced is not None and node.name in forced:
-                output = as_signal(graph, node.name, forced[node.name])
-            live[node.name] = output
+            if forced is not None and name in forced:
+                output = as_signal(graph, name, forced[name])
+            live[name] = output
             if keep is not None:
-                self._free(live, node, keep)
+                for source in used_up:
+                    if source not in keep:
+                        live.pop(source, None)
         return live if keep is None else {name: live[name] for name in keep}
 
-    def _fuse(self, graph: Graph, inside: set[str], sent: Collection[str]) -> None:
-        kernels = {node.name: (node, kernel) for node, kernel in self.steps}
-        for node, _ in self.steps:
-            readers = graph.consumers[node.name]
-            if not isinstance(node, Conv) or node.name in sent or len(readers) != 1:
-                continue
-            reader = readers[0]
-            if not isinstance(reader, Neuron) or reader.name not in inside:
-                continue
-            if power_of_two_unit(reader) and reader.shape == node.shape and not reader.decay:
-                kernels[node.name] = (node, convolution(node, graph, reader))
-                kernels[reader.name] = (reader, lambda inputs: inputs[0])
-        self.steps = list(kernels.values())
 
-    def _free(self, live: dict[str, Tensor], node: Node, keep: Collection[str]) -> None:
-        for name in node.inputs:
-            if self.last_use[name] == node.name and name not in keep:
-                live.pop(name, None)
+def _fused(steps: Steps, graph: Graph, inside: set[str], sent: Collection[str]) -> Steps:
+    """Steps in which convolutions count for the one population that reads them."""
+    kernels = {node.name: (node, kernel) for node, kernel in steps}
+    for node, _ in steps:
+        readers = graph.consumers[node.name]
+        if not isinstance(node, Conv) or node.name in sent or len(readers) != 1:
+            continue
+        reader = readers[0]
+        if not isinstance(reader, Neuron) or reader.name not in inside:
+            continue
+        if power_of_two_unit(reader) and reader.shape == node.shape and not reader.decay:
+            kernels[node.name] = (node, convolution(node, graph, reader))
+            kernels[reader.name] = (reader, lambda inputs: inputs[0])
+    return list(kernels.values())
+
+
+class Step(NamedTuple):
+    """A node's turn: ``sources`` feed it, of which nothing reads those ``used_up`` later."""
+
+    node: Node
+    name: str
+    kernel: Kernel
+    sources: tuple[str, ...]
+    counts: bool
+    used_up: tuple[str, ...]
+
+
+def _plan(steps: Steps, populations: set[str]) -> list[Step]:
+    last = {name: node.name for node, _ in steps for name in node.inputs}
+    plan = []
+    for node, kernel in steps:
+        used_up = tuple(n for n in dict.fromkeys(node.inputs) if last[n] == node.name)
+        counts = node.name in populations
+        plan.append(Step(node, node.name, kernel, node.inputs, counts, used_up))
+    return plan
 
 
 def as_signal(graph: Graph, name: str, value: Tensor) -> Tensor:
@@ -132,7 +153,7 @@ def _conv(node: Conv, graph: Graph) -> Kernel:
 
 @KERNELS.register(Sum)
 def _sum(node: Sum, graph: Graph) -> Kernel:
-    constant = None
+    constant, shape = None, torch.Size(node.shape)
     if node.constant is not None:
         constant = channels_last(torch.from_numpy(node.constant.astype(np.float32)))
 
@@ -142,7 +163,7 @@ def _sum(node: Sum, graph: Graph) -> Kernel:
             total = total + term
         if constant is not None:
             total = total + constant
-        return total.expand(node.shape)
+        return total if total.shape == shape else total.expand(shape)
 
     return run
 
@@ -173,20 +194,9 @@ def _upsample(node: Upsample, graph: Graph) -> Kernel:
     return run
 
 
-def _heads(x: Tensor) -> Tensor:
-    """Counts (T, C, H, W), channels last → float32 (T, 8, H·W, C / 8)."""
-    steps, channels, height, width = x.shape
-    rows = x.float().permute(0, 2, 3, 1).reshape(steps, height * width, HEADS, channels // HEADS)
-    return rows.transpose(1, 2)
-
-
 @KERNELS.register(KeyValue)
 def _key_value(node: KeyValue, graph: Graph) -> Kernel:
-    def run(inputs: Sequence[Tensor]) -> Tensor:
-        k, v = (_heads(x) for x in inputs)
-        return k.transpose(2, 3) @ v
-
-    return run
+    return memory_write(node, graph)
 
 
 @KERNELS.register(Read)

@@ -7,15 +7,14 @@ the result on disk where there is a place for it. Membranes are float32 that hol
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import numba
 import numpy as np
-from numba import types
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from spiketrack.integer.compiled.addresses import pointer, real_pointer
+from spiketrack.integer.compiled.compiling import compiled
 from spiketrack.limits import DECAY_BITS, MAX_COUNT
 
 Reals = NDArray[np.float32]
@@ -25,30 +24,26 @@ TILE = 1024  # neurons that go through all steps together; their state stays in 
 
 HALF = MAX_COUNT // 2
 
-Function = TypeVar("Function", bound=Callable[..., Any])
 
-
-def compiled(signature: str) -> Callable[[Function], Function]:
-    """Compile a loop for one signature, with numba's result kept on disk if that can be."""
-
-    def compile(loop: Function) -> Function:
-        made: Function
-        try:
-            made = numba.njit(signature, cache=True)(loop)
-        except (RuntimeError, OSError):  # no folder that can be written, or its disk is full
-            made = numba.njit(signature)(loop)
-        return made
-
-    return compile
-
-
-@compiled("void(f4[::1], f4[::1], u1[::1])")
-def count_once(u: Reals, thresholds: Reals, out: Bytes) -> None:
-    """k = number of the four thresholds that u reaches, for every neuron."""
+@compiled("void(i8, i8, f4[::1], i8)")
+def count_once(u: int, size: int, thresholds: Reals, out: int) -> None:
+    """k = number of the four thresholds that u reaches, for every neuron; u and out: addresses."""
     a, b, c, d = thresholds[0], thresholds[1], thresholds[2], thresholds[3]
-    for i in range(u.size):
-        x = u[i]
-        out[i] = np.uint8(x >= a) + np.uint8(x >= b) + np.uint8(x >= c) + np.uint8(x >= d)
+    membranes = numba.carray(real_pointer(u), (size,))
+    counts = numba.carray(pointer(out), (size,))
+    for i in range(size):
+        x = membranes[i]
+        counts[i] = np.uint8(x >= a) + np.uint8(x >= b) + np.uint8(x >= c) + np.uint8(x >= d)
+
+
+@compiled("i8(i8, i8)")
+def largest(address: int, size: int) -> Any:
+    """The largest of bytes without sign, 0 of none."""
+    values = numba.carray(pointer(address), (size,))
+    most = np.uint8(0)
+    for i in range(size):
+        most = max(most, values[i])
+    return np.int64(most)
 
 
 @compiled("void(f4[:, ::1], i4[::1], i4, i4[::1], u1[:, ::1])")
@@ -82,16 +77,6 @@ def count_steps(
                 now[i] = np.uint8(u >= a) + np.uint8(u >= b) + np.uint8(u >= c) + np.uint8(u >= d)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _pointer(context: Any, address: Any) -> Any:
-    """An address as a pointer to bytes."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
-
-    return types.CPointer(types.uint8)(types.int64), generate
-
-
 @compiled("void(i8[::1], i8[:, ::1], i4[::1], i8[::1])")
 def tally_all(addresses: Longs, tallies: Longs, fans: NDArray[np.int32], values: Longs) -> None:
     """Σ [k > 0], Σ k, Σ fan-out · [k > 0] and Σ fan-out · k over counts (positions, channels).
@@ -102,7 +87,7 @@ def tally_all(addresses: Longs, tallies: Longs, fans: NDArray[np.int32], values:
     """
     for i in range(tallies.shape[0]):
         slot, positions, channels, start, stop, place = tallies[i]
-        counts = numba.carray(_pointer(addresses[slot]), (positions, channels))
+        counts = numba.carray(pointer(addresses[slot]), (positions, channels))
         fan_out = fans[start:stop]
         events = spikes = graded = spiking = np.int64(0)
         for p in range(positions):
@@ -130,8 +115,8 @@ def coincide_all(addresses: Longs, pairs: Longs, values: Longs) -> None:
     """
     for i in range(pairs.shape[0]):
         k_slot, v_slot, rows, k_width, v_width, place = pairs[i]
-        k = numba.carray(_pointer(addresses[k_slot]), (rows, k_width))
-        v = numba.carray(_pointer(addresses[v_slot]), (rows, v_width))
+        k = numba.carray(pointer(addresses[k_slot]), (rows, k_width))
+        v = numba.carray(pointer(addresses[v_slot]), (rows, v_width))
         graded = spiking = np.int64(0)
         for p in range(rows):
             k_some = k_total = v_some = v_total = np.int32(0)

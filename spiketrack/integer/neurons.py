@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -39,10 +40,11 @@ def maps(flat: Tensor, shape: tuple[int, ...]) -> Tensor:
 def population(node: Neuron) -> Kernel:
     """The kernel of a population of one time step, or of several with leak and soft reset."""
     thresholds = np.array(node.thresholds, np.int32)
+    limits = thresholds.astype(np.float32)
     decay = np.array(node.decay, np.int32)
 
     def one_step(inputs: Sequence[Tensor]) -> Tensor:
-        return count(inputs[0], thresholds)
+        return count(inputs[0], limits)
 
     def with_state(inputs: Sequence[Tensor]) -> Tensor:
         x = inputs[0]
@@ -54,12 +56,13 @@ def population(node: Neuron) -> Kernel:
     return one_step if node.shape[0] == 1 else with_state
 
 
-def count(membrane: Tensor, thresholds: NDArray[np.int32]) -> Tensor:
+def count(membrane: Tensor, thresholds: NDArray[Any]) -> Tensor:
     """How many of four thresholds each membrane (steps, C, H, W) reaches."""
-    x = rows(membrane)
-    counts = torch.empty(x.shape, dtype=torch.uint8)
-    count_once(x.numpy().ravel(), thresholds.astype(np.float32), counts.numpy().ravel())
-    return maps(counts, tuple(membrane.shape))
+    x = membrane.to(torch.float32, memory_format=torch.channels_last)
+    counts = torch.empty(x.shape, dtype=torch.uint8, memory_format=torch.channels_last)
+    limits = np.asarray(thresholds, np.float32)
+    count_once(x.data_ptr(), x.numel(), limits, counts.data_ptr())
+    return counts
 
 
 def gate(node: Gate) -> Kernel:

@@ -44,7 +44,10 @@ def test_a_kernel_that_counts_wrongly_is_named(
     graph = random_graph(0, ("attention",), 1)
     victim = graph.populations[2].name
     program = Program(graph, fused=fused)
-    program.steps = [(n, wrong(k) if n.name == victim else k) for n, k in program.steps]
+    program.plan = [
+        step._replace(kernel=wrong(step.kernel)) if step.name == victim else step
+        for step in program.plan
+    ]
     inputs = {n: torch.from_numpy(v).float() for n, v in random_inputs(graph, 0).items()}
     with pytest.raises(GraphError, match=rf"{re.escape(victim)}: a count of 255"):
         program.run(inputs)

@@ -15,14 +15,23 @@ from torch import Tensor
 from spiketrack.errors import UnsupportedError
 from spiketrack.integer import convolutions
 from spiketrack.integer.exact_choice import SlowOperatorWarning, choose, chosen, pack
-from spiketrack.integer.exact_ops import COUNTS, REALS, Family, Layer, OneStep, Variant
+from spiketrack.integer.exact_ops import (
+    COUNTS,
+    PIXELS,
+    REALS,
+    SMALL,
+    Family,
+    Layer,
+    OneStep,
+    Variant,
+)
 from spiketrack.integer.exact_proof import cases, first_exact
 from spiketrack.integer.kernels import Program
 
 pytestmark = pytest.mark.platform
 
 ROOT = Path(__file__).resolve().parents[2]
-FAMILIES = (COUNTS, REALS)
+FAMILIES = (COUNTS, REALS, SMALL, PIXELS)
 
 
 def broken(family: Family, names: set[str], shift: float) -> Family:

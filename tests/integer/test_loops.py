@@ -15,8 +15,10 @@ from support.naive import evaluate
 from support.one_layer import conv_graph
 from support.random_graphs import Array, graphs, random_inputs, tiny_graph
 
-from spiketrack.integer import convolutions, loops
-from spiketrack.integer.convolutions import convolution, memory_read
+from spiketrack.integer import attention, loops
+from spiketrack.integer.attention import memory_read
+from spiketrack.integer.compiled.compiling import compiled
+from spiketrack.integer.convolutions import convolution
 from spiketrack.integer.exact_ops import OneStep
 from spiketrack.integer.graph import COUNT, MEMORY, Conv, Graph, Input, Neuron, Read
 from spiketrack.integer.kernels import Program, as_signal
@@ -51,7 +53,7 @@ def test_populations_of_one_step(seed: int, size: int) -> None:
     limits = np.sort(rng.integers(-EXTREME, EXTREME, 4)).astype(np.float32)
     u = rng.choice(np.concatenate([limits, limits - 1, limits + 1]), size).astype(np.float32)
     found = np.zeros(size, np.uint8)
-    loops.count_once(u, limits, found)
+    loops.count_once(u.ctypes.data, size, limits, found.ctypes.data)
     assert found.tolist() == [sum(value >= limit for limit in limits) for value in u]
 
 
@@ -213,13 +215,14 @@ def test_whole_networks_with_counting_inside_convolutions(branch: str) -> None:
 
 def test_memory_is_packed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     packed: list[Read] = []
-    original = convolutions._grouped
+    original = attention._grouped
 
     def grouped(weight: torch.Tensor, node: Read) -> OneStep:
         packed.append(node)
         return original(weight, node)
 
-    monkeypatch.setattr(convolutions, "_grouped", grouped)
+    monkeypatch.setattr(attention, "_grouped", grouped)
+    monkeypatch.setattr(attention, "compiles", lambda: False)
     graph = read_graph(1)
     node = graph["read"]
     assert isinstance(node, Read)
@@ -244,4 +247,4 @@ def test_loops_are_compiled_where_no_cache_can_be_kept(monkeypatch: pytest.Monke
     def twice(x: int) -> int:
         return 2 * x
 
-    assert loops.compiled("i8(i8)")(twice)(21) == 42
+    assert compiled("i8(i8)")(twice)(21) == 42

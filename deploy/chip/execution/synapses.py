@@ -17,7 +17,8 @@ from torch.nn import functional
 
 from spiketrack.deploy.chip.requirements import Synapses
 from spiketrack.errors import GraphError
-from spiketrack.integer.convolutions import convolution, memory_read
+from spiketrack.integer.attention import memory_read
+from spiketrack.integer.convolutions import convolution
 from spiketrack.integer.costs.fan_out import fan_out_map
 from spiketrack.integer.costs.formulas import synapses_per_entry
 from spiketrack.integer.graph import (

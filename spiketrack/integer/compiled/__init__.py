@@ -1,0 +1,1 @@
+"""Small convolutions of counts, compiled for this processor: no call of torch's per layer."""

@@ -141,6 +141,11 @@ def test_decode_against_a_search_of_all_cells(window: bool, seed: int) -> None:
     assert (found.w, found.h) == (maps.size[0, row, column], maps.size[1, row, column])
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_the_window_is_on_unless_it_is_switched_off(seed: int) -> None:
+    assert decode(random_maps(seed)) == decode(random_maps(seed), True)
+
+
 def test_decode_takes_the_first_of_equal_maxima() -> None:
     maps = Maps(*(np.full((*c, 4, 4), 0.5, np.float32) for c in ((), (2,), (2,))))
     assert decode(maps, window=False).cx == pytest.approx(0.5 / 4)
@@ -287,6 +292,23 @@ def test_each_search_is_around_the_last_box() -> None:
             before.box.centre[0] + side * 0.05 / 9, rel=1e-5
         )
         assert after.score == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize("size", [(160, 60), (60, 160)])
+def test_boxes_are_clipped_to_the_width_and_height_of_the_frame(size: tuple[int, int]) -> None:
+    """A box in the corner that wants to grow beyond both borders."""
+    width, height = size
+    frame = np.random.default_rng(0).integers(0, 255, (height, width, 3), np.uint8)
+    start = Box(width - 30, height - 24, 30, 24)
+    settings = TrackerConfig(margin=7)
+    tracker = Tracker(Scripted(1, [0.9]), settings)
+    tracker.start(frame, start)
+    moved = to_frame(Prediction(4.55 / 9, 4.55 / 9, 0.36, 0.36, 1), start, settings.search_factor)
+    right, bottom = (round(moved.x + moved.w), round(moved.y + moved.h))
+    assert (right > width, bottom > height) == (True, True)
+    box = tracker.step(frame).box
+    assert (box.x, box.y) == pytest.approx((moved.x, moved.y), rel=1e-6)
+    assert (box.x + box.w, box.y + box.h) == pytest.approx((width, height))
 
 
 def test_misuse() -> None:

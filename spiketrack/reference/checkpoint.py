@@ -191,6 +191,8 @@ def _read_as(path: Path, head: bytes, strip: bool) -> tuple[Any, dict[str, str]]
     if not head:
         raise CheckpointError("an empty file")
     if head[8:9] == b"{" and struct.unpack("<Q", head[:8])[0] < 2**28:
+        if any("\ud800" <= letter <= "\udfff" for letter in str(path)):
+            raise CheckpointError("its name is no UTF-8, which safetensors asks for; rename it")
         with safetensors.safe_open(path, framework="pt") as file:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
             return tensors, dict(file.metadata() or {})

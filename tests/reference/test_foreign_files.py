@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from support.checkpoints import message, small_state
 from torch import Tensor
+
+from spiketrack.errors import CheckpointError
+from spiketrack.reference.checkpoint import read_checkpoint
 
 LFS = (
     b"version https://git-lfs.github.com/spec/v1\n"
@@ -116,3 +121,10 @@ def test_numpy_arrays_in_place_of_tensors(protocol: int, tmp_path: Path) -> None
     torch.save({"net": arrays}, tmp_path / "a.pth", pickle_protocol=protocol)
     text = message(tmp_path / "a.pth")
     assert f"holds {len(arrays):,} numpy arrays in place of tensors; turn them into" in text
+
+
+def test_a_name_that_is_no_unicode_is_no_damage(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"\xff.safetensors")
+    path.write_bytes(safetensors.torch.save(small_state()))
+    with pytest.raises(CheckpointError, match=r"no UTF-8, which safetensors asks for; rename it"):
+        read_checkpoint(path)

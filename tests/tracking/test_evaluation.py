@@ -169,6 +169,13 @@ def test_scores_against_plain_loops(
     assert list(scores.normalised_curve) == sorted(scores.normalised_curve)
 
 
+def test_the_same_boxes_overlap_wholly_whatever_rounds() -> None:
+    """(x + w) - x is not always w: without a bound some of these would overlap by more than 1."""
+    boxes = np.random.default_rng(0).random((1000, 4)) * 100 + 0.1
+    assert metrics.overlaps(boxes, boxes).max() == 1
+    assert metrics.overlaps(boxes, boxes + 200).max() == 0
+
+
 def test_mean_scores() -> None:
     truth = array((0, 0, 10, 10), (0, 0, 10, 10))
     good = metrics.score(truth, truth, everywhere(2), (50, 50))

@@ -103,9 +103,18 @@ def _itself(dicts: list[StateDict]) -> StateDict | None:
 
 
 def find(loaded: Any) -> list[StateDict]:
-    """Every state dict of a SpikeTrack in plain containers, in the order of the file."""
+    """Every state dict of a SpikeTrack in plain containers, in the order of the file.
+
+    ``CheckpointError`` for tensors that are kept in another form than their numbers.
+    """
     dicts: list[StateDict] = []
     for path, node in _mappings(loaded):
+        odd = [k for k, v in node.items() if isinstance(k, str) and _is_odd(v) and _split(k)]
+        if odd:
+            raise CheckpointError(
+                f"{len(odd):,} tensors are sparse, quantised or without numbers, such as "
+                f"{printable(odd[0], 80)}; save plain ones (to_dense, dequantize, to('cpu'))"
+            )
         groups = _groups(node)
         for prefix, one in groups.items():
             name = ".".join((*path, *prefix) if len(groups) > 1 else path)
@@ -221,6 +230,11 @@ def _nothing(loaded: Any) -> str:
             "(torch.from_numpy) and save again"
         )
     return foreign_keys(most) if most else "holds no tensors; expected keys encoder.* and decoder.*"
+
+
+def _is_odd(value: Any) -> bool:
+    """A tensor that is rebuilt by other means than from a stretch of numbers."""
+    return isinstance(value, Inert) and value.name.startswith("torch._utils._rebuild_")
 
 
 def _is_array(value: Any) -> bool:

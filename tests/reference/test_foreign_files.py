@@ -128,3 +128,17 @@ def test_a_name_that_is_no_unicode_is_no_damage(tmp_path: Path) -> None:
     path.write_bytes(safetensors.torch.save(small_state()))
     with pytest.raises(CheckpointError, match=r"no UTF-8, which safetensors asks for; rename it"):
         read_checkpoint(path)
+
+
+@pytest.mark.parametrize("form", ["sparse", "meta"])
+def test_tensors_in_another_form_are_named(form: str, tmp_path: Path) -> None:
+    state = {
+        key: value.to_sparse() if form == "sparse" else value.to("meta")
+        for key, value in small_state().items()
+        if value.dim() > 1
+    }
+    path = tmp_path / "odd.pth"
+    torch.save({"net": small_state() | state}, path)
+    found = message(path)
+    assert f"{len(state):,} tensors are sparse, quantised or without numbers, such as" in found
+    assert "save plain ones" in found

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 from support.random_graphs import tiny_graph
+from support.timing import time_document
 
 from spiketrack.deploy.chip.board import load_board
 from spiketrack.deploy.chip.program import Choices, build_program
@@ -32,10 +33,11 @@ from spiketrack.energy.prices import load_prices
 from spiketrack.errors import SpikeTrackError
 from spiketrack.inference import BRANCHES
 from spiketrack.integer.graph import Graph
-from spiketrack.packaged import BOARDS, PRICE_TABLES
+from spiketrack.packaged import BOARDS, PRICE_TABLES, RATE_TABLES
 from spiketrack.report import build_report, read_sources
 from spiketrack.report.page import render
 from spiketrack.runs.folder import RunFolder
+from spiketrack.timing.rates import load_rates
 from spiketrack.tracking.ledger import Ledger
 from spiketrack.tracking.metrics import Scores
 from spiketrack.training.schema import load_config
@@ -242,16 +244,18 @@ def yaml_files() -> dict[str, list[tuple[Callable[[str], Any], bytes]]]:
     """Readers with the packaged files that they take, by kind."""
     boards = [BOARDS.read(name) for name in BOARDS.names()]
     prices = [PRICE_TABLES.read(name) for name in PRICE_TABLES.names()]
+    rates = [RATE_TABLES.read(name) for name in RATE_TABLES.names()]
     configs = [path.read_bytes() for path in (ROOT / "spiketrack/configs").glob("*.yaml")]
     return {
         "board": [(load_board, content) for content in boards],
         "prices": [(load_prices, content) for content in prices],
+        "rates": [(load_rates, content) for content in rates],
         "training": [(load_config, content) for content in configs],
     }
 
 
 def yaml_file(kind: str, seed: int, home: Path) -> str:
-    """A mutated price table, board or training configuration."""
+    """A mutated price table, table of rates, board or training configuration."""
     rng = np.random.default_rng(seed)
     cases = yaml_files()[kind]
     read, content = cases[int(rng.integers(len(cases)))]
@@ -303,13 +307,14 @@ def chip(graphs: Mapping[str, Graph], text: str, seed: int, home: Path) -> str:
     return outcome(lambda: read_programs(path, graphs) and None)
 
 
-YAML = ("board", "prices", "training")
+YAML = ("board", "prices", "rates", "training")
 KINDS = (
     "manifest",
     "run",
     "verify",
     "map",
     "energy",
+    "time",
     "report of verify",
     "report of map",
     "run folder",
@@ -325,6 +330,12 @@ def _chip() -> Callable[[int, Path], str]:
     return functools.partial(chip, graphs, chip_document(programs, graphs).text())
 
 
+def _time(path: Path) -> Path:
+    """A document of seconds beside that of the energy."""
+    time_document(updates=5.0, resident_updates=9.0).write(path)
+    return path
+
+
 def targets(files: Any, energy: Path) -> dict[str, Callable[[int, Path], str]]:
     """Every kind by name; ``files``: of ``support.report_data``, ``energy``: a document."""
     sources = {
@@ -333,6 +344,7 @@ def targets(files: Any, energy: Path) -> dict[str, Callable[[int, Path], str]]:
         "verify": files.verify,
         "map": files.placement,
         "energy": energy,
+        "time": _time(energy.with_name("time.json")),
     }
     documents = {n: functools.partial(document, SCHEMAS[n], s) for n, s in sources.items()}
     return {

@@ -1,5 +1,7 @@
-# PYTHON=3.11 takes that one, in .venv-3.11; without it the newest of 3.10 to 3.13 that is found
-VENV ?= .venv$(if $(PYTHON),-$(PYTHON))
+# PYTHON=3.11 takes that one, in .venv-3.11; without it the newest of 3.10 to 3.13 that is found, for
+# demo the newest with a CPU build of torch. TORCH=cuda takes torch with CUDA, in .venv-cuda.
+VENV ?= .venv$(if $(PYTHON),-$(PYTHON))$(if $(filter cuda,$(TORCH)),-cuda)
+export TORCH
 BIN := $(VENV)/bin
 DEMO ?= demo-run
 JOBS ?= $(shell nproc)
@@ -13,16 +15,7 @@ help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: setup  ## the main job: nano on a real clip, on Lava, verified, priced, placed, reported
-	@mkdir -p $(DEMO)
-	$(BIN)/spiketrack-export nano --out $(DEMO)/nano --force
-	$(BIN)/spiketrack simulate $(DEMO)/nano --frames 30 --out $(DEMO)/run --force
-	$(BIN)/spiketrack verify $(DEMO)/nano --checkpoint nano --frames 10 --json $(DEMO)/verify.json
-	$(BIN)/spiketrack energy $(DEMO)/run --json $(DEMO)/energy.json --csv $(DEMO)/energy.csv
-	$(BIN)/spiketrack map $(DEMO)/nano --run $(DEMO)/run --json $(DEMO)/map.json > $(DEMO)/map.txt
-	$(BIN)/spiketrack report $(DEMO)/run --verify $(DEMO)/verify.json --map $(DEMO)/map.json --out $(DEMO)/report.html
-	@echo "Files: $(DEMO)/nano (NIR graphs, manifest), $(DEMO)/run (boxes, counts),"
-	@echo "       $(DEMO)/verify.json, $(DEMO)/energy.json, $(DEMO)/energy.csv, $(DEMO)/map.json,"
-	@echo "       $(DEMO)/report.html: open it in a browser"
+	$(BIN)/spiketrack run nano --frames 30 --out $(DEMO)
 
 quick: setup-test  ## a first answer: tests of every folder, none of Lava, a browser or whole networks
 	$(PYTEST) -m "not lava and not browser and not slow"
@@ -62,7 +55,7 @@ lint: setup-test  ## ruff, and mypy with the packages of Python 3.10, which type
 docs: setup-test  ## the reference of every module, in build/docs/index.html
 	$(BIN)/python tools/api_pages.py build/docs
 
-setup: $(VENV)/.installed  ## the environment that demo needs
+setup: $(VENV)/.installed  ## the environment that demo needs, 1.7 GB; TORCH=cuda: with CUDA, 5.7 GB
 
 $(VENV)/.installed: pyproject.toml tools/setup.sh $(wildcard constraints/*.txt)
 	sh tools/setup.sh $(VENV)

@@ -216,7 +216,7 @@ def open_simulator(
         source = network
     if source is None:
         raise SpikeTrackError(f"--backend {backend}: {_MISSING[row.needs]}")
-    simulator: Simulator = _load(row).open(source, options)
+    simulator: Simulator = load(row).open(source, options)
     return simulator
 
 
@@ -226,7 +226,8 @@ _MISSING = {
 }
 
 
-def _load(row: Backend) -> Any:
+def load(row: Backend) -> Any:
+    """The class of a backend; ``MissingDependency`` says what its package lacks."""
     module, _, name = row.home.partition(":")
     try:
         return getattr(importlib.import_module(module), name)

@@ -25,16 +25,16 @@ FRAMES = 8
 
 @dataclass(frozen=True)
 class CalibrationData:
-    """Where it comes from (clip, first box, tracked frames) and the statistics by branch."""
+    """Where it comes from (clip, first box, tracked frames) and the statistics by branch.
+
+    ``digest``: of the clip's bytes, None where it has none to come back to.
+    """
 
     source: str
     box: Box
     frames: int
     statistics: dict[str, Statistics]
-
-    def as_dict(self) -> dict[str, object]:
-        """Plain values for the manifest."""
-        return {"clip": self.source, "box": list(self.box.as_tuple()), "frames": self.frames}
+    digest: str | None = None
 
 
 def calibrate(

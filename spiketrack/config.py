@@ -58,19 +58,24 @@ class NetworkConfig:
 
     @property
     def variant(self) -> str:
-        """Published name of these sizes, else ``custom``."""
+        """Name of these sizes, a published one or that of the bundled weights, else ``custom``."""
         base = {
             ((32, 64, 128, 192), 16, 192): "spiketrack_s256",
             ((64, 128, 256, 360), 16, 256): "spiketrack_b256",
             ((64, 128, 256, 360), 24, 256): "spiketrack_b384",
+            ((16, 32, 64, 96), 8, 128): "nano",
         }.get((self.embed_dims, self.grid, self.head_channels))
-        published = (
+        known = (
             base is not None
             and self.templates in (1, 3)
             and self.conv_blocks == (1, 1, 1, 1)
             and (self.blocks3, self.blocks4) == (6, 2)
         )
-        return f"{base}_t{self.templates}" if published else "custom"
+        if not known:
+            return "custom"
+        if base == "nano":
+            return "nano" if self.templates == 1 else "nano-t3"
+        return f"{base}_t{self.templates}"
 
     def as_dict(self) -> dict[str, object]:
         """Plain values for JSON."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import io
 import itertools
 import json
@@ -150,6 +151,15 @@ def _named_for(temporary: Path, path: Path) -> Iterator[None]:
         if hidden not in str(error):
             raise
         raise type(error)(str(error).replace(hidden, shown)) from error
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def json_text(value: Any, indent: int = 2) -> str:

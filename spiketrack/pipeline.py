@@ -28,6 +28,7 @@ from spiketrack.reference.checkpoint import Checkpoint, read_checkpoint
 from spiketrack.version import VERSION, versions_of
 from spiketrack.video.clip import BUNDLED_BOX, bundled_clip, open_clip, parse_box
 from spiketrack.video.crop import take_crop
+from spiketrack.video.identity import clip_digest
 
 Progress = Callable[[str], None]
 PACKAGES = ("h5py", "lava-nc", "nir", "numpy", "torch")
@@ -41,14 +42,19 @@ def export_checkpoint(
     force: bool = False,
     progress: Progress = lambda stage: None,
     also: tuple[str, ...] = (),
+    calibrated: CalibrationData | None = None,
 ) -> ExportedNetwork:
-    """Quantise a checkpoint and write its export folder, complete or not at all."""
+    """Quantise a checkpoint and write its export folder, complete or not at all.
+
+    ``calibrated``: the statistics of ``clip`` and ``box``, where they are there already.
+    """
     source = checkpoint.path if isinstance(checkpoint, Checkpoint) else checkpoint
     with atomic_folder(folder, EXPORT, force, (source, clip)) as temporary:
         progress("reading the checkpoint")
         read = checkpoint if isinstance(checkpoint, Checkpoint) else read_checkpoint(checkpoint)
-        progress("calibrating")
-        data = calibration(read, clip, box)
+        if calibrated is None:
+            progress("calibrating")
+        data = calibrated or calibration(read, clip, box)
         progress("quantising")
         network = compile_network(read, data)
         progress("writing")
@@ -67,7 +73,8 @@ def calibration(
         raise SpikeTrackError("--calibrate and --box: give both or neither")
     source = clip or bundled_clip()
     where = parse_box(box) if box else BUNDLED_BOX
-    return calibrate(checkpoint, checkpoint.build(), open_clip(source), where)
+    data = calibrate(checkpoint, checkpoint.build(), open_clip(source), where)
+    return dataclasses.replace(data, digest=clip_digest(source))
 
 
 def compile_network(checkpoint: Checkpoint, data: CalibrationData | None) -> ExportedNetwork:
@@ -134,4 +141,5 @@ def describe(
 
 
 def _source(data: CalibrationData) -> Calibration:
-    return Calibration(clip=data.source, box=data.box.as_tuple(), frames=data.frames)
+    box, frames = data.box.as_tuple(), data.frames
+    return Calibration(clip=data.source, digest=data.digest, box=box, frames=frames)

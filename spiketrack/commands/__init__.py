@@ -19,6 +19,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from spiketrack.commands.help import furnish, text
 from spiketrack.errors import MissingDependency
 from spiketrack.version import VERSION
 
@@ -26,6 +27,7 @@ ENTRY_POINTS = "spiketrack.commands"
 UsageError: Any = typer.BadParameter.__base__  # Typer has no public name for it
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 PANELS = {
+    "All in one": ("run",),
     "The road": (
         "info",
         "convert",
@@ -143,8 +145,8 @@ def _command(name: str) -> Any:
         add_completion=False, pretty_exceptions_enable=False, context_settings=CONTEXT
     )
     panel = next((panel for panel, names in PANELS.items() if name in names), MORE)
-    app.command(name, rich_help_panel=panel)(function)
-    return typer.main.get_command(app)
+    app.command(name, help=text(name, function), rich_help_panel=panel)(function)
+    return furnish(typer.main.get_command(app))
 
 
 def _broken(error: MissingDependency) -> Callable[[], None]:

@@ -61,12 +61,13 @@ def open_backend(
 
 def _from_folder(source: str, backend: str, options: Options) -> Opened:
     from spiketrack.export.nir.folder import read_export
+    from spiketrack.steps.left import left
 
     if find(backend).needs == "checkpoint":
         raise SpikeTrackError(
             f"--backend {backend}: {source} is an export folder; give a checkpoint"
         )
-    network = read_export(Path(source))
+    network = read_export(left(Path(source)).export)
     simulator = open_simulator(backend, network, None, options)
     manifest = network.manifest
     digests = manifest.network_digest, manifest.checkpoint.sha256

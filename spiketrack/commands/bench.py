@@ -65,9 +65,10 @@ def bench(
 
     from spiketrack.benchmark.machine import describe
     from spiketrack.benchmark.measure import Setting, measure
-    from spiketrack.commands.inputs import choose_clip, end_with, until_it_fails
+    from spiketrack.commands.inputs import choose_clip, end_with
     from spiketrack.deploy.process_graph.grouping import check_processes
     from spiketrack.errors import ConfigError
+    from spiketrack.steps.footage import until_it_fails
     from spiketrack.video.clip import bundled_clip
 
     if frames < MINIMUM:
@@ -106,7 +107,7 @@ def bench(
         from spiketrack.benchmark.document import document
 
         document(machine, tracked, findings, stock).write(json)
-    end_with(clip, problems)
+    end_with(clip.late, problems)
 
 
 MINIMUM = 10

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spiketrack.commands.inputs import Key, open_checkpoint
+from spiketrack.commands.inputs import TERMINAL, Key, open_checkpoint
 from spiketrack.commands.targets import will_fill, will_write
-from spiketrack.terminal.console import say
-from spiketrack.terminal.progress import stages
+from spiketrack.terminal.console import begin, say
+
+if TYPE_CHECKING:
+    from spiketrack.calibration import CalibrationData
 
 
 def export(
@@ -39,23 +42,41 @@ def export(
     The folder appears complete or not at all; the same input gives the same bytes.
     """
     from spiketrack.ownership import EXPORT
-    from spiketrack.pipeline import export_checkpoint
 
     folder = out or Path(stem(checkpoint))
     will_write((checkpoint, calibrate), json=json)
     will_fill(folder, EXPORT, force, (checkpoint, calibrate))
+    begin(f"{checkpoint}: reading, calibrating, quantising, writing {folder}")
+    from spiketrack.steps.export import export as run
+
     read = open_checkpoint(checkpoint, key)
     formats = tuple(name.strip() for name in also.split(",") if name.strip())
-    with stages("starting") as tell:
-        network = export_checkpoint(read, folder, calibrate, box, force, tell, formats)
+    made = run(read, folder, calibrate, box, force, formats, TERMINAL)
+    manifest = made.network.manifest
     if json is not None:
-        network.manifest.write(json)
+        manifest.write(json)
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-    nodes = {name: len(graph) for name, graph in network.graphs.items()}
-    margin = min(row.headroom_bits for rows in network.manifest.layers.values() for row in rows)
+    nodes = {name: len(graph) for name, graph in made.network.graphs.items()}
+    margin = min(row.headroom_bits for rows in manifest.layers.values() for row in rows)
     say(f"{folder}: template.nir ({nodes['template']} nodes), search.nir ({nodes['search']} nodes)")
-    say(f"  variant {network.config.variant}, {size / 1e6:.1f} MB in all")
+    say(f"  variant {manifest.network.variant}, {size / 1e6:.1f} MB in all")
     say(f"  least static head-room of 24 bits: {margin:.2f} bits; see manifest.json")
+    say(f"  calibrated on {made.data.frames} frames of {_clip(made.data, calibrate)}")
+    say(
+        f"  quantised: {made.loss.mean_mismatch_rate:.2%} of counts differ from float on those "
+        f"crops, teacher-forced (worst population {made.loss.worst_mismatch_rate:.2%})"
+    )
+    say(f"next: {_next(folder, calibrate, box)}")
+
+
+def _clip(data: CalibrationData, given: Path | None) -> str:
+    where = ",".join(f"{value:g}" for value in data.box.as_tuple())
+    return f"{data.source}, box {where}" + ("" if given else " (the bundled clip)")
+
+
+def _next(folder: Path, clip: Path | None, box: str | None) -> str:
+    words = ["spiketrack", "simulate", str(folder)]
+    return shlex.join(words if clip is None else [*words, "--video", str(clip), "--box", box or ""])
 
 
 def stem(checkpoint: str) -> str:

@@ -47,10 +47,11 @@ def _open(source: str, key: str | None) -> tuple[ExportedNetwork, dict[str, Any]
     """The network, and what a checkpoint says besides."""
     from spiketrack.export.nir.folder import read_export
     from spiketrack.pipeline import compile_network
+    from spiketrack.steps.left import left
 
     if is_export(source):
         refuse_key(key, source)
-        return read_export(Path(source)), {}
+        return read_export(left(Path(source)).export), {}
     checkpoint = open_checkpoint(source, key)
     count = sum(value.numel() for value in checkpoint.state.values())
     return compile_network(checkpoint, None), {"parameters": count}

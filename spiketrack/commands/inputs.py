@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spiketrack.config import TrackerConfig
-from spiketrack.errors import CheckpointError, ClipError, ConfigError, printable
+from spiketrack.errors import CheckpointError, ConfigError, printable
 from spiketrack.packaged import PRICE_TABLES
+from spiketrack.steps.watch import Watch
 from spiketrack.terminal.console import note
+from spiketrack.terminal.progress import frame_bar, stages
 
 if TYPE_CHECKING:
     from spiketrack.documents.manifest import Manifest
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from spiketrack.video.boxes import Box
     from spiketrack.video.clip import Clip
 
+TERMINAL = Watch(note, frame_bar, stages)
 DEFAULT_PRICES = "operations-45nm-fp32"
-Item = TypeVar("Item")
+EXPORT_HELP = "Export folder, run folder, or a folder that spiketrack run left."
+RUN_HELP = "Folder that spiketrack simulate or spiketrack run wrote."
 PRICES_HELP = f"{', '.join(PRICE_TABLES.names(DEFAULT_PRICES))}, or a YAML or JSON file."
 
 Key = Annotated[
@@ -36,55 +38,20 @@ Key = Annotated[
 
 
 def choose_clip(video: Path | None, box: str | None, frames: int | None) -> tuple[Clip, Box]:
-    """The clip and the first box, checked against its first frame; both default to the bundled.
+    """The clip and the first box, the bundled ones by default; what is odd is said."""
+    from spiketrack.steps import footage
 
-    ``ClipError`` for a clip without a box, and for all that ``open_clip`` and ``check_box`` find.
-    """
-    from spiketrack.video.clip import BUNDLED_BOX, bundled_clip, check_box, open_clip, parse_box
-
-    if video is not None and box is None:
-        raise ClipError(f"{video}: give --box x,y,w,h, the object in its first frame")
-    clip = open_clip(video or bundled_clip(), frames)
-    for line in clip.notes:
-        note(f"warning: {line}")
-    start = parse_box(box) if box else BUNDLED_BOX
-    first = clip.first()
-    return clip, check_box(start, first.shape[1], first.shape[0])
+    return footage.choose_clip(video, box, frames, note)
 
 
-def until_it_fails(items: Iterable[Item], problems: list[str]) -> Iterator[Item]:
-    """Frames, or what they gave, up to where the clip fails after the first tracked one.
-
-    ``problems`` says why; ``end_with`` tells it.
-    """
-    count = 0
-    try:
-        for item in items:
-            count += 1
-            yield item
-    except ClipError as error:
-        if count < 2:
-            raise
-        problems.append(f"{error}; the {count - 1} frames tracked before are kept")
-
-
-def end_with(clip: Clip, problems: Sequence[str]) -> None:
-    """What reading the clip brought to light; exit code 1 where it failed midway."""
-    for line in clip.late:
+def end_with(late: Sequence[str], problems: Sequence[str]) -> None:
+    """What reading a clip brought to light; exit code 1 where it failed midway."""
+    for line in late:
         note(f"warning: {line}")
     for problem in problems:
         note(f"error: {problem}")
     if problems:
         raise typer.Exit(1)
-
-
-def clip_source(video: Path | None) -> str:
-    """Where a clip came from: its absolute path, or its address without a password."""
-    from spiketrack.video.clip import bundled_clip
-    from spiketrack.video.streams import address, without_password
-
-    there = None if video is None else address(video)
-    return str((video or bundled_clip()).absolute()) if there is None else without_password(there)
 
 
 def is_export(source: str) -> bool:
@@ -95,22 +62,6 @@ def is_export(source: str) -> bool:
     if folder and source in BUNDLED:
         note(f"note: {source} is the export folder ./{source} here, not the bundled weights")
     return folder
-
-
-def settings_with(
-    settings: TrackerConfig, every: int | None, threshold: float | None
-) -> TrackerConfig:
-    """Tracker settings with the command line's template updates."""
-    if every is not None and every < 1:
-        raise ConfigError(f"--update-every {every}: must be at least 1 frame")
-    if threshold is not None and not 0 <= threshold <= 1:
-        raise ConfigError(f"--update-threshold {threshold:g}: must lie between 0 and 1")
-    changes: dict[str, float] = {}
-    if every is not None:
-        changes["update_every"] = every
-    if threshold is not None:
-        changes["update_threshold"] = threshold
-    return dataclasses.replace(settings, **changes)  # type: ignore[arg-type]
 
 
 def open_checkpoint(name: str, key: str | None, strip: bool = False) -> Checkpoint:

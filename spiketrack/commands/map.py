@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from spiketrack.commands.inputs import EXPORT_HELP
 from spiketrack.commands.targets import will_write
 from spiketrack.commands.views import LAYERS_HELP
 from spiketrack.packaged import BOARDS
@@ -15,7 +16,6 @@ from spiketrack.terminal.console import say
 from spiketrack.terminal.table import Column, print_table, table
 
 if TYPE_CHECKING:
-    from spiketrack.deploy.chip.mapping import Events
     from spiketrack.deploy.chip.program import ChipProgram, Choices
     from spiketrack.documents.placement import (
         BranchPlacement,
@@ -23,14 +23,13 @@ if TYPE_CHECKING:
         CoreMap,
         LayerPlacement,
         MapDocument,
-        SpikeCost,
     )
-    from spiketrack.export.nir.folder import ExportedNetwork
     from spiketrack.integer.graph import Graph
-    from spiketrack.runs.folder import RunFolder
-    from spiketrack.runs.operations import BranchCounts
 
-BOARD_HELP = f"{', '.join(BOARDS.names())}, 'N chips', or a YAML file; loihi2 is endless."
+BOARD_HELP = (
+    f"{', '.join(BOARDS.names())}, 'N chips', or a YAML file; loihi2 is endless. "
+    "Default: hala-point."
+)
 RULES_HELP = (
     "hardware: published limits, layers share cores; intel-compiler: the slices that Intel's "
     "compiler printed for other networks, a core for each."
@@ -51,11 +50,11 @@ LAYER_COLUMNS = (
 
 
 def map(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Export folder.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help=EXPORT_HELP)],
     run: Annotated[
         Path | None, typer.Option(help="Folder of a run: traffic from its counted events.")
     ] = None,
-    board: Annotated[str, typer.Option(help=BOARD_HELP)] = "hala-point",
+    board: Annotated[str | None, typer.Option(help=BOARD_HELP)] = None,
     mode: Annotated[
         str, typer.Option(help="pipelined: a frame every interval; fall-through: one at a time.")
     ] = "pipelined",
@@ -76,94 +75,29 @@ def map(
 
     A network that does not fit is reported with what would help; the exit code stays 0.
     """
-    from spiketrack.deploy.chip.board import load_board
-    from spiketrack.deploy.chip.document import document
-    from spiketrack.deploy.chip.mapping import map_network
+    from spiketrack.deploy.chip.board import DEFAULT_BOARD, load_board
     from spiketrack.deploy.chip.program import choices_of
     from spiketrack.deploy.chip.rules.strategy import rules_of
     from spiketrack.export.nir.folder import read_export
-    from spiketrack.inference import SEARCH, TEMPLATE
+    from spiketrack.inference import SEARCH
+    from spiketrack.steps.left import left, run_of
+    from spiketrack.steps.place import place_network
 
     will_write((folder, run, board), json=json, timeline=timeline)
-    target = load_board(board)
-    network = read_export(folder)
-    graphs = {branch: network.graphs[branch] for branch in (SEARCH, TEMPLATE)}
-    counted = None if run is None else read_counted(run, network)
+    there = left(folder)
+    board = board or there.board or DEFAULT_BOARD
+    run = there.run if run is None else run_of(run)
+    load_board(board)
+    network = read_export(there.export)
     choices = choices_of(mode, spikes, tiles)
-    chosen = rules_of(rules)
-    events = None if counted is None else read_events(counted, graphs, spikes)
-    placement = map_network(graphs, target, events, choices, chosen)
-    digest = network.manifest.network_digest
-    costs = {} if counted is None else read_spike_costs(counted, graphs, choices)
-    report = document(placement, digest, None if counted is None else counted.digest, costs)
+    report = place_network(network, board, choices, run, rules_of(rules))
     if json is not None:
         report.write(json)
     if timeline is not None:
         write_timeline(timeline, report, run)
     if layers or tiles != "1":
-        show_trade(graphs[SEARCH], choices)
+        show_trade(network.graphs[SEARCH], choices)
     show(report, layers)
-
-
-def read_counted(run: Path, network: ExportedNetwork) -> RunFolder:
-    """A run of this network; ``SpikeTrackError`` where it was made with another one."""
-    from spiketrack.errors import SpikeTrackError
-    from spiketrack.runs.folder import RunFolder
-
-    counted = RunFolder.read(run)
-    if counted.about.network_digest != network.manifest.network_digest:
-        raise SpikeTrackError(
-            f"{run}: the run was made with another network ({counted.about.network_digest[:12]}) "
-            f"than the export holds ({network.manifest.network_digest[:12]})"
-        )
-    return counted
-
-
-def read_events(run: RunFolder, graphs: Mapping[str, Graph], spikes: str) -> Events:
-    """Mean messages of a run, where its counts were recorded neuron by neuron.
-
-    ``SpikeTrackError`` where its counts are not of these graphs.
-    """
-    from spiketrack.deploy.chip.document import events_of
-    from spiketrack.deploy.chip.program import BINARY
-    from spiketrack.runs.places import mean_messages
-
-    counts = run.counts()
-    for branch, recorded in counts.items():
-        require_same(run.path, graphs[branch], recorded)
-    numbers = events_of(counts, spikes)
-    if run.about.counts != "full":
-        return numbers
-    binary = spikes == BINARY
-    return {b: {**found, **mean_messages(run.path, b, binary)} for b, found in numbers.items()}
-
-
-def read_spike_costs(
-    run: RunFolder, graphs: Mapping[str, Graph], choices: Choices
-) -> dict[str, tuple[SpikeCost, ...]]:
-    """What graded and binary spikes cost by a run, for each branch of which it counted any."""
-    from spiketrack.deploy.chip.spike_costs import columns_of, spike_costs
-
-    return {
-        branch: spike_costs(graphs[branch], choices, columns_of(recorded))
-        for branch, recorded in run.counts().items()
-        if len(recorded.operations)
-    }
-
-
-def require_same(run: Path, graph: Graph, recorded: BranchCounts) -> None:
-    """Names and dense MACs of a run's layers must be those of the graph."""
-    from spiketrack.errors import SpikeTrackError
-    from spiketrack.integer.counting import counted, dense_mac
-
-    sizes = dict(zip(recorded.layers.names, recorded.layers.dense_mac, strict=True))
-    for node in counted(graph):
-        size = dense_mac(node, graph)
-        if sizes.get(node.name) != size:
-            raise SpikeTrackError(
-                f"{run}: {node.name} of the {graph.name} branch has {sizes.get(node.name)} dense "
-                f"MACs, the network {size}; the run was made with another network"
-            )
 
 
 def show(placement: MapDocument, layers: bool) -> None:

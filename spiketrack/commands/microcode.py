@@ -28,8 +28,6 @@ def microcode(
     For every distinct set of thresholds the counting program runs on all 2^24 membranes and is
     compared with the integer network's rule. The opcodes are published, their encoding is not:
     the programs are a model.
-
-    Example: spiketrack microcode nano nano-t3
     """
     from spiketrack.deploy.chip.microcode.programs import LISTINGS, instructions
 

@@ -47,8 +47,6 @@ def partitions(
 
     With export folders: their cores and chips under the hardware's and the compiler's rules. Exit
     code 1 if a printed row is not reproduced.
-
-    Example: spiketrack partitions nano/ s256/ --into docs/placement.md
     """
     from spiketrack.deploy.chip.rules.comparison import under_both
     from spiketrack.deploy.chip.rules.printed_networks import printed_networks, reproduce

@@ -9,13 +9,13 @@ from typing import Annotated
 
 import typer
 
-from spiketrack.commands.inputs import DEFAULT_PRICES, PRICES_HELP
+from spiketrack.commands.inputs import DEFAULT_PRICES, PRICES_HELP, RUN_HELP
 from spiketrack.commands.targets import will_write
-from spiketrack.terminal.console import say
+from spiketrack.terminal.console import begin, say
 
 
 def report(
-    run: Annotated[Path, typer.Argument(help="Folder that spiketrack simulate wrote.")],
+    run: Annotated[Path, typer.Argument(help=RUN_HELP)],
     against: Annotated[
         list[Path] | None, typer.Option(help="Another run to show beside; may be repeated.")
     ] = None,
@@ -28,8 +28,13 @@ def report(
     time: Annotated[
         Path | None, typer.Option(help="Seconds of the run (spiketrack time --json).")
     ] = None,
-    prices: Annotated[str, typer.Option(help=f"Price table: {PRICES_HELP}")] = DEFAULT_PRICES,
-    out: Annotated[Path, typer.Option(help="The HTML file.")] = Path("report.html"),
+    prices: Annotated[
+        str | None, typer.Option(help=f"Price table: {PRICES_HELP} Default: {DEFAULT_PRICES}.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The HTML file; default: report.html, in the folder of spiketrack run."),
+    ] = None,
     png: Annotated[
         bool, typer.Option("--png", help="Also write the main pictures into OUT's name + -png/.")
     ] = False,
@@ -39,18 +44,35 @@ def report(
     Clip with boxes and slider, energy by layer, firing rates, comparison of backends, core map,
     number formats; every table downloads as CSV. Sections without their input say how to get it.
     """
+    from spiketrack.steps.left import left, run_of
+    from spiketrack.steps.report import report as write
 
-    will_write((run, *(against or ()), verify, placement, time, prices), out=out)
-    from spiketrack.report import build_report, read_sources, write_html, write_pngs
+    there = left(run)
+    page = out or (Path("report.html") if there.results is None else there.results.report)
+    will_write((run, *(against or ()), verify, placement, time, prices), out=page)
+    begin(f"{page}: reading the run, drawing")
+    if there.results is not None:
+        verify = verify or _present(there.results.verify)
+        placement = placement or _present(there.results.map)
+        time = time or _present(there.results.time)
+    made = write(
+        there.run or run,
+        page,
+        tuple(run_of(path) for path in against or ()),
+        verify,
+        placement,
+        prices or there.prices or DEFAULT_PRICES,
+        _command(),
+        page.with_name(f"{page.stem}-png") if png else None,
+        time,
+    )
+    say(f"{page}: {made.size / 1e6:.1f} MB, opens in any browser without a network")
+    if made.pictures:
+        say(f"{page.stem}-png: {', '.join(made.pictures)}")
 
-    sources = read_sources(run, tuple(against or ()), verify, placement, prices, _command(), time)
-    built = build_report(sources)
-    write_html(built, out)
-    say(f"{out}: {out.stat().st_size / 1e6:.1f} MB, opens in any browser without a network")
-    if png:
-        folder = out.with_name(f"{out.stem}-png")
-        names = write_pngs(built, folder)
-        say(f"{folder}: {', '.join(names)}")
+
+def _present(path: Path) -> Path | None:
+    return path if path.is_file() else None
 
 
 def _command() -> str:

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
-import time
-from collections.abc import Mapping
+import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from spiketrack.commands.backend import PROCESSES_HELP
-from spiketrack.commands.inputs import Key, open_exported
+from spiketrack.commands.inputs import EXPORT_HELP, TERMINAL, Key, end_with, open_exported
 from spiketrack.commands.targets import will_fill
-from spiketrack.simulators.backends import Options, either, find, open_simulator
-from spiketrack.terminal.console import say
-from spiketrack.terminal.progress import frame_bar
+from spiketrack.simulators.backends import either, find
+from spiketrack.terminal.console import begin, say
 
 BACKEND_HELP = f"{either()}; operations, which energy prices: {either(operations=True)}."
 CHECKPOINT_HELP = f"Checkpoint, which the {either(needs='checkpoint')} backend needs."
 
-if TYPE_CHECKING:
-    from spiketrack.documents.run import Processes
-    from spiketrack.integer.graph import Graph
-    from spiketrack.runs.folder import RunWriter
-
 
 def simulate(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Export folder.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help=EXPORT_HELP)],
     video: Annotated[
         Path | None,
         typer.Option(help="Video file or folder of frames; default: the bundled clip."),
@@ -48,8 +40,11 @@ def simulate(
         float | None, typer.Option(help="Confidence that an update needs.")
     ] = None,
     counts: Annotated[
-        str, typer.Option(help="full: every count of every population; totals: sums alone.")
-    ] = "full",
+        str,
+        typer.Option(
+            help="totals: operations of every layer; full: also every count of every population."
+        ),
+    ] = "totals",
     threads: Annotated[int, typer.Option(help="Threads in each Lava process.")] = 1,
     processes: Annotated[str, typer.Option(help=PROCESSES_HELP)] = "block",
     timeout: Annotated[float, typer.Option(help="Seconds a Lava step may take.")] = 120.0,
@@ -73,86 +68,48 @@ def simulate(
     Writes RUN/boxes.csv, RUN/counts.h5 and RUN/run.json (see spiketrack.runs.folder); the chip
     backend RUN/chip.json as well.
     """
-    from spiketrack.commands.inputs import (
-        choose_clip,
-        clip_source,
-        end_with,
-        settings_with,
-        until_it_fails,
-    )
-    from spiketrack.documents.network import TrackerPart
-    from spiketrack.documents.run import ClipPart, RunDocument, SecondsPart
+    begin(f"{folder}: starting {backend}")
     from spiketrack.errors import ConfigError
-    from spiketrack.export.nir.folder import read_export
+    from spiketrack.export.nir.folder import read_manifest
     from spiketrack.ownership import RUN
-    from spiketrack.runs.folder import RunWriter
-    from spiketrack.tracking.tracker import Tracker, follow
+    from spiketrack.steps.left import left
+    from spiketrack.steps.simulate import Execution
+    from spiketrack.steps.simulate import simulate as run
 
     if counts not in ("full", "totals"):
         raise ConfigError(f"--counts {counts}: choose full or totals")
     inputs = (folder, video, checkpoint, map)
     will_fill(out, RUN, force, inputs)
-    clip, start = choose_clip(video, box, frames)
-    network = read_export(folder)
-    read = open_exported(checkpoint, key, network.manifest)
-    settings = settings_with(network.tracker, update_every, update_threshold)
-    record = (find(backend).operations, counts == "full")
-    chip = (mode, spikes, tiles)
-    options = Options(*record, device, threads, timeout, *chip, processes, str(map or ""))
-    seconds: list[float] = []
-    problems: list[str] = []
-    with (
-        RunWriter(out, network.graphs, force, inputs) as writer,
-        open_simulator(backend, network, read, options) as simulator,
-        frame_bar(backend, clip.length) as tick,
-    ):
-        begin = time.perf_counter()
-        for result in until_it_fails(follow(Tracker(simulator, settings), clip, start), problems):
-            writer.add(result)
-            seconds.append(time.perf_counter() - begin)
-            begin = time.perf_counter()
-            tick()
-        about = RunDocument(
-            network=network.manifest.network,
-            checkpoint=network.manifest.checkpoint,
-            export=str(folder.absolute()),
-            clip=ClipPart(name=clip.name, path=clip_source(video), fps=clip.fps),
-            box=start.as_tuple(),
-            frames=len(seconds) - 1,
-            backend=backend,
-            counts="full" if counts == "full" else "totals",
-            tracker=TrackerPart(**dataclasses.asdict(settings)),
-            seconds=SecondsPart(first=seconds[0], frames=tuple(seconds[1:])),
-            placement=placement_of(simulator),
-            updates=(),
-            versions={},
-            network_digest=network.manifest.network_digest,
-            files={},
-        )
-        describe_program(writer, simulator, network.graphs)
-        writer.finish(about)
-    median = sorted(seconds[1:])[len(seconds[1:]) // 2]
-    say(f"{out}: {len(seconds) - 1} frames on {backend}, {median:.3f} s a frame (median)")
-    say("  boxes.csv, counts.h5, run.json; next: spiketrack energy " + str(out))
-    if hasattr(simulator, "branches"):
+    find(backend)
+    there = left(folder)
+    if checkpoint is None and key is None and find(backend).needs == "checkpoint":
+        checkpoint, key = there.checkpoint, there.key
+    if video is None and box is None:
+        video, box = there.video, there.box
+    read = open_exported(checkpoint, key, read_manifest(there.export))
+    how = Execution(
+        backend,
+        device,
+        update_every,
+        update_threshold,
+        "full" if counts == "full" else "totals",
+        threads,
+        timeout,
+        mode,
+        spikes,
+        tiles,
+        processes,
+        str(map or ""),
+    )
+    made = run(there.export, out, video, box, frames, how, read, force, inputs, TERMINAL)
+    say(f"{out}: {made.about.frames} frames on {backend}, {made.median:.3f} s a frame (median)")
+    say(f"  {', '.join(sorted(made.about.files))}, run.json; counts: {counts}")
+    say(f"  the network was calibrated on {made.calibrated_on}")
+    if "chip.json" in made.about.files:
         say_activity(out)
-    end_with(clip, problems)
-
-
-def describe_program(writer: RunWriter, simulator: Any, graphs: Mapping[str, Graph]) -> None:
-    """Write ``chip.json`` and name the axes of the activity of a run in the chip's own time."""
-    branches = getattr(simulator, "branches", None)
-    if branches is None:
-        return
-    from spiketrack.deploy.chip.execution.activity import COLUMNS
-    from spiketrack.deploy.chip.execution.ledger import CORE_COLUMNS, LINK_COLUMNS
-    from spiketrack.deploy.chip.program_document import CHIP_FILE, chip_document
-    from spiketrack.runs.activity import CORES, GROUP, LINKS, Axes
-
-    chip_document(simulator.programs, graphs).write(writer.folder / CHIP_FILE)
-    columns = {GROUP: COLUMNS, CORES: CORE_COLUMNS, LINKS: LINK_COLUMNS}
-    for branch, described in branches.items():
-        writer.name_activity(branch, Axes(columns, described.layers, described.links))
+    if find(backend).operations:
+        say(f"next: spiketrack energy {shlex.quote(str(out))}")
+    end_with(made.warnings, made.problems)
 
 
 def say_activity(run: Path) -> None:
@@ -166,19 +123,3 @@ def say_activity(run: Path) -> None:
         f"of {means['bits']:,.0f} bits together, {means['operations']:,.0f} synaptic operations, "
         f"{means['updates']:,.0f} updates of neurons"
     )
-
-
-def placement_of(simulator: Any) -> Processes | None:
-    """Which layers shared a Lava process, by branch; None for other backends."""
-    from spiketrack.documents.run import ProcessPart
-
-    networks = getattr(simulator, "networks", None)
-    if networks is None:
-        return None
-    return {
-        branch: {
-            part.name: ProcessPart(kind=part.kind, nodes=part.nodes)
-            for part in network.grouping.parts
-        }
-        for branch, network in networks.items()
-    }

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from spiketrack.commands.targets import will_write
 from spiketrack.commands.views import LAYERS_HELP
 from spiketrack.packaged import BOARDS, RATE_TABLES
-
-if TYPE_CHECKING:
-    from spiketrack.documents.timing import TimeDocument
 
 DEFAULT_RATES = "loihi2-scaled"
 RATES_HELP = f"{', '.join(RATE_TABLES.names(DEFAULT_RATES))}, or a YAML or JSON file of your own."
@@ -51,17 +48,17 @@ def time(
     A step takes as long as the longest of five terms: the busiest core's updates, operations and
     memory reads, the heaviest link, the barrier. Work is counted, rates are published or scaled:
     no table is measured on Loihi 2 by this project.
-
-    Examples: spiketrack time RUN; spiketrack time RUN --map map.json --rates loihi1 --json t.json
     """
     from spiketrack.commands.views.time import show_time
     from spiketrack.deploy.chip.program import MODES
     from spiketrack.errors import ConfigError, printable
+    from spiketrack.steps.left import run_of
+    from spiketrack.steps.timing import time as model
 
     if mode is not None and mode not in MODES:
         raise ConfigError(f"--mode {printable(mode)}: choose one of {', '.join(MODES)}")
     will_write((source, placement, rates, board), json=json, timeline=timeline)
-    found = describe(source, placement, rates, board, frames)
+    found = model(run_of(source), placement, rates, board, frames)
     if json is not None:
         found.write(json)
     if timeline is not None:
@@ -69,22 +66,3 @@ def time(
 
         write_timeline(timeline, found)
     show_time(found, mode, layers)
-
-
-def describe(
-    source: Path,
-    placement: Path | None = None,
-    rates: str = DEFAULT_RATES,
-    board: str = "hala-point",
-    frames: int = 4,
-) -> TimeDocument:
-    """The document of a run, or of an export folder whose every neuron sends."""
-    from spiketrack.simulators.backends import require_operations
-    from spiketrack.timing.document import open_source, placed, time_document
-    from spiketrack.timing.rates import load_rates
-
-    table = load_rates(rates)
-    run, export = open_source(source)
-    if run is not None:
-        require_operations(source, run.about.backend)
-    return time_document(placed(export, run, placement, board), run, table, placement, frames)

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spiketrack.commands.backend import PROCESSES_HELP
-from spiketrack.commands.inputs import Key, open_exported
+from spiketrack.commands.inputs import EXPORT_HELP, TERMINAL, Key, end_with, open_exported
 from spiketrack.commands.targets import will_write
-from spiketrack.simulators.backends import INTEGER, Options, either, find
+from spiketrack.simulators.backends import FLOAT, INTEGER
 from spiketrack.simulators.backends import names as backend_names
-from spiketrack.terminal.console import say
-from spiketrack.terminal.progress import frame_bar
+from spiketrack.terminal.console import begin, say
 from spiketrack.terminal.table import Column, table
 from spiketrack.verification import YARDSTICK_FRAMES
 
@@ -23,12 +22,15 @@ if TYPE_CHECKING:
     from spiketrack.documents.yardstick import Compared, Yardstick
 
 WORST = 5  # populations shown of the float comparison
-BACKENDS_HELP = f"Comma separated: {', '.join(backend_names())}; integer is always among them."
+BACKENDS_HELP = (
+    f"Comma separated: {', '.join(backend_names())}; integer is always among them. "
+    "Default: float,integer,lava."
+)
 LAST = 3  # frames whose boxes are shown
 
 
 def verify(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Export folder.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help=EXPORT_HELP)],
     checkpoint: Annotated[
         str | None, typer.Option(help="The checkpoint that was exported; float needs it.")
     ] = None,
@@ -41,7 +43,7 @@ def verify(
         str | None, typer.Option(help="x,y,w,h of the object in the first frame, pixels from 0.")
     ] = None,
     frames: Annotated[int, typer.Option(help="Frames after the first.")] = 10,
-    backends: Annotated[str, typer.Option(help=BACKENDS_HELP)] = "float,integer,lava",
+    backends: Annotated[str | None, typer.Option(help=BACKENDS_HELP)] = None,
     update_every: Annotated[
         int | None, typer.Option(help="Frames between template updates; default: the network's.")
     ] = None,
@@ -74,18 +76,24 @@ def verify(
     measured, and judged by what float64 of the same network differs from float32. A clip that
     fails midway is compared up to there, exit code 1.
     """
-    from spiketrack.commands.inputs import choose_clip, end_with, settings_with, until_it_fails
-    from spiketrack.export.nir.folder import read_export
-    from spiketrack.verification.document import document
-    from spiketrack.verification.verify import verify as run
+    begin(f"{folder}: the same crops through every backend")
+    from spiketrack.export.nir.folder import read_manifest
+    from spiketrack.steps.left import left
+    from spiketrack.steps.simulate import Execution
+    from spiketrack.steps.verify import chosen_backends
+    from spiketrack.steps.verify import verify as run
 
     will_write((folder, checkpoint, video), json=json)
-    names = _backends(backends)
-    clip, start = choose_clip(video, box, frames)
-    network = read_export(folder)
-    read = open_exported(checkpoint, key, network.manifest)
-    settings = settings_with(network.tracker, update_every, update_threshold)
-    options = Options(
+    there = left(folder)
+    names = chosen_backends(backends or _default(there.backend))
+    if checkpoint is None and key is None:
+        checkpoint, key = there.checkpoint, there.key
+    if video is None and box is None:
+        video, box = there.video, there.box
+    read = open_exported(checkpoint, key, read_manifest(there.export))
+    how = Execution(
+        update_every=update_every,
+        update_threshold=update_threshold,
         threads=threads,
         timeout=timeout,
         mode=mode,
@@ -93,36 +101,22 @@ def verify(
         tiles=tiles,
         processes=processes,
     )
-    problems: list[str] = []
-    with frame_bar("verify", clip.length) as tick:
-        whole = until_it_fails(clip, problems)
-        verification = run(
-            network, read, whole, start, names, settings, options, tick, yardstick=yardstick
-        )
-    report = document(verification, network.manifest, clip.name, start)
+    verified = run(there.export, names, video, box, frames, how, read, TERMINAL, yardstick)
+    report = verified.document
     if json is not None:
         report.write(json)
     _show(report, layers)
-    if verification.exact is False:
-        for agreement in verification.agreements.values():
-            if agreement.first is not None:
-                say(f"spiketrack: {agreement.first}")
-    end_with(clip, problems)
-    if verification.exact is False:
+    if report.exact is False:
+        for line in verified.divergences:
+            say(f"spiketrack: {line}")
+    end_with(verified.warnings, verified.problems)
+    if report.exact is False:
         raise typer.Exit(1)
 
 
-def _backends(text: str) -> tuple[str, ...]:
-    from spiketrack.errors import UnsupportedError
-
-    chosen = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    for name in chosen:
-        find(name, "--backends")
-    if not set(chosen) - {INTEGER}:
-        raise UnsupportedError(
-            f"--backends {text}: nothing to compare with integer; choose among {either()}"
-        )
-    return chosen
+def _default(backend: str | None) -> str:
+    """Float, integer, and the backend of the run that is there, else Lava."""
+    return f"float,integer,{backend if backend not in (None, FLOAT, INTEGER) else 'lava'}"
 
 
 def _show(report: VerifyDocument, layers: bool) -> None:

@@ -11,6 +11,8 @@ from spiketrack.documents.placement import MapDocument
 from spiketrack.documents.process_graph import ProcessGraphDocument
 from spiketrack.documents.rates import RateTable
 from spiketrack.documents.run import RunDocument
+from spiketrack.documents.settings import RunSettings
+from spiketrack.documents.summary import SummaryDocument
 from spiketrack.documents.timing import TimeDocument
 from spiketrack.documents.tracking import EvaluationDocument, TrackDocument
 from spiketrack.documents.verification import VerifyDocument
@@ -19,6 +21,8 @@ from spiketrack.documents.verification import VerifyDocument
 SCHEMAS: dict[str, type[Document]] = {
     "manifest": Manifest,
     "run": RunDocument,
+    "settings": RunSettings,
+    "summary": SummaryDocument,
     "verify": VerifyDocument,
     "energy": EnergyDocument,
     "map": MapDocument,

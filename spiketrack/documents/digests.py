@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
 from spiketrack.errors import DocumentError
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file, 64 hexadecimal digits."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+from spiketrack.files import file_digest
 
 
 def folder_digests(folder: Path, document: str) -> dict[str, str]:
@@ -33,3 +24,6 @@ def require_digest(path: Path, files: Mapping[str, str], document: str, remedy: 
         raise DocumentError(
             f"{path}: not the file that {document} names (its SHA-256 is another); {remedy}"
         )
+
+
+__all__ = ["file_digest", "folder_digests", "require_digest"]

@@ -10,10 +10,11 @@ from spiketrack.documents.base import Count, Digest, Document, FourNumbers, Part
 from spiketrack.documents.network import CheckpointPart, NetworkPart, TrackerPart
 
 
-class Calibration(Part):
-    """What the quantiser's statistics are from: clip, first box, tracked frames."""
+class Calibration(Sparse):
+    """What the quantiser's statistics are from: clip and its digest, first box, tracked frames."""
 
     clip: str
+    digest: Digest | None = None
     box: FourNumbers
     frames: Count
 

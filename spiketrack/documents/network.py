@@ -32,7 +32,7 @@ class SizesPart(Part):
 
 
 class NetworkPart(SizesPart):
-    """Sizes and their published name, else ``custom``."""
+    """Sizes and their name (``NetworkConfig.variant``)."""
 
     variant: str
 

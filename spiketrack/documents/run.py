@@ -13,11 +13,15 @@ Seconds = Annotated[float, Field(ge=0)]
 
 
 class ClipPart(Part):
-    """The clip's name, where it lay and its frames a second, null where it says none."""
+    """The clip's name, where it lay, its frames a second (null where it says none) and digest.
+
+    ``digest``: of its bytes (``spiketrack/video/identity.py``), null for a camera or an address.
+    """
 
     name: str
     path: str
     fps: Annotated[float, Field(gt=0)] | None
+    digest: Digest | None = None
 
 
 class SecondsPart(Part):

@@ -152,6 +152,7 @@ class VerifyDocument(Document):
     boxes: tuple[FrameRow, ...]
     network: NetworkPart
     clip: str
+    clip_digest: Digest | None = None
     box: FourNumbers
     network_digest: Digest
 

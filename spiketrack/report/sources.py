@@ -43,8 +43,9 @@ class Run:
 
     @property
     def clip(self) -> tuple[str, tuple[float, ...]]:
-        """What it tracked: the clip's path and the first box."""
-        return self.about.clip.path, self.about.box
+        """What it tracked: the clip, by its bytes where they are known, and the first box."""
+        clip = self.about.clip
+        return clip.digest or clip.path, self.about.box
 
     @property
     def priced(self) -> EnergyDocument:

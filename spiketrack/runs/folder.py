@@ -113,10 +113,11 @@ class RunWriter:
         self.activity.name(branch, axes)
 
     @interrupts_wait()
-    def finish(self, about: RunDocument) -> None:
+    def finish(self, about: RunDocument) -> RunDocument:
         """Write boxes, operations and ``run.json``; call it last. ``OSError`` on a full disk.
 
-        ``updates``, ``versions`` and ``files`` of ``about`` are filled in here.
+        ``updates``, ``versions`` and ``files`` of ``about`` are filled in here; returned is what
+        was written.
         """
         for branch, graph in self.graphs.items():
             if rows := self.operations[branch]:
@@ -130,7 +131,9 @@ class RunWriter:
             "versions": {"spiketrack": VERSION} | versions,
             "files": folder_digests(self.folder, RUN_FILE),
         }
-        about.model_copy(update=filled).write(self.folder / RUN_FILE)
+        whole = about.model_copy(update=filled)
+        whole.write(self.folder / RUN_FILE)
+        return whole
 
 
 def _append(file: Any, name: str, counts: NDArray[np.int8]) -> None:

@@ -90,6 +90,12 @@ def note(line: str) -> None:
     _line(notes, line)
 
 
+def begin(line: str) -> None:
+    """What a command is about to do, at once, where a person waits for it."""
+    if is_terminal(sys.stderr):
+        note(line)
+
+
 def _line(where: Console, line: str, style: str = "") -> None:
     """Broken between words alone, so that a path can be copied."""
     lines = [

@@ -29,7 +29,13 @@ from spiketrack.version import VERSION
 from spiketrack.video.boxes import Box, iou
 
 
-def document(verification: Verification, manifest: Manifest, clip: str, box: Box) -> VerifyDocument:
+def document(
+    verification: Verification,
+    manifest: Manifest,
+    clip: str,
+    box: Box,
+    clip_digest: str | None = None,
+) -> VerifyDocument:
     """The JSON document; ``manifest``, ``clip`` and ``box`` say what was verified."""
     agreements = verification.agreements
     return VerifyDocument(
@@ -47,6 +53,7 @@ def document(verification: Verification, manifest: Manifest, clip: str, box: Box
         boxes=tuple(_frame(row) for row in verification.frames),
         network=manifest.network,
         clip=clip,
+        clip_digest=clip_digest,
         box=box.as_tuple(),
         network_digest=manifest.network_digest,
     )

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from spiketrack.errors import ClipError
 from spiketrack.video.boxes import Box, intersection
-from spiketrack.video.footage import Frame, read_images, survey_images
+from spiketrack.video.footage import HOMES, Frame, read_images, survey_images
 from spiketrack.video.shortfall import fit, shortfall, turned
 from spiketrack.video.streams import (
     Header,
@@ -91,7 +91,8 @@ def _open_folder(folder: Path, frames: int | None) -> Clip:
     length, notes = fit(str(folder), len(survey.images), frames)
     late: list[str] = []
     images = survey.images[:length]
-    name = folder.absolute().name
+    whole = folder.absolute()
+    name = whole.parent.name if whole.name.lower() in HOMES and whole.parent.name else whole.name
     return Clip(name, length, None, (*survey.notes, *notes), lambda: _told(images, late), late)
 
 

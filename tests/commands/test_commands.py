@@ -381,7 +381,10 @@ def check_verdict(document: dict[str, Any]) -> None:
 def test_counts_are_arrays_in_python(home: Path, tmp_path: Path, program: Program) -> None:
     run, network = tmp_path / "run", read_export(home / "export3")
     options = ["--video", home / "clip.avi", "--box", BOX, "--backend", "integer", "--out", run]
-    program("simulate", home / "export3", *options, "--update-every", 2, "--update-threshold", 0)
+    options += ["--counts", "full", "--update-every", 2, "--update-threshold", 0]
+    program("simulate", home / "export3", *options)
+    each = sum(np.prod(n.shape) for n in network.graphs["search"].populations)
+    assert f"--counts full: {each / 1e6:.3g} MB of counts a frame, " in program.err
     assert read_run_json(run).updates == (2, 4)
     for branch, inferences in (("search", 5), ("template", 3)):
         with open_counts(run, branch) as counts:
@@ -401,7 +404,7 @@ def test_frames_of_a_folder_give_the_same_run(home: Path, tmp_path: Path, progra
     boxes: list[bytes] = []
     for source in ("frames", "frames"):
         out = tmp_path / f"run{len(boxes)}"
-        options = ["--box", BOX, "--frames", 3, "--backend", "integer", "--counts", "totals"]
+        options = ["--box", BOX, "--frames", 3, "--backend", "integer"]
         program("simulate", home / "export", "--video", home / source, *options, "--out", out)
         boxes.append((out / "boxes.csv").read_bytes())
     assert boxes[0] == boxes[1]

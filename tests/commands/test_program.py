@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from spiketrack.commands import PANELS, own_commands
+from spiketrack.commands import PANELS, _command, load, own_commands
+from spiketrack.commands.help.examples import EXAMPLES
 from spiketrack.version import VERSION
 
 HEAVY = ("torch", "cv2", "numba", "lava", "numpy", "h5py", "nir", "onnx", "norse", "plotly", "av")
@@ -62,6 +64,44 @@ def test_completion_loads_nothing_heavy(words: str) -> None:
     answers, _, modules = found.rpartition("LOADED")
     assert any(answer in answers for answer in ("verify", "--backend")), answers
     assert {name.partition(".")[0] for name in modules.split()}.isdisjoint(HEAVY)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("spiketrack simulate run --backend in", {"integer", "inline"}),
+        ("spiketrack verify run --backends integer,ch", {"integer,chip"}),
+        ("spiketrack energy run --prices operations-l", {"operations-loihi1"}),
+        ("spiketrack map run --board kapoho-p", {"kapoho-point"}),
+        ("spiketrack export nano-", {"nano-t3"}),
+        ("spiketrack run ne", {"near/", "net.pth"}),
+        ("spiketrack schema veri", {"verify"}),
+    ],
+)
+def test_values_are_completed(
+    words: str, expected: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "near").mkdir()
+    (tmp_path / "net.pth").touch()
+    monkeypatch.chdir(tmp_path)
+    place = str(len(words.split()) - 1)
+    found = run(
+        first=LOADED, _SPIKETRACK_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=place
+    ).stdout
+    answers, _, modules = found.rpartition("LOADED")
+    assert set(answers.split()) == expected
+    loaded = {name.partition(".")[0] for name in modules.split()}
+    assert loaded.isdisjoint({"torch", "cv2", "numba", "lava"})
+
+
+@pytest.mark.parametrize("name", own_commands())
+def test_every_command_has_an_example_that_names_what_exists(name: str) -> None:
+    assert EXAMPLES.get(name) or "Example: spiketrack" in (load(name).__doc__ or "")
+    for example in EXAMPLES.get(name, ()):
+        program, command, *words = shlex.split(example)
+        assert (program, command) == ("spiketrack", name)
+        known = {option for param in _command(name).params for option in param.opts}
+        assert {word for word in words if word.startswith("--")} <= known
 
 
 def test_the_help_names_every_command_once() -> None:

@@ -18,7 +18,6 @@ from typer.testing import CliRunner
 from spiketrack.commands import track as tracking
 from spiketrack.commands.backend import open_backend
 from spiketrack.commands.evaluate import evaluate
-from spiketrack.commands.inputs import clip_source
 from spiketrack.commands.simulate import simulate
 from spiketrack.commands.track import default_out, parse_source, track
 from spiketrack.commands.verify import verify
@@ -28,6 +27,7 @@ from spiketrack.pipeline import export_checkpoint
 from spiketrack.reference.checkpoint import save_checkpoint
 from spiketrack.reference.model import SpikeTrack
 from spiketrack.report.pictures import read_pictures
+from spiketrack.steps.footage import clip_source
 from spiketrack.tracking import plots as evaluation_plots
 from spiketrack.tracking.outputs import FOLDER_FILES, TrackOutputs
 from spiketrack.tracking.tracker import TrackResult

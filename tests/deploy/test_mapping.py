@@ -45,6 +45,7 @@ from spiketrack.integer.counting import Layers
 from spiketrack.integer.graph import Graph, Neuron, Node
 from spiketrack.runs.folder import RunFolder
 from spiketrack.runs.operations import BranchCounts
+from spiketrack.steps.place import require_same
 
 SLOW = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -536,10 +537,10 @@ def test_events_are_means_over_inferences(tiny: dict[str, Graph]) -> None:
 
 
 def test_a_run_of_another_network_is_refused(tiny: dict[str, Graph]) -> None:
-    map_command.require_same(Path("RUN"), tiny["search"], run_counts(tiny["search"], 1))
+    require_same(Path("RUN"), tiny["search"], run_counts(tiny["search"], 1))
     other = tiny_graph(1, "search")
     with pytest.raises(SpikeTrackError, match=r"^RUN: encoder.mrm.0.* made with another network$"):
-        map_command.require_same(Path("RUN"), tiny["search"], run_counts(other, 1))
+        require_same(Path("RUN"), tiny["search"], run_counts(other, 1))
 
 
 def test_a_run_of_the_same_shapes_is_told_by_its_digest(

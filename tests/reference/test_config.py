@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -52,6 +53,13 @@ def test_a_published_name_needs_all_published_sizes(changed: dict[str, Any], var
         "head_channels": 192,
     }
     assert NetworkConfig(**(sizes | changed)).variant == variant
+
+
+def test_the_bundled_weights_have_a_name() -> None:
+    sizes = NetworkConfig((16, 32, 64, 96), 8, 1, 128)
+    assert sizes.variant == "nano"
+    assert dataclasses.replace(sizes, templates=3).variant == "nano-t3"
+    assert dataclasses.replace(sizes, templates=2).variant == "custom"
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,6 @@ from typing import Any
 import pytest
 from support.report_data import Files
 
-from spiketrack.commands.energy import describe as price
-from spiketrack.commands.energy import whole
-from spiketrack.commands.time import describe
 from spiketrack.documents.energy import EnergyDocument
 from spiketrack.documents.timing import TimeDocument
 from spiketrack.energy.prices import load_prices
@@ -21,6 +18,9 @@ from spiketrack.pages.parts import Section
 from spiketrack.report import build_report, read_sources, write_html
 from spiketrack.report.document import Report
 from spiketrack.report.sections.chip import chip_section
+from spiketrack.steps.price import price
+from spiketrack.steps.price import with_whole_frames as whole
+from spiketrack.steps.timing import time as describe
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 FIGURES = {"whole", "seconds", "step_times", "core_time"}

@@ -29,3 +29,10 @@ class Program:
         assert self.err.startswith("spiketrack: error: "), self.err
         assert self.err.count("\n") == 1, self.err
         return self.err.removeprefix("spiketrack: error: ").strip()
+
+    def refuses_after_notes(self, *arguments: object) -> str:
+        """The last line of standard error, an error with exit code 2 after lines of notes."""
+        assert self(*arguments, code=2) == ""
+        last = self.err.strip().splitlines()[-1]
+        assert last.startswith("spiketrack: error: "), self.err
+        return last.removeprefix("spiketrack: error: ")

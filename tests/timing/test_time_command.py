@@ -13,10 +13,11 @@ from typer.testing import CliRunner
 
 from spiketrack.commands.map import map as place
 from spiketrack.commands.simulate import simulate
-from spiketrack.commands.time import describe, time
+from spiketrack.commands.time import time
 from spiketrack.documents.timing import TimeDocument
 from spiketrack.errors import ConfigError, DocumentError, SpikeTrackError
 from spiketrack.runs.folder import RunFolder
+from spiketrack.steps.timing import time as describe
 from spiketrack.timing.document import placed
 from spiketrack.timing.events import frames_of, read_counts
 

@@ -1,0 +1,145 @@
+"""A results folder, what ``spiketrack run`` leaves: settings, export, run, findings, report.
+
+``settings.yaml`` comes first and says what the folder is of; a folder whose settings are other
+ones is never gone on with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spiketrack.documents.settings import RunSettings
+from spiketrack.documents.summary import SummaryDocument
+from spiketrack.errors import SpikeTrackError, printable
+from spiketrack.export.nir.folder import MANIFEST
+
+SETTINGS = "settings.yaml"
+OTHERWISE = "choose another --out, or --force to do everything anew"
+
+
+@dataclass(frozen=True)
+class Results:
+    """The names in a results folder."""
+
+    folder: Path
+
+    @property
+    def settings(self) -> Path:
+        """What was asked for."""
+        return self.folder / SETTINGS
+
+    @property
+    def export(self) -> Path:
+        """The exported network, a folder."""
+        return self.folder / "export"
+
+    @property
+    def run(self) -> Path:
+        """Boxes, counts and operations, a folder."""
+        return self.folder / "run"
+
+    @property
+    def verify(self) -> Path:
+        """The comparison of backends."""
+        return self.folder / "verify.json"
+
+    @property
+    def energy(self) -> Path:
+        """The energy document."""
+        return self.folder / "energy.json"
+
+    @property
+    def csv(self) -> Path:
+        """Its layers as a table."""
+        return self.folder / "energy.csv"
+
+    @property
+    def map(self) -> Path:
+        """The placement."""
+        return self.folder / "map.json"
+
+    @property
+    def time(self) -> Path:
+        """The seconds that a frame takes on the chip."""
+        return self.folder / "time.json"
+
+    @property
+    def report(self) -> Path:
+        """The page."""
+        return self.folder / "report.html"
+
+    @property
+    def summary(self) -> Path:
+        """The answers, written last."""
+        return self.folder / "summary.json"
+
+    @property
+    def findings(self) -> tuple[Path, ...]:
+        """The files that are made from export and run."""
+        return (
+            self.verify, self.map, self.time, self.energy, self.csv, self.report, self.summary,
+        )  # fmt: skip
+
+    def asked(self) -> RunSettings:
+        """The settings that the folder is of."""
+        return RunSettings.load(self.settings)
+
+    def answers(self) -> SummaryDocument:
+        """The answers of a run that came to its end."""
+        return SummaryDocument.read(self.summary)
+
+
+def is_results(path: Path) -> bool:
+    """Whether a path is a results folder."""
+    return (path / SETTINGS).is_file() and not (path / MANIFEST).exists()
+
+
+def claim(results: Results, settings: RunSettings, force: bool) -> None:
+    """Make the folder one of these settings; ``SpikeTrackError`` where it is of others.
+
+    ``force`` removes the findings of an earlier run; ``export`` and ``run`` are replaced later.
+    """
+    folder = results.folder
+    if folder.exists() and not folder.is_dir():
+        raise SpikeTrackError(f"{folder}: is a file, not a folder; choose another --out")
+    if not folder.exists():
+        if not folder.absolute().parent.is_dir():
+            raise SpikeTrackError(f"{folder}: its folder does not exist")
+        folder.mkdir()
+    elif is_results(folder):
+        if not force:
+            _require_same(results, settings)
+    elif any(folder.iterdir()):
+        raise SpikeTrackError(
+            f"{folder}: exists and was not made by spiketrack run; choose another --out"
+        )
+    if force:
+        for path in results.findings:
+            path.unlink(missing_ok=True)
+    settings.write(results.settings)
+
+
+def _require_same(results: Results, settings: RunSettings) -> None:
+    unlike = results.asked().difference(settings)
+    if unlike is not None:
+        key, before, now = unlike
+        raise SpikeTrackError(
+            f"{results.folder}: was made with {key} {_shown(before)}, now it is {_shown(now)}; "
+            f"{OTHERWISE}"
+        )
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return ",".join(f"{part:g}" if isinstance(part, float) else str(part) for part in value)
+    return "unset" if value is None else printable(str(value), 100)
+
+
+def require(path: Path, what: str, found: Any, expected: Any) -> None:
+    """``SpikeTrackError`` where a part of the folder is not of what it should be."""
+    if found != expected:
+        raise SpikeTrackError(
+            f"{path}: its {what} is {_shown(found)}, not {_shown(expected)}; {OTHERWISE}"
+        )

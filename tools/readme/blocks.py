@@ -1,0 +1,134 @@
+"""Lines between ``<!-- NAME: begin -->`` and ``<!-- NAME: end -->``, and what fills them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from spiketrack.commands.views.markdown import table
+from spiketrack.documents.digests import file_digest
+from spiketrack.energy.tables import joules
+
+ROOT = Path(__file__).resolve().parents[2]
+NETWORKS = ROOT / "docs" / "networks.json"
+README, PLACEMENT = ROOT / "README.md", ROOT / "docs" / "placement.md"
+INPUTS = ("spiketrack/energy/price_tables", "deploy/chip/boards")
+SHORT = ("nano", "spiketrack_s256_t1", "spiketrack_b256_t1", "spiketrack_b384_t1")
+BENCH = ROOT / "docs" / "benchmarks.md"
+
+
+def measured() -> dict[str, Any]:
+    """What ``measure`` wrote."""
+    found: dict[str, Any] = json.loads(NETWORKS.read_text("utf-8"))
+    return found
+
+
+def inputs() -> dict[str, str]:
+    """Digests of the price tables and boards that the figures follow from."""
+    files = sorted(path for folder in INPUTS for path in (ROOT / folder).glob("*.yaml"))
+    return {path.relative_to(ROOT).as_posix(): file_digest(path) for path in files}
+
+
+def blocks() -> dict[tuple[Path, str], str]:
+    """File and name of every block → its text."""
+    found = measured()
+    rows = found["networks"]
+    return {
+        (README, "needs"): needs([rows[name] for name in SHORT]),
+        (README, "reaches"): reaches(found["accuracy"]),
+        (PLACEMENT, "needs"): placed(list(rows.values())),
+    }
+
+
+def title(row: Mapping[str, Any]) -> str:
+    """``spiketrack_s256_t1`` → ``S256-T1``; nano by its name."""
+    name = str(row["name"])
+    size, _, templates = name.removeprefix("spiketrack_").partition("_")
+    return f"{size.upper()}-{templates.upper()}" if templates else name
+
+
+def needs(rows: list[Mapping[str, Any]]) -> str:
+    """The table of README."""
+    head = (
+        "network", "cores", "chips", "smallest board", "operations of a frame, `operations-45nm-fp32`",
+        "as a dense ANN", "over all spiking price tables", "frames a second here, on Lava",
+    )  # fmt: skip
+    return table(head, [_need(row) for row in rows])
+
+
+def _need(row: Mapping[str, Any]) -> tuple[str, ...]:
+    made_up = "" if row["trained"] else " †"
+    span = f"{joules(row['least_pj'])} … {joules(row['most_pj'])}{made_up}"
+    return (
+        title(row),
+        f"{row['cores']:,}",
+        f"{row['chips']:,}",
+        f"{row['board']} ({row['board_chips']:,})",
+        joules(row["energy_pj"]) + made_up,
+        joules(row["dense_pj"]),
+        span,
+        frames_a_second(row["name"]),
+    )
+
+
+def frames_a_second(name: str) -> str:
+    """From the table that ``spiketrack bench --into docs/benchmarks.md`` wrote."""
+    for line in BENCH.read_text("utf-8").splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if cells[:3] == [name, "search", "frames per second"]:
+            return cells[3]
+    return ""
+
+
+def placed(rows: list[Mapping[str, Any]]) -> str:
+    """The table of docs/placement.md."""
+    head = (
+        "network", "neurons of populations, search / template", "all neurons", "cores",
+        "lower bound", "ratio", "chips", "every synapse stored by itself, at least",
+    )  # fmt: skip
+    return table(head, [_placed(row) for row in rows])
+
+
+def _placed(row: Mapping[str, Any]) -> tuple[str, ...]:
+    search, template = (row["populations"][branch] / 1e6 for branch in ("search", "template"))
+    return (
+        title(row),
+        f"{search:.2f} M / {template:.2f} M",
+        f"{row['neurons'] / 1e6:.1f} M",
+        f"{row['cores']:,}",
+        f"{row['lower_bound']:,}",
+        f"{row['cores'] / row['lower_bound']:.3f}",
+        f"{row['chips']:,}",
+        f"{row['unrolled']:,}",
+    )
+
+
+def reaches(accuracy: Mapping[str, Any]) -> str:
+    """One line about the bundled weights."""
+    others = ", ".join(f"{name.upper()} {auc:.3f}" for name, auc in accuracy["baselines"].items())
+    return (
+        f"`nano` (2.9 M parameters) reaches a mean success AUC of {accuracy['auc']:.3f} on "
+        f"{accuracy['sequences']} sequences, {accuracy['frames']} frames, kept out of its training "
+        f"(`spiketrack evaluate nano SEQUENCES`); OpenCV's trackers on the same frames: {others}.\n"
+    )
+
+
+def write() -> list[Path]:
+    """Fill every block; the files that changed."""
+    changed = []
+    for (path, name), text in blocks().items():
+        before = path.read_text("utf-8")
+        after = filled(before, name, text)
+        if after != before:
+            path.write_text(after, "utf-8")
+            changed.append(path)
+    return changed
+
+
+def filled(page: str, name: str, text: str) -> str:
+    """The page with this text between the two marks of the name."""
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    before, rest = page.split(begin)
+    return f"{before}{begin}\n{text}{end}{rest.split(end)[1]}"

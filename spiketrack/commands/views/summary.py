@@ -90,7 +90,7 @@ def _energy(found: EnergyAnswer) -> list[str]:
 
 
 def _placement(found: PlacementAnswer) -> str:
-    whole = f"{found.cores:,} cores on {found.chips:,} chips"
+    whole = f"{found.cores:,} cores on {found.chips:,} chip{'' if found.chips == 1 else 's'}"
     if found.smallest is None:
         return f"{whole}; fits no board"
     return f"{whole}; the smallest board that fits: {found.smallest} ({found.smallest_chips:,})"

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spiketrack.commands.backend import PROCESSES_HELP
 from spiketrack.commands.inputs import Key, open_checkpoint
+from spiketrack.commands.options.backend import PROCESSES_HELP
 from spiketrack.commands.targets import will_write
 from spiketrack.commands.views.markdown import Slot
 from spiketrack.commands.views.markdown import table as tabular

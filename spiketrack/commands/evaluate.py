@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spiketrack.commands.backend import BACKEND_HELP, Opened, open_backend
 from spiketrack.commands.inputs import DEFAULT_PRICES, Key
+from spiketrack.commands.options.backend import BACKEND_HELP, Opened, open_backend
 from spiketrack.commands.targets import will_fill, will_write
 from spiketrack.errors import ClipError, MissingDependency, SpikeTrackError
 from spiketrack.files import atomic_folder

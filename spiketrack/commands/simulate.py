@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from spiketrack.commands.backend import PROCESSES_HELP
 from spiketrack.commands.inputs import EXPORT_HELP, TERMINAL, Key, end_with, open_exported
+from spiketrack.commands.options.backend import PROCESSES_HELP
 from spiketrack.commands.targets import will_fill
 from spiketrack.simulators.backends import either, find
 from spiketrack.terminal.console import begin, say

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spiketrack.commands.backend import BACKEND_HELP, Opened, open_backend
 from spiketrack.commands.inputs import Key
+from spiketrack.commands.options.backend import BACKEND_HELP, Opened, open_backend
 from spiketrack.commands.targets import will_write
 from spiketrack.errors import ClipError
 from spiketrack.terminal.console import note, say

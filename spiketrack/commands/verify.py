@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spiketrack.commands.backend import PROCESSES_HELP
 from spiketrack.commands.inputs import EXPORT_HELP, TERMINAL, Key, end_with, open_exported
+from spiketrack.commands.options.backend import PROCESSES_HELP
 from spiketrack.commands.targets import will_write
 from spiketrack.simulators.backends import FLOAT, INTEGER
 from spiketrack.simulators.backends import names as backend_names

@@ -16,8 +16,8 @@ from support.synthetic_clips import moving_patch, write_otb, write_video
 from typer.testing import CliRunner
 
 from spiketrack.commands import track as tracking
-from spiketrack.commands.backend import open_backend
 from spiketrack.commands.evaluate import evaluate
+from spiketrack.commands.options.backend import open_backend
 from spiketrack.commands.simulate import simulate
 from spiketrack.commands.track import default_out, parse_source, track
 from spiketrack.commands.verify import verify

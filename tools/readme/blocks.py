@@ -52,8 +52,9 @@ def title(row: Mapping[str, Any]) -> str:
 def needs(rows: list[Mapping[str, Any]]) -> str:
     """The table of README."""
     head = (
-        "network", "cores", "chips", "smallest board", "operations of a frame, `operations-45nm-fp32`",
-        "as a dense ANN", "over all spiking price tables", "frames a second here, on Lava",
+        "network", "cores", "chips", "smallest board",
+        "operations of a frame, `operations-45nm-fp32`", "as a dense ANN",
+        "all that the chips spend", "frames a second here, on Lava",
     )  # fmt: skip
     return table(head, [_need(row) for row in rows])
 

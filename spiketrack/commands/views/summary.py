@@ -85,7 +85,7 @@ def _energy(found: EnergyAnswer) -> list[str]:
     lines.append(f"         {span}: over {found.tables} price tables")
     if found.whole_low_pj is not None and found.whole_high_pj is not None:
         whole = f"{joules(found.whole_low_pj)} to {joules(found.whole_high_pj)}"
-        lines.append(f"         {whole}: all that {found.chips} chips spend on a frame")
+        lines.append(f"         {whole}: all that is spent on a frame, chips: {found.chips}")
     return lines
 
 

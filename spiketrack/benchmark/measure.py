@@ -30,6 +30,7 @@ from spiketrack.video.boxes import Box
 BRANCHES = (SEARCH, TEMPLATE)
 SMALL = 1.0  # GMAC a frame: networks below it are also run for many frames
 THREADS = (1, 2)
+FEW = 3  # templates and crops of a backend that takes many time steps for each
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,10 @@ class _Variant:
             "chip": _better(chips),
             "lava": {b: lava[b] for b in BRANCHES},
         }
+        if macs < SMALL:
+            lava_chip = self._repeat("lava-chip", 1, FEW)
+            times["lava_chip"] = {b: lava_chip[b] for b in BRANCHES}
+            self._value("lava_chip_memory", lava_chip["memory"] / 1e9, "GB", "both")
         for branch in BRANCHES:
             self._ratios(branch, {name: measured[branch] for name, measured in times.items()})
         best = min(THREADS, key=lambda t: statistics.median(floats[t][SEARCH]))
@@ -174,16 +179,16 @@ class _Variant:
         }
         return run("lava", self.folder, options)
 
-    def _repeat(self, backend: str, threads: int) -> Document:
+    def _repeat(self, backend: str, threads: int, most: int | None = None) -> Document:
         self.tell(f"{backend}, {threads} threads" if threads > 1 else f"{backend}, 1 thread")
         options = {"backend": backend, "threads": threads, "checkpoint": self.checkpoint}
-        options["key"] = self.setting.key
+        options["key"], options["most"] = self.setting.key, most
         options["layers"] = backend == "integer" and threads == 1
         return run("repeat", self.folder, options, spin=True)
 
     def _ratios(self, branch: str, times: dict[str, list[float]]) -> None:
         middle = {name: statistics.median(values) for name, values in times.items()}
-        for name in ("lava", "inline", "integer", "chip"):
+        for name in (name for name in times if name != "float"):
             low, _, high = quartiles([v / middle["float"] for v in times[name]])
             ratio = middle[name] / middle["float"]
             self.findings.results.append(

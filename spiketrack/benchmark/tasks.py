@@ -208,7 +208,10 @@ def _shares(
 
 
 def repeat(folder: Path, options: Document) -> Document:
-    """The kept crops again through the backend ``options`` names, on so many threads."""
+    """The kept crops again through the backend ``options`` names, on so many threads.
+
+    ``most``: of a slow backend so many templates and crops alone.
+    """
     torch.set_num_threads(int(options["threads"]))
     kept = np.load(folder / CROPS)
     backend, checkpoint, network = options["backend"], None, None
@@ -220,9 +223,9 @@ def repeat(folder: Path, options: Document) -> Document:
         network = read_export(folder / NETWORK)
     with open_simulator(backend, network, checkpoint) as simulator:
         watch = Stopwatch(simulator)
-        for _ in range(TEMPLATES + 1):
+        for _ in range((options["most"] or TEMPLATES) + 1):
             watch.encode_template(kept["templates"])
-        for crop in (kept["crops"][0], *kept["crops"]):
+        for crop in (kept["crops"][0], *kept["crops"][: options["most"]]):
             watch.search(crop)
         measured: Document = {name: values[1:] for name, values in watch.times.items()}
         measured["memory"] = memory_in_use()

@@ -121,7 +121,7 @@ def test_bench_writes_every_measure(
     document = json.loads(out.read_text())
     found = {(row["branch"], row["measure"]): row for row in document["results"]}
     for branch in ("search", "template"):
-        for name in ("lava", "inline", "integer", "chip"):
+        for name in ("lava", "inline", "integer", "chip", "lava_chip"):
             assert found[branch, f"{name}_over_float"]["ratio"] > 0
             assert found[branch, name]["unit"] == "ms"
     for name in (
@@ -132,6 +132,7 @@ def test_bench_writes_every_measure(
         assert found["search", name]["ratio"] > 0
     assert found["both", "peak_memory"]["unit"] == "GB"
     assert found["both", "chip_memory"]["value"] > 0
+    assert found["both", "lava_chip_memory"]["value"] > 0
     assert found["both", "start"]["value"] > 0
     assert found["both", "stored_bytes_per_weight"]["value"] > 1
     (detail,) = document["details"]

@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.random_graphs import tiny_graph
 
+from spiketrack.deploy.chip.execution.products import UNITS as RULES
+from spiketrack.deploy.chip.microcode.layers import layer_instructions
 from spiketrack.deploy.chip.microcode.machine import HIGH, LOW, Listing, Words
 from spiketrack.deploy.chip.microcode.programs import (
     COUNT_LEAKY,
@@ -27,7 +29,8 @@ from spiketrack.deploy.chip.microcode.programs import (
     instructions,
 )
 from spiketrack.deploy.chip.microcode.proof import Levels, distinct_thresholds, prove
-from spiketrack.errors import GraphError
+from spiketrack.deploy.chip.program import build_program
+from spiketrack.errors import GraphError, UnsupportedError
 from spiketrack.integer.neurons import thresholds
 
 UNITS = st.integers(3, 20).map(lambda bits: 4**bits)
@@ -202,3 +205,26 @@ def test_distinct_sets_of_thresholds() -> None:
     nodes = [n for g in graphs for n in g.populations if hasattr(n, "thresholds")]
     assert set(found) == {node.thresholds for node in nodes}
     assert sum(found.values()) == len(nodes)
+
+
+def test_every_layer_has_listings_and_instructions() -> None:
+    """A whole network; what multiplies and counts does both when it fires."""
+    program = build_program(tiny_graph(3, "search"))
+    found = {row.layer: row for row in layer_instructions(program.layers)}
+    assert set(found) == set(program.by_name)
+    for layer in program.layers:
+        row = found[layer.name].counted
+        assert 0 < row.idle <= row.silent <= row.sending, layer.name
+    by_rule = {(layer.rule, layer.product): found[layer.name] for layer in program.layers}
+    assert set(by_rule) == set(RULES)
+    product, count = instructions(PRODUCT), instructions(COUNT_ONCE)
+    both = by_rule["counts", True]
+    assert both.listings == ("product", "count")
+    assert both.counted.idle == product.idle
+    assert both.counted.sending == product.idle + count.sending - count.idle
+    leaky = found["encoder.mrm.0.retriever.seg_dw_spike"]
+    assert leaky.listings == ("count, with leak",)
+    with pytest.raises(
+        UnsupportedError, match=r"^strange: no listing of the rule dreams; there ar"
+    ):
+        layer_instructions([dataclasses.replace(program.layers[0], name="strange", rule="dreams")])

@@ -363,9 +363,15 @@ def tiny_model(templates: int, seed: int = 0) -> SpikeTrack:
     Batch-norm statistics are those of one random batch, so that inputs of populations have
     realistic spread. In eval mode, without gradients. Do not change it: it is shared.
     """
+    return built_model(NetworkConfig((16, 16, 16, 24), 4, templates, 16), seed)
+
+
+def built_model(config: NetworkConfig, seed: int = 0) -> SpikeTrack:
+    """A network of these sizes for 64 x 64 crops, as ``tiny_model`` is."""
+    templates = config.templates
     with torch.random.fork_rng(devices=[]), torch.no_grad(), one_thread():
         torch.manual_seed(seed)
-        model = SpikeTrack(NetworkConfig((16, 16, 16, 24), 4, templates, 16))
+        model = SpikeTrack(config)
         for module in model.modules():
             _randomise(module)
         crops = torch.randn(templates + 1, 2, 3, 64, 64)

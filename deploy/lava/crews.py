@@ -35,7 +35,7 @@ def man(builders: Sequence[Any], exception_q: Any) -> None:
 
 def work(models: Sequence[Any]) -> bool:
     """One command of the runtime service, the same for all models; False after the last."""
-    commands: list[int] = [model.command() for model in models]
+    commands: list[int] = [model.next_command() for model in models]
     if commands[0] == SPIKE:
         for model in models:
             model.speak()

@@ -234,12 +234,12 @@ class DirectModel(PyLoihiProcessModel):
     def run(self) -> None:
         """Lava's own command loop without its selector, as there is one port to wait for."""
         while not self._stopped:
-            command = self.command()
+            command = self.next_command()
             self.obey(command)
             if command == MGMT_COMMAND.STOP[0]:
                 return
 
-    def command(self) -> int:
+    def next_command(self) -> int:
         """Wait for the next command of the runtime service."""
         command = int(self._commands.take()[0])
         self._commands.give_back()

@@ -31,7 +31,8 @@ class Options:
     """What to record and how to run; a backend ignores what does not concern it.
 
     ``operations`` and ``counts`` switch recording on; ``device`` is the float reference's;
-    ``threads`` and ``timeout`` (seconds a step) are those of Lava's processes, ``processes`` how
+    ``threads`` and ``timeout`` (seconds a step) are those of Lava's processes (threads also of
+    onnxruntime), ``processes`` how
     many share the work (``deploy/process_graph/grouping.py``; inline, too); ``mode``,
     ``spikes`` and ``tiles`` are the chip's (``deploy/chip/program.py``), as is ``map``: the path
     of the ``map --json`` that says on which cores its layers lie, empty without.

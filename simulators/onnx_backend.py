@@ -99,7 +99,7 @@ class OnnxBase(SimulatorBase):
     @classmethod
     def open(cls, network: ExportedNetwork, options: Options) -> Self:
         """As the table of backends opens it."""
-        return cls(network.graphs, network.config, options.counts)
+        return cls(network.graphs, network.config, options.counts, options.threads)
 
     def encode_template(self, crops: Crop) -> Inference:
         """Write the memory of T templates (T, 3, S, S)."""

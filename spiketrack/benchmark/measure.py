@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from spiketrack.benchmark.results import (
@@ -17,7 +18,7 @@ from spiketrack.benchmark.results import (
     quartiles,
     timed,
 )
-from spiketrack.benchmark.tasks import NETWORK
+from spiketrack.benchmark.tasks import NETWORK, ONNX, ONNX_FLOAT
 from spiketrack.benchmark.worker import run
 from spiketrack.export.nir.folder import ExportedNetwork
 from spiketrack.inference import SEARCH, TEMPLATE
@@ -134,6 +135,8 @@ class _Variant:
             lava_chip = self._repeat("lava-chip", 1, FEW)
             times["lava_chip"] = {b: lava_chip[b] for b in BRANCHES}
             self._value("lava_chip_memory", lava_chip["memory"] / 1e9, "GB", "both")
+        for name in self._onnx_names():
+            times[name] = _better({t: self._repeat(name, t) for t in THREADS})
         for branch in BRANCHES:
             self._ratios(branch, {name: measured[branch] for name, measured in times.items()})
         best = min(THREADS, key=lambda t: statistics.median(floats[t][SEARCH]))
@@ -167,6 +170,13 @@ class _Variant:
         self._value("stored_bytes_per_weight", size / weights, "byte", "both")
         return network
 
+    def _onnx_names(self) -> tuple[str, ...]:
+        """Both networks in onnxruntime, where it is installed; else says what is left out."""
+        if find_spec("onnx") and find_spec("onnxruntime"):
+            return ONNX, ONNX_FLOAT
+        self.tell("onnxruntime is not installed: its rows are left out (the extra onnx brings it)")
+        return ()
+
     def _lava(self, soak: int) -> Document:
         setting = self.setting
         options = {
@@ -194,10 +204,13 @@ class _Variant:
             self.findings.results.append(
                 Result(self.name, branch, f"{name}_over_float", ratio=ratio, low=low, high=high)
             )
-        low, ratio, high = quartiles([v / middle["inline"] for v in times["lava"]])
-        self.findings.results.append(
-            Result(self.name, branch, "lava_over_inline", ratio=ratio, low=low, high=high)
-        )
+        for name, other in (("lava", "inline"), ("integer", ONNX_FLOAT)):
+            if other in times:
+                low, ratio, high = quartiles([v / middle[other] for v in times[name]])
+                measure = f"{name}_over_{other}"
+                self.findings.results.append(
+                    Result(self.name, branch, measure, ratio=ratio, low=low, high=high)
+                )
         for name, values in times.items():
             self.findings.results.append(timed(self.name, branch, name, values))
 

@@ -24,15 +24,18 @@ from torch import Tensor, nn
 
 from spiketrack.benchmark.results import Document
 from spiketrack.export.nir.folder import read_export
-from spiketrack.inference import Crop, Inference, Simulator, SimulatorBase
+from spiketrack.inference import SEARCH, TEMPLATE, Crop, Inference, Simulator, SimulatorBase
+from spiketrack.reference.checkpoint import Checkpoint, read_checkpoint
 from spiketrack.reference.model import SpikeTrack
 from spiketrack.simulators.backends import FLOAT, Options, open_simulator
 from spiketrack.tracking.tracker import Tracker, follow
 from spiketrack.video.boxes import Box
 from spiketrack.video.clip import Clip, open_clip
 
+BRANCHES = (SEARCH, TEMPLATE)
 CROPS = "crops.npz"
 NETWORK = "network"
+ONNX, ONNX_FLOAT = "onnx", "onnx_float"  # the integer network and the float one in onnxruntime
 TEMPLATES = 6  # encodings that are timed
 ROUNDS, WARM_UP = 9, 4  # rounds of three networks: each is first, second and last alike often
 SETTLED = 500  # frames after which allocators have seen every size they will see
@@ -214,14 +217,10 @@ def repeat(folder: Path, options: Document) -> Document:
     """
     torch.set_num_threads(int(options["threads"]))
     kept = np.load(folder / CROPS)
-    backend, checkpoint, network = options["backend"], None, None
-    if backend == FLOAT:
-        from spiketrack.reference.checkpoint import read_checkpoint
-
+    backend, checkpoint = options["backend"], None
+    if backend in (FLOAT, ONNX_FLOAT):
         checkpoint = read_checkpoint(options["checkpoint"], options["key"])
-    else:
-        network = read_export(folder / NETWORK)
-    with open_simulator(backend, network, checkpoint) as simulator:
+    with _repeating(backend, folder, checkpoint, int(options["threads"])) as simulator:
         watch = Stopwatch(simulator)
         for _ in range((options["most"] or TEMPLATES) + 1):
             watch.encode_template(kept["templates"])
@@ -231,9 +230,26 @@ def repeat(folder: Path, options: Document) -> Document:
         measured["memory"] = memory_in_use()
         if options.get("layers"):
             measured["layers"] = _layer_times(simulator, kept["crops"])
-    if backend == FLOAT and checkpoint is not None:
+    if backend == FLOAT:
+        assert checkpoint is not None
         measured["convolutions"] = _bare_convolutions(checkpoint.build().eval(), kept)
     return measured
+
+
+def _repeating(
+    backend: str, folder: Path, checkpoint: Checkpoint | None, threads: int
+) -> Simulator:
+    if backend != ONNX_FLOAT:
+        network = None if backend == FLOAT else read_export(folder / NETWORK)
+        how = Options(threads=threads)
+        return open_simulator(backend, network, checkpoint, how)
+    from spiketrack.export.passes.spiketrack import fold
+    from spiketrack.simulators.onnx_backend import OnnxFloatSimulator
+
+    assert checkpoint is not None
+    model = checkpoint.build()
+    folded = {branch: fold(model, branch) for branch in BRANCHES}
+    return OnnxFloatSimulator(folded, model.config, threads=threads)
 
 
 def _layer_times(simulator: Any, crops: Sequence[Crop]) -> list[tuple[str, float]]:

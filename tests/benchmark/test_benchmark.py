@@ -121,7 +121,9 @@ def test_bench_writes_every_measure(
     document = json.loads(out.read_text())
     found = {(row["branch"], row["measure"]): row for row in document["results"]}
     for branch in ("search", "template"):
-        for name in ("lava", "inline", "integer", "chip", "lava_chip"):
+        assert found[branch, "lava_over_inline"]["ratio"] > 0
+        assert found[branch, "integer_over_onnx_float"]["ratio"] > 0
+        for name in ("lava", "inline", "integer", "chip", "onnx", "onnx_float", "lava_chip"):
             assert found[branch, f"{name}_over_float"]["ratio"] > 0
             assert found[branch, name]["unit"] == "ms"
     for name in (

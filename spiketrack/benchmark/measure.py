@@ -119,9 +119,10 @@ class _Variant:
         network = self._export()
         macs = sum(dense_mac(n, network.graphs[SEARCH]) for n in network.graphs[SEARCH]) / 1e9
         self.tell("Lava, closed loop")
-        lava = self._lava(self.setting.soak if macs < SMALL else 0)
+        soak = self.setting.soak if macs < SMALL else 0
+        lava = self._lava(soak)
         floats = {t: self._repeat("float", t) for t in THREADS}
-        integers = {t: self._repeat("integer", t) for t in THREADS}
+        integers = {t: self._repeat("integer", t, soak=soak if t == 1 else 0) for t in THREADS}
         inlines = {t: self._repeat("inline", t) for t in THREADS}
         chips = {t: self._repeat("chip", t) for t in THREADS}
         times = {
@@ -142,6 +143,8 @@ class _Variant:
         best = min(THREADS, key=lambda t: statistics.median(floats[t][SEARCH]))
         self._one("float_over_convolutions", _ratio(floats[best], SEARCH, "convolutions"))
         self._rest(lava)
+        self._growth(lava, "lava")
+        self._growth(integers[1], "integer")
         self._value(
             "chip_memory", max(chip["memory"] for chip in chips.values()) / 1e9, "GB", "both"
         )
@@ -189,10 +192,13 @@ class _Variant:
         }
         return run("lava", self.folder, options)
 
-    def _repeat(self, backend: str, threads: int, most: int | None = None) -> Document:
+    def _repeat(
+        self, backend: str, threads: int, most: int | None = None, soak: int = 0
+    ) -> Document:
         self.tell(f"{backend}, {threads} threads" if threads > 1 else f"{backend}, 1 thread")
         options = {"backend": backend, "threads": threads, "checkpoint": self.checkpoint}
         options["key"], options["most"] = self.setting.key, most
+        options["soak"] = soak
         options["layers"] = backend == "integer" and threads == 1
         return run("repeat", self.folder, options, spin=True)
 
@@ -221,9 +227,11 @@ class _Variant:
         self._value("start", lava["start"], "s", "both")
         self._value("peak_memory", lava["memory"] / 1e9, "GB", "both")
         self._value("frames_per_second", lava["frames_per_second"], "1/s", SEARCH)
-        if "growth" in lava:
-            growth, frames = 100 * lava["growth"], self.setting.soak
-            self._value(f"memory_growth_over_{frames}_frames", growth, "%", SEARCH)
+
+    def _growth(self, measured: Document, backend: str) -> None:
+        if "growth" in measured:
+            measure = f"{backend}_memory_growth_over_{self.setting.soak}_frames"
+            self._value(measure, 100 * measured["growth"], "%", SEARCH)
 
     def _round_by_round(self, measure: str, above: list[float], below: list[float]) -> None:
         low, ratio, high = quartiles([a / b for a, b in zip(above, below, strict=True)])

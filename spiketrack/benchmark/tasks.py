@@ -228,6 +228,9 @@ def repeat(folder: Path, options: Document) -> Document:
             watch.search(crop)
         measured: Document = {name: values[1:] for name, values in watch.times.items()}
         measured["memory"] = memory_in_use()
+        if options["soak"]:
+            before, after = _soak(simulator, kept["crops"], int(options["soak"]))
+            measured["growth"] = after / before - 1
         if options.get("layers"):
             measured["layers"] = _layer_times(simulator, kept["crops"])
     if backend == FLOAT:

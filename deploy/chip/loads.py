@@ -141,21 +141,12 @@ def input_axons(link: Synapses, tiling: Tiling, source: Tiling | None) -> Index:
 
 
 def output_axons(link: Synapses, source: Tiling, reader: Tiling) -> Index:
-    """Entries in the core of each block of the source, for one reader."""
-    return _sent(link, source, reader, channels_ride=True)
-
-
-def messages(link: Synapses, source: Tiling, reader: Tiling) -> Index:
-    """(neuron, core of the reader) pairs for each block of the source: messages if all fire."""
-    return _sent(link, source, reader, channels_ride=False)
-
-
-def _sent(link: Synapses, source: Tiling, reader: Tiling, channels_ride: bool) -> Index:
+    """Entries in the core of each block of the source, for one reader: channels ride along."""
     factors = []
     unread = {0, 1, 2}
     for along, axis in enumerate(link.axes):
         shared = overlap(axis, source, along, reader)
-        factors.append((np.sign(shared) if channels_ride and along == 0 else shared).sum(1))
+        factors.append((np.sign(shared) if along == 0 else shared).sum(1))
         unread.discard(-1 if axis.of is None else axis.of)
     for axis_number in unread:
         factors[0] = factors[0] * reader.counts[axis_number]

@@ -28,7 +28,6 @@ from spiketrack.deploy.chip.loads import (
     RESOURCES,
     input_axons,
     limits,
-    messages,
     output_axons,
     readers_of,
     synapses,
@@ -38,7 +37,9 @@ from spiketrack.deploy.chip.placement import Branch, Placement
 from spiketrack.deploy.chip.reach import Tiling, identity, window
 from spiketrack.deploy.chip.requirements import POPULATION, PRODUCT, Synapses
 from spiketrack.deploy.chip.schedule import schedule
-from spiketrack.deploy.chip.work.traffic import pairs, traffic
+from spiketrack.deploy.chip.work.deliveries import Deliveries, deliveries
+from spiketrack.deploy.chip.work.needs import needs
+from spiketrack.deploy.chip.work.traffic import traffic
 from spiketrack.documents.placement import MapDocument
 from spiketrack.errors import DocumentError, GraphError, SpikeTrackError, UnsupportedError
 from spiketrack.integer.counting import Layers
@@ -207,8 +208,16 @@ def routes_of(branch: Branch, layer: Layer) -> Mapping[str, Any]:
 
 
 def routes_along(branch: Branch, layer: Layer, link: Synapses) -> Any:
-    source = branch.tilings[link.source]
-    return pairs(link, source, branch.tilings[layer.name], np.arange(len(source))) > 0
+    source, reader = branch.tilings[link.source], branch.tilings[layer.name]
+    found = between(link, source, reader)
+    there = np.zeros((len(source), len(reader)), np.bool_)
+    there[found.sender, found.receiver] = True
+    return there
+
+
+def between(link: Synapses, source: Tiling, reader: Tiling) -> Deliveries:
+    """Messages from block to block, as if each had a core of its own."""
+    return deliveries(source, np.arange(len(source)), [needs(link, reader)])
 
 
 def block_of(tiling: Tiling, element: tuple[int, ...]) -> int:
@@ -252,7 +261,8 @@ def check_routes(graph: Graph, branch: Branch, reader: Layer, link: Synapses) ->
         for _, c, y, x in synapses_of(graph, reader.name, neuron):
             neurons.add((c, y, x, target))
             entries.add((int(origin[c, y, x]), y, x, target))
-    assert messages(link, here, there).sum() == len(neurons)
+    boxes = between(link, here, there).boxes
+    assert (boxes[:, 1::2] - boxes[:, ::2]).prod(1).sum() == len(neurons)
     assert output_axons(link, here, there).sum() == len(entries)
     assert input_axons(link, there, here).sum() == len(entries)
 

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from spiketrack.deploy.chip.board import Board
 from spiketrack.deploy.chip.layers import Layer
 from spiketrack.deploy.chip.loads import Readers, Tilings
-from spiketrack.deploy.chip.reach import Index, Tiling, overlap
-from spiketrack.deploy.chip.requirements import Synapses
+from spiketrack.deploy.chip.reach import Index
 from spiketrack.deploy.chip.work.boxes import Sums
 from spiketrack.deploy.chip.work.deliveries import deliveries, received, wanted
 from spiketrack.integer.graph import COUNT
@@ -107,15 +106,6 @@ def _host(layer: Layer, tilings: Tilings, cores: Mapping[str, Index]) -> Traffic
             ends = boxes.reshape(-1, 3, 2)
             sent += link.steps * int((ends[:, :, 1] - ends[:, :, 0]).prod(1).sum())
     return Traffic(with_host=float(sent))
-
-
-def pairs(link: Synapses, source: Tiling, reader: Tiling, rows: Index) -> NDArray[np.int64]:
-    """(rows, reader blocks): how many neurons of these source blocks each reader block needs."""
-    product = np.ones((len(rows), len(reader)), np.int64)
-    for along, axis in enumerate(link.axes):
-        shared = overlap(axis, source, along, reader)[source.axis_index(along)[rows]]
-        product *= shared if axis.of is None else shared[:, reader.axis_index(axis.of)]
-    return product
 
 
 def _count(sender: Index, receiver: Index, number: NDArray[np.float64], mesh: Mesh) -> Traffic:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -10,18 +12,21 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from support.brute_synapses import synapses_of
 from support.random_graphs import graphs, random_graph, random_inputs, tiny_graph
 
 from spiketrack.deploy.chip.board import Board, load_board
 from spiketrack.deploy.chip.execution.engine import Chip
 from spiketrack.deploy.chip.execution.ledger import CORE_COLUMNS as RECORDED_CORES
 from spiketrack.deploy.chip.execution.ledger import LINK_COLUMNS as RECORDED_LINKS
+from spiketrack.deploy.chip.execution.synapses import operator
 from spiketrack.deploy.chip.links import Links
 from spiketrack.deploy.chip.mapping import place
 from spiketrack.deploy.chip.program import MODES, SPIKES, Choices, build_program
 from spiketrack.deploy.chip.sites import Sites
 from spiketrack.deploy.chip.work.frame import FrameCounter
 from spiketrack.deploy.chip.work.rows import CORE_COLUMNS, LINK_COLUMNS, FrameWork
+from spiketrack.deploy.chip.work.words import words
 from spiketrack.integer.graph import IMAGE, MEMORY, Graph
 
 SLOW = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
@@ -107,3 +112,30 @@ def test_without_counts_every_neuron_sends() -> None:
     none = counter.frame({n.name: np.zeros(n.shape, np.int8) for n in graph.populations})
     assert none.core("operations").sum() < found.core("operations").sum()
     assert Links(board).table.shape[1] == found.ends.shape[1]
+
+
+@pytest.mark.parametrize(("seed", "parts"), [(0, ("plain", "grouped")), (3, ("depthwise", "down"))])
+def test_words_are_those_of_the_loops(seed: int, parts: tuple[str, ...]) -> None:
+    """Eight weights of one message, at one place of a block, side by side."""
+    graph = random_graph(seed, parts)
+    (branch,) = place({graph.name: build_program(graph)}, small_board(150)).branches
+    checked = 0
+    for layer in branch.layers:
+        if len(layer.synapses) != 1 or not layer.nodes:
+            continue
+        (link,) = layer.synapses
+        found = operator(graph, link).reached(torch.ones(1, *graph[link.source].shape[1:]))
+        if found is None:
+            continue
+        tiling = branch.tilings[layer.name]
+        met: Counter[tuple[int, ...]] = Counter()
+        for block, ((c0, c1), (y0, y1), (x0, x1)) in enumerate(tiling.bounds().tolist()):
+            for c, y, x in product(range(c0, c1), range(y0, y1), range(x0, x1)):
+                for _, *source in synapses_of(graph, layer.name, (c, y, x)):
+                    met[(block, y, x, *source)] += 1
+        expected = np.zeros(len(tiling), np.int64)
+        for (block, *_), channels in met.items():
+            expected[block] += -(-channels // 8)
+        assert words(link, found.numpy(), tiling).tolist() == expected.tolist(), layer.name
+        checked += 1
+    assert checked

@@ -88,6 +88,16 @@ def _footprint(tiling: Tiling, cores: Index, wants: Sequence[Wanted], links: Lin
     ends = np.stack([sent.sender, sent.receiver], 1)
     pairs, which = np.unique(ends, axis=0, return_inverse=True)
     paths = [links.path(int(a), int(b)) for a, b in pairs]
-    taken = [(box, link) for box, pair in enumerate(which.reshape(-1)) for link in paths[pair]]
-    rows = np.array(taken, np.int64).reshape(-1, 2)
-    return Footprint(tiling, cores, sent.boxes, sent.sender, sent.receiver, rows)
+    taken = _taken(paths, which.reshape(-1))
+    return Footprint(tiling, cores, sent.boxes, sent.sender, sent.receiver, taken)
+
+
+def _taken(paths: Sequence[tuple[int, ...]], which: Index) -> Index:
+    """(box, link) of each link of the path that each box takes, ``which`` of ``paths``."""
+    lengths = np.array([len(path) for path in paths], np.int64)
+    flat = np.array([link for path in paths for link in path], np.int64)
+    number = lengths[which]
+    first = (np.cumsum(lengths) - lengths)[which]  # of each box's path in ``flat``
+    along = np.arange(number.sum()) - np.repeat(np.cumsum(number) - number, number)
+    boxes = np.repeat(np.arange(len(which)), number)
+    return np.column_stack([boxes, flat[np.repeat(first, number) + along]]).astype(np.int64)

@@ -150,6 +150,22 @@ def arrives(port: Any, timeout: float) -> bool:
     return True
 
 
+def wait_for_steps(runtime: ForkRuntime, patience: float) -> None:
+    """Until a run that does not block is over; Lava would wait for ever for a lost process.
+
+    What ended a process is raised; ``LavaError`` where it says nothing, or after ``patience`` s.
+    """
+    deadline = time.monotonic() + patience
+    while not all(arrives(port, 0.25) for port in runtime.service_to_runtime):
+        for actor in runtime._messaging_infrastructure.actors:
+            if actor.exception is not None:
+                raise actor.exception[0]
+            if actor.exitcode is not None:
+                raise LavaError(f"a process ended with exit code {actor.exitcode}")
+        if time.monotonic() > deadline:
+            raise LavaError(f"no answer within {patience:g} s")
+
+
 def stops(process: AbstractProcess, timeout: float) -> bool:
     """Ask a run to stop; False when it failed to, or did not within ``timeout`` seconds.
 

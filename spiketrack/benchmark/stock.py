@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from spiketrack.benchmark.worker import run
-from spiketrack.deploy.lava.lifetime import arrives, kill, start
+from spiketrack.deploy.lava.lifetime import kill, start, wait_for_steps
 from spiketrack.deploy.lava.loading import load_lava
 from spiketrack.deploy.lava.names import Loihi2SimCfg, RunSteps
-from spiketrack.errors import LavaError
 from spiketrack.integer.convolutions import convolution
 from spiketrack.integer.graph import COUNT, Conv, Graph
 from spiketrack.integer.kernels import as_signal
@@ -111,26 +110,13 @@ def _lava(node: Conv, counts: NDArray[np.int32]) -> tuple[NDArray[Any], float]:
         for _ in range(STEPS):
             begin = time.perf_counter()
             stock.run(condition=RunSteps(1, blocking=False))
-            _await(runtime)
+            wait_for_steps(runtime, PATIENCE)
             stock.wait()
             times.append(time.perf_counter() - begin)
         membranes = _read(sink)
     finally:
         kill(runtime)
     return membranes, statistics.median(times[1:])
-
-
-def _await(runtime: Any) -> None:
-    """Until the step is over; Lava itself would wait for ever for a process that failed."""
-    deadline = time.monotonic() + PATIENCE
-    while not all(arrives(port, 0.25) for port in runtime.service_to_runtime):
-        for actor in runtime._messaging_infrastructure.actors:
-            if actor.exception is not None:
-                raise actor.exception[0]
-            if actor.exitcode is not None:
-                raise LavaError(f"a process ended with exit code {actor.exitcode}")
-        if time.monotonic() > deadline:
-            raise LavaError(f"no answer within {PATIENCE:g} s")
 
 
 def _read(sink: Any) -> NDArray[Any]:

@@ -22,6 +22,10 @@ def microcode(
         list[str] | None,
         typer.Argument(help="Checkpoints, export folders or bundled weights: nano, nano-t3."),
     ] = None,
+    stock: Annotated[
+        bool,
+        typer.Option("--stock", help="Run Lava's stock processes in place of the chip's elements."),
+    ] = False,
 ) -> None:
     """Show the programs of the chip's neurons; with networks, prove that they count rightly.
 
@@ -31,6 +35,9 @@ def microcode(
     """
     from spiketrack.deploy.chip.microcode.programs import LISTINGS, instructions
 
+    if stock:
+        _show_stock()
+        return
     if networks:
         _prove(networks)
         return
@@ -43,6 +50,22 @@ def microcode(
     ]
     columns = ("program", "idle", "fires, silent", "fires, sends")
     print_table(Table.of("instructions of a neuron in a time step", columns, rows))
+
+
+def _show_stock() -> None:
+    """One row for each stock process and place."""
+    from spiketrack.deploy.lava_chip.stock import judge, trials
+
+    found = []
+    with frame_bar("Stock processes", len(list(trials()))) as advance:
+        for trial in trials():
+            found.append(judge(trial))
+            advance()
+    columns = ("stock process", "in place of", "probed with", "compared", "differ", "first, or why")
+    rows = [(v.stock, v.place, v.probes, v.compared, v.differing, v.first) for v in found]
+    print_table(Table.of("Lava's stock processes in fixed point", columns, rows))
+    right = sum(verdict.right for verdict in found)
+    say(f"right in {right} of {len(found)} trials")
 
 
 def _prove(networks: list[str]) -> None:

@@ -49,17 +49,20 @@ def simulate(
     processes: Annotated[str, typer.Option(help=PROCESSES_HELP)] = "block",
     timeout: Annotated[float, typer.Option(help="Seconds a Lava step may take.")] = 120.0,
     mode: Annotated[
-        str, typer.Option(help="chip: fall-through, or pipelined between two other frames.")
+        str,
+        typer.Option(help="chip, lava-chip: fall-through, or pipelined between two other frames."),
     ] = "fall-through",
     spikes: Annotated[
-        str, typer.Option(help="chip: graded, or binary: a count as up to four spikes.")
+        str, typer.Option(help="chip, lava-chip: graded, or binary: a count as up to four spikes.")
     ] = "graded",
     tiles: Annotated[
-        str, typer.Option(help="chip: copies of each product; auto: as for map.")
+        str, typer.Option(help="chip, lava-chip: copies of each product; auto: as for map.")
     ] = "1",
     map: Annotated[
         Path | None,
-        typer.Option(help="chip: placement from map --json; records each core and link too."),
+        typer.Option(
+            help="chip, lava-chip: placement from map --json; records each core and link too."
+        ),
     ] = None,
     force: Annotated[bool, typer.Option(help="Replace an existing run.")] = False,
 ) -> None:

@@ -54,13 +54,14 @@ def verify(
     processes: Annotated[str, typer.Option(help=PROCESSES_HELP)] = "block",
     timeout: Annotated[float, typer.Option(help="Seconds a Lava step may take.")] = 120.0,
     mode: Annotated[
-        str, typer.Option(help="chip: fall-through, or pipelined between two other frames.")
+        str,
+        typer.Option(help="chip, lava-chip: fall-through, or pipelined between two other frames."),
     ] = "fall-through",
     spikes: Annotated[
-        str, typer.Option(help="chip: graded, or binary: a count as up to four spikes.")
+        str, typer.Option(help="chip, lava-chip: graded, or binary: a count as up to four spikes.")
     ] = "graded",
     tiles: Annotated[
-        str, typer.Option(help="chip: copies of each product; auto: as for map.")
+        str, typer.Option(help="chip, lava-chip: copies of each product; auto: as for map.")
     ] = "1",
     yardstick: Annotated[
         int,

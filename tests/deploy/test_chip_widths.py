@@ -45,5 +45,5 @@ def test_s256_is_exact(templates: int) -> None:
     crops = random_crops(templates + 1)
     encoded = [x.encode_template(crops[:templates]) for x in (chip, integer)]
     found = [x.search(crops[templates]) for x in (chip, integer)]
-    assert_same_inference(*encoded)
-    assert_same_inference(*found)
+    for one, other in (encoded, found):
+        assert_same_inference(one, other)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 BACKEND_HELP = f"{either()}; default: float for a checkpoint, integer for an export folder."
 PROCESSES_HELP = (
     "lava, inline: block (a process a block), branch (one for all blocks), or how many at most "
-    "share the blocks of a branch."
+    "share the blocks of a branch; lava-chip: processes that share its layers, block: one a core."
 )
 
 

@@ -24,6 +24,18 @@ def check_target(option: str, path: Path | None, inputs: Iterable[Source] = ()) 
         _say(f"{option} {path}", _file_obstacle(path, list(inputs)))
 
 
+def check_apart(targets: Iterable[tuple[str, Path]]) -> None:
+    """Refuse two options that name one file: the later result would replace the earlier."""
+    taken: dict[Path, str] = {}
+    for option, path in targets:
+        if is_stdout(path) or is_stream(path):
+            continue
+        place = real(path)
+        if place in taken:
+            raise SpikeTrackError(f"{option} {path}: {taken[place]} writes it; choose another name")
+        taken[place] = option
+
+
 def check_folder(
     option: str, path: Path | None, kind: Kind, force: bool, inputs: Iterable[Source] = ()
 ) -> None:

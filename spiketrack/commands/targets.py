@@ -7,7 +7,7 @@ from pathlib import Path
 
 from spiketrack.leftovers import leftovers
 from spiketrack.ownership import Kind
-from spiketrack.targets import Source, check_folder, check_target, is_stdout
+from spiketrack.targets import Source, check_apart, check_folder, check_target, is_stdout
 from spiketrack.terminal.console import console, note
 
 
@@ -17,6 +17,7 @@ def will_write(inputs: Iterable[Source] = (), **files: Path | None) -> None:
     sources = list(inputs)
     for option, path in given:
         check_target(option, path, sources)
+    check_apart(given)
     console.stderr = any(is_stdout(path) for _, path in given)
     for _, path in given:
         _notes(path)

@@ -13,7 +13,7 @@ from typing_extensions import Self
 from spiketrack.errors import SpikeTrackError
 from spiketrack.files import atomic_folder, atomic_path
 from spiketrack.ownership import TRACK
-from spiketrack.targets import Source, check_folder, check_target, is_stream
+from spiketrack.targets import Source, check_apart, check_folder, check_target, is_stream
 from spiketrack.tracking.tracker import TrackResult
 from spiketrack.video.boxes import CSV_HEADER, BoxRow, csv_line, got10k_line, otb_line
 from spiketrack.video.footage import Frame
@@ -101,6 +101,7 @@ class TrackOutputs:
                 check_folder("", path, TRACK, force, self.inputs)
             else:
                 check_target("--out", path, self.inputs)
+        check_apart(("--out", path) for path in self.out)
 
     def __enter__(self) -> Self:
         return self

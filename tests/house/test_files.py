@@ -18,7 +18,8 @@ from spiketrack.errors import SpikeTrackError
 from spiketrack.files import atomic_folder, atomic_path, write_json
 from spiketrack.leftovers import MARK, beside, clear, leftovers
 from spiketrack.ownership import EVALUATION, EXPORT, KINDS, RUN, TRACK, Kind
-from spiketrack.targets import check_folder, check_target
+from spiketrack.targets import check_apart, check_folder, check_target
+from spiketrack.tracking.outputs import TrackOutputs
 
 
 def fill(folder: Path, kind: Kind) -> Path:
@@ -414,6 +415,17 @@ def test_targets_that_are_refused(name: str, message: str, tmp_path: Path) -> No
     inputs = (tmp_path / "input.json", fill(tmp_path / "run", RUN), tmp_path / "frames", "nano")
     with pytest.raises(SpikeTrackError, match=message):
         check_target("--json", tmp_path / name, inputs)
+
+
+def test_two_results_in_one_file_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "here").symlink_to(tmp_path)
+    one, again = tmp_path / "a.json", tmp_path / "here" / "a.json"
+    check_apart([("--json", one), ("--csv", tmp_path / "a.csv")])
+    check_apart([("--json", Path("/dev/null")), ("--csv", Path("/dev/null"))])
+    with pytest.raises(SpikeTrackError, match=r"--csv .*a\.json: --json writes it; choose another"):
+        check_apart([("--json", one), ("--csv", again)])
+    with pytest.raises(SpikeTrackError, match=r"--out .*a\.csv: --out writes it"):
+        TrackOutputs([tmp_path / "a.csv", tmp_path / "here" / "a.csv"], None)
 
 
 def test_results_beside_an_input_may_be_written_again(tmp_path: Path) -> None:

@@ -108,8 +108,8 @@ def core_seconds(work: FrameWork, rates: Rates) -> Reals:
     sums = [np.bincount(group.reshape(-1), cost) for cost in core_costs(work, rates, resting)]
     base: Reals = work.resident * resting
     sums[0] = sums[0] + base[key % cores]
-    longest = np.max(sums, 0, initial=0.0)
-    resting_steps = work.steps - np.bincount(key % cores, minlength=cores)
+    longest: Reals = np.max(sums, 0, initial=0.0)
+    resting_steps: Integers = work.steps - np.bincount(key % cores, minlength=cores)
     busy: Reals = np.bincount(key % cores, longest, cores) + base * resting_steps
     return busy * NANO
 

@@ -281,5 +281,6 @@ def rows_of(
     found[:, :, 0], found[:, :, 1], found[:, :, 2] = steps[None], used[:, None], layer
     for name, values in amounts.items():
         np.add.at(found[:, :, columns.index(name)], where.reshape(-1), values)
-    flat: Rows = found.reshape(-1, len(columns))
-    return flat[flat[:, 3:].any(1)]
+    flat = found.reshape(-1, len(columns))
+    kept: Rows = flat[flat[:, 3:].any(1)]
+    return kept

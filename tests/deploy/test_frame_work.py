@@ -132,7 +132,8 @@ def test_words_are_those_of_the_loops(seed: int, parts: tuple[str, ...]) -> None
         for block, ((c0, c1), (y0, y1), (x0, x1)) in enumerate(tiling.bounds().tolist()):
             for c, y, x in product(range(c0, c1), range(y0, y1), range(x0, x1)):
                 for _, *source in synapses_of(graph, layer.name, (c, y, x)):
-                    met[(block, y, x, *source)] += 1
+                    key = (block, y, x, *source)
+                    met[key] += 1
         expected = np.zeros(len(tiling), np.int64)
         for (block, *_), channels in met.items():
             expected[block] += -(-channels // 8)

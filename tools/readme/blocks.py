@@ -61,7 +61,7 @@ def needs(rows: list[Mapping[str, Any]]) -> str:
 
 def _need(row: Mapping[str, Any]) -> tuple[str, ...]:
     made_up = "" if row["trained"] else " †"
-    span = f"{joules(row['least_pj'])} … {joules(row['most_pj'])}{made_up}"
+    span = f"{joules(row['whole_low_pj'])} … {joules(row['whole_high_pj'])}{made_up}"
     return (
         title(row),
         f"{row['cores']:,}",

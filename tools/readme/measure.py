@@ -20,7 +20,7 @@ from spiketrack.reference.checkpoint import read_checkpoint
 from spiketrack.steps.answers import energy, placement
 from spiketrack.steps.export import export
 from spiketrack.steps.place import place
-from spiketrack.steps.price import price
+from spiketrack.steps.price import price, with_whole_frames
 from spiketrack.steps.simulate import Execution, simulate
 from tools.readme.blocks import NETWORKS, ROOT, inputs
 
@@ -58,9 +58,12 @@ def network(name: str, folder: Path) -> dict[str, Any]:
     made = export(read_checkpoint(checkpoint), folder / "export")
     how = Execution(backend="integer")
     simulate(made.folder, folder / "run", frames=FRAMES.get(name, 2), how=how)
-    priced = price(folder / "run", load_prices(DEFAULT))
     choices = choices_of("pipelined", "graded", "1")
     placed = place(made.folder, "hala-point", choices, folder / "run")
+    placed.write(folder / "map.json")
+    table = load_prices(DEFAULT)
+    priced = price(folder / "run", table)
+    priced = with_whole_frames(priced, folder / "run", table, folder / "map.json")
     digest = made.network.manifest.network_digest
     return {"name": name, "trained": name == "nano", "network_digest": digest} | row(priced, placed)
 
@@ -68,7 +71,6 @@ def network(name: str, folder: Path) -> dict[str, Any]:
 def row(priced: EnergyDocument, placed: MapDocument) -> dict[str, Any]:
     """The figures of both documents that the tables show."""
     spent, where = energy(priced), placement(placed)
-    spiking = [part.energy_pj for part in priced.tables if part.execution != "dense"]
     return {
         "frames": priced.frames,
         "cores": where.cores,
@@ -81,8 +83,8 @@ def row(priced: EnergyDocument, placed: MapDocument) -> dict[str, Any]:
         "populations": {b.name: b.neurons_by_kind["population"] for b in placed.branches},
         "energy_pj": spent.chosen.energy_pj,
         "dense_pj": spent.dense_pj,
-        "least_pj": min(spiking),
-        "most_pj": max(spiking),
+        "whole_low_pj": spent.whole_low_pj,
+        "whole_high_pj": spent.whole_high_pj,
     }
 
 

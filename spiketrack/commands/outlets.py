@@ -12,6 +12,8 @@ from spiketrack.commands.inputs import Key, open_checkpoint
 from spiketrack.commands.targets import will_write
 from spiketrack.commands.views.markdown import Slot, table
 from spiketrack.errors import ConfigError, UnsupportedError
+from spiketrack.terminal.console import begin
+from spiketrack.terminal.foreign import hushed
 from spiketrack.terminal.progress import stages
 from spiketrack.terminal.table import Column, Kind, Table, print_table
 
@@ -51,15 +53,21 @@ def outlets(
         raise ConfigError(f"--frames {frames}: choose 1 to 8, as many as calibration crops")
     slot = Slot(into, "outlets") if into else None
     read = open_checkpoint(checkpoint, key)
+    begin(f"{checkpoint}: compiling, writing, running in other tools")
     with tempfile.TemporaryDirectory() as folder, stages("compiling") as tell:
         needed = list(dict.fromkeys(MEASUREMENTS[name].outlet for name in names))
         bench = Bench(read, frames, Path(folder), needed)
         measured = []
         for name in names:
             tell(f"running {name}")
-            measured.append(MEASUREMENTS[name].run(bench))
-        readings = try_readers(Path(folder) / "standard") if "standard-nir" in needed else []
-    text = markdown(measured, readings, f"{checkpoint}, {frames} frames of the bundled clip")
+            with hushed():
+                measured.append(MEASUREMENTS[name].run(bench))
+        with hushed():
+            readings = try_readers(Path(folder) / "standard") if "standard-nir" in needed else []
+    network = f"network {bench.network.manifest.network_digest[:12]}"
+    text = markdown(
+        measured, readings, f"{checkpoint} ({network}), {frames} frames of the bundled clip"
+    )
     if json is not None:
         everything: dict[str, Sequence[Any]] = {"outlets": measured, "readers": readings}
         write_json(json, {k: [dataclasses.asdict(row) for row in v] for k, v in everything.items()})

@@ -52,11 +52,11 @@ def test_colours_are_rgb(tmp_path: Path) -> None:
 
 
 def test_folder_in_natural_order(tmp_path: Path) -> None:
-    folder = write_images(tmp_path / "frames", moving_patch(12)[0], "frame{}.png")
+    folder = write_images(tmp_path / "pictures", moving_patch(12)[0], "frame{}.png")
     (folder / "notes.txt").write_text("no image")
     (folder / ".hidden.png").write_bytes(b"")
     clip = open_clip(folder)
-    assert (clip.name, clip.length) == ("frames", 12)
+    assert (clip.name, clip.length) == ("pictures", 12)
     for got, want in zip(clip, moving_patch(12)[0], strict=True):
         assert np.array_equal(got, want)
 

@@ -133,6 +133,30 @@ def program(
 
 
 @pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Chromium, started once."""
+    from support.browser import started
+
+    yield from started(tmp_path_factory.mktemp("profile"))
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    """A page that must meet no error and ask for nothing but its own file."""
+    from support.browser import watched
+
+    yield from watched(browser)
+
+
+@pytest.fixture(scope="session")
+def report_page(report_files: Files, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report on ``report_files``, with everything that it can show; to be read alone."""
+    from support.report_data import write_page
+
+    return write_page(tmp_path_factory.mktemp("page"), report_files)
+
+
+@pytest.fixture(scope="session")
 def report_files(built_once: Path) -> Files:
     """What a report is made from, by the real commands, once a test run; to be read alone."""
     from support.report_data import write_all

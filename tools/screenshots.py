@@ -32,7 +32,7 @@ VIEWS: dict[str, dict[str, Any]] = {
     "dark": {"size": (1400, 900), "scheme": "dark"},
 }
 PAPER = (794, 1123)  # A4 at 96 pixels an inch
-DRAWN = "[...document.querySelectorAll('figure[data-figure]')].every(f => f.dataset.drawn)"
+DRAWN = "document.body.dataset.settled === 'yes'"
 
 
 def main() -> None:
@@ -49,6 +49,8 @@ def main() -> None:
         )
         page = context.new_page()
         page.goto(given.page.absolute().as_uri())
+        if given.select:  # what stays in view would lie over the element
+            page.add_style_tag(content="nav { position: static !important }")
         for name, view in VIEWS.items():
             look(page, given.out, name, view, given.select)
         paper(page, given.out, given.select)
@@ -86,7 +88,7 @@ def wait(page: Any) -> None:
     for _ in range(600):
         page.wait_for_timeout(100)
         if page.evaluate(DRAWN):
-            page.wait_for_timeout(500)
+            page.wait_for_timeout(1500)  # a change of scheme or size is drawn again
             return
     raise SystemExit("a figure was not drawn within a minute")
 

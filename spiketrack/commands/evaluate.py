@@ -182,7 +182,8 @@ def write_plots(folder: Path, document: dict[str, Any]) -> None:
     """``plots.html``, and ``plots.png`` if possible."""
     if document["mean"] is None or document["mean"]["success_auc"] is None:
         return
-    from spiketrack.tracking.plots import write_html, write_png  # plotly loads slowly
+    from spiketrack.tracking.page import write_html  # plotly loads slowly
+    from spiketrack.tracking.plots import write_png
 
     write_html(document, folder / "plots.html")
     try:

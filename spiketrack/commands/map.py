@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         MapDocument,
     )
     from spiketrack.integer.graph import Graph
+    from spiketrack.pages import Figure
 
 BOARD_HELP = (
     f"{', '.join(BOARDS.names())}, 'N chips', or a YAML file; loihi2 is endless. "
@@ -145,32 +146,25 @@ def show_layers(placement: MapDocument) -> None:
 
 def write_timeline(path: Path, placement: MapDocument, run: Path | None) -> None:
     """A page of its own: the timeline of each branch, and the activity that a run recorded."""
-    from plotly.io import to_html
+    from spiketrack.pages import Page, Section, write_page
+    from spiketrack.report.figures.placement import timeline_figure
 
-    from spiketrack.files import atomic_path
-    from spiketrack.report.figures.network import timeline_figure
-
-    timeline = timeline_figure(placement.branches)
-    shown = [*timeline.variants, *(() if run is None else step_figures(placement, run))]
-    parts = [
-        f"<h2>{name}</h2>{to_html(plot, full_html=False, include_plotlyjs=number == 0)}"
-        for number, (name, plot) in enumerate(shown)
-    ]
-    head = f"<!doctype html><meta charset='utf-8'><title>{timeline.title}</title>"
-    page = f"{head}<body><h1>{timeline.title}</h1><p>{timeline.note}</p>{''.join(parts)}</body>\n"
-    with atomic_path(path) as temporary:
-        temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
+    figures = [timeline_figure(placement.branches)]
+    figures += () if run is None else step_figures(placement, run)
+    notice = "Modelled: time steps of a placement, no chip was used."
+    title, about = figures[0].title, f"Placement on {placement.board}"
+    section = Section("time", "Time steps", figures=tuple(figures))
+    write_page(Page(title, about, notice, (), (section,)), path)
 
 
-def step_figures(placement: MapDocument, run: Path) -> Iterator[tuple[str, Any]]:
-    """Title and plot of each branch whose activity the run holds."""
-    from spiketrack.report.figures.network import step_figure
+def step_figures(placement: MapDocument, run: Path) -> Iterator[Figure]:
+    """One figure a branch whose activity the run holds."""
+    from spiketrack.report.figures.placement import step_figure
     from spiketrack.runs.activity import activity_branches, read_activity
 
     for branch in placement.branches:
         if branch.name in activity_branches(run):
-            figure = step_figure(branch.name, read_activity(run, branch.name))
-            yield figure.title, figure.variants[0][1]
+            yield step_figure(branch.name, read_activity(run, branch.name))
 
 
 def show_trade(graph: Graph, choices: Choices) -> None:

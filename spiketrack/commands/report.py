@@ -76,5 +76,7 @@ def _present(path: Path) -> Path | None:
 
 
 def _command() -> str:
-    """The command line that is being executed."""
-    return shlex.join(["spiketrack", *sys.argv[1:]])
+    """The command line that is being executed, paths without the folders that hold them."""
+    from spiketrack.report.names import without_folders
+
+    return shlex.join(["spiketrack", *without_folders(sys.argv[1:])])

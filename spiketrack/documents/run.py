@@ -31,6 +31,13 @@ class SecondsPart(Part):
     frames: tuple[Seconds, ...]
 
 
+class MadePart(Part):
+    """When a run ended (ISO 8601, UTC), on which machine."""
+
+    date: str
+    machine: dict[str, str]
+
+
 class ProcessPart(Part):
     """A Lava process: the kind of block and the nodes in it."""
 
@@ -43,7 +50,8 @@ Processes = dict[str, dict[str, ProcessPart]]  # by branch, by process
 
 class RunDocument(Document):
     """A run. ``network_digest``: of the exported network that it was given, on every backend;
-    ``files``: SHA-256 of the folder's other files. The SHA-256 of this file is the run's digest.
+    ``files``: SHA-256 of the folder's other files; ``made``: null in runs of older programs.
+    The SHA-256 of this file is the run's digest.
     """
 
     REMEDY: ClassVar[str] = "make the run again with spiketrack simulate"
@@ -63,5 +71,6 @@ class RunDocument(Document):
     placement: Processes | None
     updates: tuple[Count, ...]
     versions: dict[str, str]
+    made: MadePart | None = None
     network_digest: Digest
     files: dict[str, Digest]

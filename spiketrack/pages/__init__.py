@@ -1,10 +1,11 @@
 """Pages that hold everything, need no network and cannot reach one: parts, policy, library.
 
-``render(Page(...))`` is the text of one HTML file. What it shows are ``Section`` values: sentences,
-figures, drawings and tables. The report of a run and the plots of an evaluation are such pages.
+``write_page(Page(...), path)`` writes one HTML file. What it shows are ``Section`` values:
+sentences, figures, drawings and tables. The report of a run and the plots of an evaluation are
+such pages.
 """
 
-from spiketrack.pages.page import Page, render
+from spiketrack.pages.page import Page, render, write_page
 from spiketrack.pages.parts import Drawing, Fact, Figure, Section, Table
 
-__all__ = ["Drawing", "Fact", "Figure", "Page", "Section", "Table", "render"]
+__all__ = ["Drawing", "Fact", "Figure", "Page", "Section", "Table", "render", "write_page"]

@@ -4,6 +4,7 @@ const THEMES = {
   dark: { ink: "#e7ebef", grid: "#333c45", paper: "#1d2329", band: "#20272e" },
 };
 const darkScheme = matchMedia("(prefers-color-scheme: dark)");
+const narrow = matchMedia("(max-width: 700px), (hover: none)"); // fingers, and no room for a tool bar
 const PRINT_WIDTH = 660; // pixels that fit an A4 or letter page
 const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif';
 const BUTTONS = [["toImage"], ["zoom2d", "pan2d"], ["zoomIn2d", "zoomOut2d", "resetScale2d"]];
@@ -102,7 +103,7 @@ class FigureView {
       responsive: true,
       displaylogo: false,
       modeBarButtons: BUTTONS,
-      displayModeBar: printing ? false : "hover",
+      displayModeBar: printing || narrow.matches ? false : "hover",
     };
     const traces = this.traces(structuredClone(this.shown.data));
     await Plotly.react(this.plot, traces, this.arrange(layout, traces), config);

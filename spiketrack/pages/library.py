@@ -1,6 +1,6 @@
 """The plotting library as the pages carry it: kept in ``library/``, packed, known by its hash.
 
-``library.json`` says which release it is; ``python tools/renew_plotly.py`` replaces it.
+``library.json`` says which release it is; ``python tools/renew_vendored.py plotly`` replaces it.
 """
 
 from __future__ import annotations

@@ -7,9 +7,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
+from pathlib import Path
 from string import Template
 from typing import Any
 
+from spiketrack.files import atomic_path
 from spiketrack.pages import library
 from spiketrack.pages.markup import fact_block, link, section_block
 from spiketrack.pages.parts import Fact, Figure, Section
@@ -34,6 +36,7 @@ class Page:
 
     title: str
     subtitle: str
+    notice: str  # what kind of numbers these are
     facts: Sequence[Fact]
     sections: Sequence[Section]
     lead: Lead | None = None
@@ -52,6 +55,7 @@ def render(page: Page) -> str:
         policy=content_policy((*scripts, *led, library.source())),
         title=html.escape(page.title),
         subtitle=html.escape(page.subtitle),
+        notice=html.escape(page.notice),
         skip=skip,
         skip_text=html.escape(skip_text),
         style=text("page.css") + (lead.style if lead else ""),
@@ -64,6 +68,12 @@ def render(page: Page) -> str:
         library=library.packed(),
         scripts="\n".join(f"<script>{script}</script>" for script in scripts),
     )
+
+
+def write_page(page: Page, path: Path) -> None:
+    """Write the file; it appears whole."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(render(page), encoding="utf-8", errors="backslashreplace")
 
 
 def _lead(lead: Lead, script: str) -> str:

@@ -12,7 +12,9 @@ const work = async () => {
     await new Promise((resume) => setTimeout(resume, 20));
   }
   working = false;
+  if (loaded) document.body.dataset.settled = "yes";
 };
+let loaded = false;
 const openTables = () => [...document.querySelectorAll("details[data-table][open]")];
 const tasks = new Map();
 figureViews.forEach((view) => tasks.set(view.host, async () => view.drawn || view.draw()));
@@ -34,12 +36,13 @@ const IDLE = 800; // milliseconds in which the reader's first touch finds nothin
 addEventListener("load", () => setTimeout(() => {
   queue.push(...tasks.values());
   tasks.clear();
+  loaded = true;
   work();
 }, IDLE));
 
 const redraw = (paper) => {
   printing = paper;
-  openTables().forEach((details) => viewOf(details.dataset.table));
+  openTables().forEach((details) => viewOf(details.dataset.table).render());
   figureViews.forEach((view) => view.draw());
 };
 darkScheme.addEventListener("change", () => figureViews.forEach((view) => view.recolour()));

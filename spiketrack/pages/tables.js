@@ -28,7 +28,9 @@ const shown = (key, value) => {
 const LABELS = {
   ac_graded: "AC graded", ac_spike: "AC spike", mac: "MAC", dense_mac: "dense MAC",
   energy_pj: "energy", energy_sd_pj: "s.d.", energy_se_pj: "± s.e.", energy_share: "share",
-  neuron_updates: "updates", sqnr_db: "SQNR, dB", headroom_bits: "head-room, bits",
+  energy_mj: "mJ a frame", success_auc: "AUC", precision_20: "precision, 20 px",
+  normalised_precision_20: "normalised precision", ao: "AO", sr50: "SR 0.5", sr75: "SR 0.75",
+  fps: "frames a second", neuron_updates: "updates", sqnr_db: "SQNR, dB", headroom_bits: "head-room, bits",
 };
 const labelOf = (key) => LABELS[key] || key.replaceAll("_pj", "").replaceAll("_", " ");
 
@@ -50,19 +52,28 @@ const SUMMED = new Set([
 ]);
 const CHOICES = ["branch", "kind", "type", "source", "made", "run"];
 const FEW = 12; // rows that need no filter
+const PRINTED = 20; // rows of a long table on paper
+const LONG = 40;
+const RANK = "energy_pj"; // what decides which rows of a long table are the largest
 
 class TableView {
   constructor(name, host) {
     Object.assign(this, { name, host, table: page.tables[name], listeners: [] });
     this.sort = { column: -1, descending: false };
     this.all = false;
+    this.selects = new Map();
     this.filters = new Map();
     this.text = "";
     const branch = this.table.columns.indexOf("branch");
     if (name === "energy" && branch >= 0) this.filters.set(branch, "search");
     host.append(this.controls());
     this.grid = make("table");
-    host.append(make("div", { className: "scroll", tabIndex: 0 }, this.grid));
+    const more = make("p", { className: "more" }, "The table goes on to the right: scroll it sideways.");
+    const box = make("div", { className: "scroll", tabIndex: 0, role: "group", ariaLabel: this.table.title }, this.grid);
+    host.append(more, box);
+    const measure = () => box.classList.toggle("wide", box.scrollWidth > box.clientWidth + 1);
+    new ResizeObserver(measure).observe(box);
+    new ResizeObserver(measure).observe(this.grid);
     this.render();
   }
 
@@ -75,6 +86,7 @@ class TableView {
         const values = [...new Set(rows.map((row) => row[index]))];
         if (values.length < 2) return;
         const select = make("select", { name: key }, make("option", { value: "" }, "all"));
+        this.selects.set(key, select);
         values.forEach((v) => select.append(make("option", { value: v }, v)));
         select.value = this.filters.get(index) || "";
         select.addEventListener("change", () => {
@@ -83,12 +95,9 @@ class TableView {
         });
         bar.append(make("label", {}, labelOf(key), select));
       });
-      const search = make("input", { type: "search", placeholder: "part of a name" });
-      search.addEventListener("input", () => {
-        this.text = search.value.toLowerCase();
-        this.render();
-      });
-      bar.append(make("label", {}, "filter", search));
+      this.field = make("input", { type: "search", placeholder: "part of a name" });
+      this.field.addEventListener("input", () => this.search(this.field.value));
+      bar.append(make("label", {}, "filter", this.field));
     }
     if (folded.length) {
       const box = make("input", { type: "checkbox" });
@@ -99,6 +108,18 @@ class TableView {
       bar.append(make("label", {}, box, "all columns"));
     }
     return bar;
+  }
+
+  search(text) {
+    if (this.field) this.field.value = text;
+    this.text = text.toLowerCase();
+    this.render();
+  }
+
+  choose(key, value) {
+    if (this.selects.has(key)) this.selects.get(key).value = value;
+    this.filters.set(this.table.columns.indexOf(key), value);
+    this.render();
   }
 
   get rows() {
@@ -135,7 +156,8 @@ class TableView {
   render() {
     const { columns, folded } = this.table;
     const visible = columns.map((_, i) => i).filter((i) => this.all || !folded.includes(columns[i]));
-    const rows = this.rows;
+    const all = this.rows;
+    const rows = printing && all.length > LONG ? this.printed(all) : all;
     const kinds = columns.map((_, i) => (this.numeric(i) ? "number" : ""));
     const head = make("tr");
     visible.forEach((i) => {
@@ -156,8 +178,22 @@ class TableView {
       });
       body.append(line);
     });
-    this.grid.replaceChildren(make("thead", {}, head), body, ...this.sums(rows, visible));
-    this.listeners.forEach((listener) => listener(rows));
+    if (rows.length < all.length) {
+      const text = `${this.ranked ? "the largest " : ""}${rows.length} of ${all.length} rows; CSV and JSON hold them all`;
+      body.append(make("tr", {}, make("td", { className: "long", colSpan: visible.length }, text)));
+    }
+    this.grid.replaceChildren(make("thead", {}, head), body, ...this.sums(all, visible));
+    this.listeners.forEach((listener) => listener(all));
+  }
+
+  // On paper a long table shows its largest rows, or its first where the reader sorted it.
+  get ranked() {
+    return this.sort.column < 0 && this.table.columns.includes(RANK);
+  }
+
+  printed(rows) {
+    const rank = this.table.columns.indexOf(RANK);
+    return (this.ranked ? [...rows].sort((a, b) => b[rank] - a[rank]) : rows).slice(0, PRINTED);
   }
 
   sums(rows, visible) {
@@ -181,6 +217,7 @@ const viewOf = (name) => {
     const view = new TableView(name, document.querySelector(`details[data-table="${name}"]`));
     views.set(name, view);
     view.listeners = listeners.get(name) || [];
+    view.listeners.forEach((listener) => listener(view.rows));
   }
   return views.get(name);
 };

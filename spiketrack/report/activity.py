@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spiketrack.runs.operations import BranchCounts
+from spiketrack.report.names import stage
+from spiketrack.runs.operations import BranchCounts, RunCounts
 
 Reals = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -56,9 +57,10 @@ class Activity:
         }
 
 
-def stage(name: str) -> str:
-    """``encoder.mrm.2.retriever.q_spike`` → ``encoder.mrm.2``: the part of the network."""
-    parts = name.split(".")
-    if parts[0] != "encoder" or len(parts) < 3:
-        return parts[0]
-    return ".".join(parts[:3] if parts[1] == "mrm" else parts[:2])
+def activities(counts: RunCounts) -> dict[str, Activity]:
+    """Every branch that ran."""
+    return {
+        branch: Activity.of(counts[branch])
+        for branch in sorted(counts)
+        if len(counts[branch].operations)
+    }

@@ -9,15 +9,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from spiketrack.pages.parts import Fact, Figure, Section, Table
+from spiketrack.report.maps import ActivityMaps
 from spiketrack.video.boxes import BoxRow
 
 
 @dataclass(frozen=True)
 class Overlay:
-    """Boxes of one source over the clip: ``label`` names it, one row a frame."""
+    """Boxes of one source over the clip: ``label`` names it, one row a frame.
+
+    ``scored``: whether its scores are a tracker's confidence.
+    """
 
     label: str
     rows: tuple[BoxRow, ...]
+    scored: bool = True
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,7 @@ class Report:
     pictures: Pictures
     fps: float | None
     overlays: tuple[Overlay, ...]
+    maps: tuple[ActivityMaps, ...]
     sections: tuple[Section, ...]
 
     @property

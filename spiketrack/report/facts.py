@@ -1,40 +1,132 @@
-"""The cards at the top of the page: the answers that a reader wants first."""
+"""The cards at the top of the page: the answers that a reader wants first, and what they are.
+
+``simulated``: found by running the network; ``modelled``: computed from what was counted;
+``measured``: by a clock, or against labels. Nothing here was measured on a chip.
+"""
 
 from __future__ import annotations
 
+from statistics import median
+
+from spiketrack.documents.energy import AtTable, EnergyDocument
 from spiketrack.documents.placement import MapDocument
 from spiketrack.documents.verification import VerifyDocument
-from spiketrack.energy.tables import amount, joules
 from spiketrack.pages.parts import Fact
-from spiketrack.report.sources import Sources
+from spiketrack.report.sources import Run, Sources
+from spiketrack.report.truth import Truth
+from spiketrack.terminal.amounts import amount, joules
+
+SIMULATED, MODELLED, MEASURED = "simulated", "modelled", "measured"
+NOTICE = (
+    "Simulated: no chip was used. Energy is modelled: operations counted in this run, times the "
+    "prices of a table."
+)
 
 
 def facts(sources: Sources) -> tuple[Fact, ...]:
-    """The answers that a reader wants first."""
+    """Energy, the dense ANN, float, exactness, accuracy, chips, speed."""
     energy = sources.run.priced
-    total, twin = energy.total, energy.ann_twin
-    price = f"{energy.prices.name}, {energy.execution} execution"
-    counted = [
-        Fact("energy a frame", joules(total.energy_pj) or "none", price),
-        Fact("as an ANN", joules(twin.energy_pj) or "none", f"{twin.prices}, every MAC"),
-        Fact("spikes a frame", amount(total.spikes), f"{amount(total.events)} messages"),
-        Fact("accumulations a frame", amount(total.ac_spike), f"{amount(total.mac)} MACs"),
-    ]
-    return (*counted, _agreement(sources.verify), _placement(sources.placement))
+    accuracy = [] if sources.truth is None else [_accuracy(sources.truth)]
+    return (
+        _energy(energy),
+        _dense(energy),
+        _float(sources.verify),
+        _exact(sources.verify),
+        *accuracy,
+        _placement(sources.placement),
+        _speed(sources.run),
+    )
 
 
-def _agreement(verify: VerifyDocument | None) -> Fact:
+def _energy(energy: EnergyDocument) -> Fact:
+    at = [row.energy_pj for row in energy.tables]
+    span = f"{joules(min(at))} to {joules(max(at))} over {len(at)} price tables"
+    detail = f"{energy.prices.name}, {energy.execution} execution; {span}"
+    return Fact("energy a frame", joules(energy.total.energy_pj) or "none", detail, MODELLED)
+
+
+def _dense(energy: EnergyDocument) -> Fact:
+    """The same network with every MAC executed, at the same prices."""
+    label = "as a dense ANN"
+    ratios = {row.name: _ratio(row) for row in energy.tables}
+    known = {name: value for name, value in ratios.items() if value is not None}
+    if not known:
+        return Fact(label, "no price", "no table here prices a MAC", MODELLED)
+    name = energy.prices.name if energy.prices.name in known else next(iter(known))
+    dense = next(row.dense_pj for row in energy.tables if row.name == name)
+    span = f"{min(known.values()):.3g} × to {max(known.values()):.3g} × over {len(known)} tables"
+    told = span if len(known) > 1 else "the one table that prices a MAC"
+    return Fact(
+        label, f"{known[name]:.3g} × as much", f"{joules(dense)} at {name}; {told}", MODELLED
+    )
+
+
+def _ratio(row: AtTable) -> float | None:
+    """Dense over spiking; None on dense machines and where a MAC has no price."""
+    if row.dense_pj is None or row.execution == "dense" or not row.energy_pj:
+        return None
+    return row.dense_pj / row.energy_pj
+
+
+def _float(verify: VerifyDocument | None) -> Fact:
+    label = "integer against float"
+    if verify is None or verify.float_ is None:
+        return Fact(label, "not compared", "give --verify, made with --checkpoint")
+    loss, box = verify.float_.summary, verify.float_.free_running.median_iou
+    boxes = "" if box is None else f"; median box IoU {box:.3f}, each on its own road"
+    value = f"{share_equal(loss.mean_mismatch_rate)} equal"
+    return Fact(label, value, f"counts, fed the float run's{boxes}", SIMULATED)
+
+
+def share_equal(differing: float) -> str:
+    """A share of equal counts; 100 % only where nothing differs."""
+    if not differing:
+        return "100 %"
+    digits = next((n for n in range(1, 9) if f"{100 - 100 * differing:.{n}f}" < "100"), 9)
+    return f"{100 - 100 * differing:.{digits}f} %"
+
+
+def _exact(verify: VerifyDocument | None) -> Fact:
+    label = "exactness"
     if verify is None:
-        return Fact("backends", "not compared", "give --verify")
+        return Fact(label, "not compared", "give --verify")
     if verify.exact is None:
-        return Fact("backends", "float alone", "no exact backend was compared with integer")
-    value = "exact" if verify.exact else f"{verify.mismatches:,} counts differ"
-    return Fact("backends", value, f"{amount(verify.counts_compared)} counts compared")
+        return Fact(label, "float alone", "no exact backend was compared with integer", SIMULATED)
+    names = " = ".join(["integer", *verify.backends])
+    if verify.exact:
+        detail = f"{names}: 0 of {amount(verify.counts_compared)} counts differ"
+        return Fact(label, "exact", detail, SIMULATED)
+    detail = f"of {amount(verify.counts_compared)} compared with integer"
+    return Fact(label, f"{verify.mismatches:,} counts differ", detail, SIMULATED)
+
+
+def _accuracy(truth: Truth) -> Fact:
+    label = "accuracy on this clip"
+    if truth.scores is None:
+        return Fact(label, "not scored", "no tracked frame has a visible target", MEASURED)
+    found = truth.scores
+    detail = (
+        f"AO {found.ao:.3f}; centre within 20 px in {found.precision_20:.0%} of {len(truth.rows)}"
+    )
+    return Fact(label, f"AUC {found.success_auc:.3f}", f"{detail} frames", MEASURED)
 
 
 def _placement(placement: MapDocument | None) -> Fact:
+    label = "on Loihi 2"
     if placement is None:
-        return Fact("on the chip", "not placed", "give --map")
-    verdict = "fits" if placement.fits else "does not fit"
-    detail = f"{placement.chips:,} chips; {verdict} {placement.board}"
-    return Fact("on the chip", f"{placement.cores:,} cores", detail)
+        return Fact(label, "not placed", "give --map")
+    boards = [board for board in placement.boards if board.fits and board.chips is not None]
+    smallest = min(boards, key=lambda board: board.chips or 0, default=None)
+    room = "no board of known size holds them"
+    if smallest is not None:
+        room = f"{smallest.name} ({smallest.chips:,} chips) is the smallest board that holds them"
+    value = f"{placement.cores:,} cores"
+    return Fact(label, value, f"on {placement.chips:,} chips; {room}", MODELLED)
+
+
+def _speed(run: Run) -> Fact:
+    seconds = run.about.seconds.frames
+    if not seconds:
+        return Fact("speed here", "no frame", "", MEASURED)
+    detail = f"{run.about.backend} backend, median of {len(seconds)}; the simulation, not a chip"
+    return Fact("speed here", f"{1 / median(seconds):.3g} frames/s", detail, MEASURED)

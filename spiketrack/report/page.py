@@ -3,34 +3,41 @@
 from __future__ import annotations
 
 import html
+from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
 from string import Template
 from typing import Any
 
-from spiketrack.files import atomic_path
-from spiketrack.pages import page
 from spiketrack.pages.markup import paragraph, table_block
-from spiketrack.pages.page import Lead, Page
+from spiketrack.pages.page import Lead, Page, write_page
 from spiketrack.pages.plots import COLOURS
-from spiketrack.report.document import Report
+from spiketrack.report.document import Overlay, Report
+from spiketrack.report.facts import NOTICE
 from spiketrack.report.overlays import last_frame
+from spiketrack.video.boxes import BoxRow
 
 VIEWER = "viewer"
+MAPS = (
+    "Bars: share of neurons that fire, a bar a population in the order of the network, stages in "
+    "two colours; frame 0 is the first template's encoding. Maps: mean count by place, search "
+    "branch, from frame 1 on."
+)
+NO_MAPS = "A run with --counts full also shows where in the picture populations fire."
 
 
 def write_html(report: Report, path: Path) -> None:
     """Write the page; it appears whole."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(render(report), encoding="utf-8", errors="backslashreplace")
+    write_page(page_of(report), path)
 
 
-def render(report: Report) -> str:
-    """The page as text."""
+def page_of(report: Report) -> Page:
+    """What the page shows."""
     _, *others = report.sections
-    scripts = (_text("follow.js"),)
+    scripts = (_text("follow.js"), _text(VIEWER, "activity.js"))
     lead = _lead(report)
-    return page.render(Page(report.title, report.subtitle, report.facts, others, lead, scripts))
+    head = (report.title, report.subtitle, NOTICE, report.facts)
+    return Page(*head, others, lead, scripts)
 
 
 def _lead(report: Report) -> Lead:
@@ -42,6 +49,7 @@ def _lead(report: Report) -> Lead:
         width=pictures.width,
         height=pictures.height,
         last=last_frame(report.overlays),
+        maps=html.escape(MAPS if report.maps else NO_MAPS),
         body="".join(table_block(table) for table in clip.tables),
     )
     skip = ("slider", "Skip to the frame slider")
@@ -57,14 +65,20 @@ def clip_data(report: Report) -> dict[str, Any]:
         "pictures": list(report.pictures.data),
         "fps": report.fps,
         "colours": list(COLOURS),
+        "maps": [asdict(one) for one in report.maps],
         "overlays": [
             {
                 "label": overlay.label,
-                "rows": [[r.frame, *r.box.as_tuple(), r.score] for r in overlay.rows],
+                "rows": [[r.frame, *r.box.as_tuple(), *score(overlay, r)] for r in overlay.rows],
             }
             for overlay in report.overlays
         ],
     }
+
+
+def score(overlay: Overlay, row: BoxRow) -> list[float]:
+    """The score of a box, if it has one."""
+    return [row.score] if overlay.scored else []
 
 
 def _text(*path: str) -> str:

@@ -18,7 +18,9 @@ from spiketrack.energy.prices import DEFAULT, load_prices, packaged_tables
 from spiketrack.energy.whole import require_this_run, whole_frames
 from spiketrack.errors import DocumentError
 from spiketrack.report.document import Overlay
+from spiketrack.report.names import file_name
 from spiketrack.report.overlays import overlays
+from spiketrack.report.truth import Truth, ground_truth
 from spiketrack.runs.folder import RunFolder, read_run_json
 from spiketrack.runs.operations import RunCounts
 from spiketrack.simulators.backends import backends, require_operations
@@ -70,9 +72,15 @@ class Sources:
     time: TimeDocument | None = None
 
     @cached_property
+    def truth(self) -> Truth | None:
+        """The labels of the first run's object, where they lie beside its clip."""
+        return ground_truth(Path(self.run.about.clip.path), self.run.boxes)
+
+    @cached_property
     def overlays(self) -> tuple[Overlay, ...]:
-        """Boxes over the clip of the first run."""
-        return overlays(self.runs, self.verify)
+        """Boxes over the clip of the first run: of runs, verified backends, and the truth."""
+        known = () if self.truth is None else (self.truth.overlay,)
+        return (*overlays(self.runs, self.verify), *known)
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -114,11 +122,11 @@ def read_sources(
 
 
 def _labels(paths: tuple[Path, ...]) -> list[str]:
-    """Folder names; whole paths where two folders share a name."""
+    """Folder names, numbered where two folders share one."""
     names = [path.absolute().name for path in paths]
     if len(set(names)) == len(names):
         return names
-    return [f"{index}: {path}" for index, path in enumerate(paths, 1)]
+    return [f"{index}: {file_name(str(path))}" for index, path in enumerate(paths, 1)]
 
 
 def _require_same(path: Path, digest: str, run: Run) -> None:

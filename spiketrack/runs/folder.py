@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from typing_extensions import Self
 
 from spiketrack.documents.digests import file_digest, folder_digests, require_digest
-from spiketrack.documents.run import RunDocument
+from spiketrack.documents.run import MadePart, RunDocument
 from spiketrack.errors import SpikeTrackError
 from spiketrack.files import HDF5_VERSIONS, PatientFile, atomic_folder
 from spiketrack.inference import SEARCH, TEMPLATE, Trace
@@ -29,6 +29,7 @@ from spiketrack.integer.count_range import in_range
 from spiketrack.integer.counting import layers
 from spiketrack.integer.graph import Graph
 from spiketrack.interrupts import interrupts_wait
+from spiketrack.machine.named import machine, now
 from spiketrack.ownership import RUN
 from spiketrack.runs.activity import ActivityFile, Axes
 from spiketrack.runs.operations import COUNTS_FILE, BranchCounts, read_run, write_operations
@@ -116,8 +117,8 @@ class RunWriter:
     def finish(self, about: RunDocument) -> RunDocument:
         """Write boxes, operations and ``run.json``; call it last. ``OSError`` on a full disk.
 
-        ``updates``, ``versions`` and ``files`` of ``about`` are filled in here; returned is what
-        was written.
+        ``updates``, ``versions``, ``made`` and ``files`` of ``about`` are filled in here; returned
+        is what was written.
         """
         for branch, graph in self.graphs.items():
             if rows := self.operations[branch]:
@@ -129,6 +130,7 @@ class RunWriter:
         filled = {
             "updates": tuple(self.updates),
             "versions": {"spiketrack": VERSION} | versions,
+            "made": MadePart(date=now(), machine=machine()),
             "files": folder_digests(self.folder, RUN_FILE),
         }
         whole = about.model_copy(update=filled)

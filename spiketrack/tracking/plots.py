@@ -1,4 +1,4 @@
-"""Success, precision and normalised precision plots of an evaluation."""
+"""Success, precision and normalised precision plots of an evaluation; ``page.py`` shows them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from plotly.subplots import make_subplots
 
 from spiketrack.errors import MissingDependency
 from spiketrack.files import atomic_path
+from spiketrack.pages.plots import COLOURS, DASHES
 from spiketrack.tracking.metrics import (
     IOU_THRESHOLDS,
     NORMALISED_THRESHOLDS,
@@ -42,50 +43,48 @@ PANELS = (
         "Normalised precision (at 0.20)",
     ),
 )
-COLOURS = ("#0b6e99", "#d9730d", "#448361", "#9065b0", "#c14c8a", "#787774")
 
 
 def figure(document: Mapping[str, Any]) -> go.Figure:
     """Mean curves of the method and the baselines of a ``report`` document, best AUC first."""
-    means = {document["method"]: document["mean"]}
-    means |= {name: baseline["mean"] for name, baseline in document["baselines"].items()}
-    names = sorted(means, key=lambda name: -means[name]["success_auc"])
+    means = mean_curves(document)
     plot = make_subplots(1, len(PANELS), subplot_titles=[panel.title for panel in PANELS])
     for column, panel in enumerate(PANELS, 1):
-        for colour, name in enumerate(names):
-            plot.add_trace(_line(panel, name, means[name], colour), row=1, col=column)
+        for colour, (name, mean) in enumerate(means.items()):
+            plot.add_trace(line(panel, name, mean, colour), row=1, col=column)
         plot.update_xaxes(title_text=panel.axis, row=1, col=column)
+    for column, panel in enumerate(PANELS, 1):
+        group = {"legendgroup": panel.curve, "legendgrouptitle_text": panel.title}
+        plot.update_traces(**group, row=1, col=column)
     plot.update_yaxes(range=[0, 1.02])
     plot.update_yaxes(title_text="share of frames", row=1, col=1)
-    plot.update_layout(template="simple_white", width=1320, height=460, title=_title(document))
+    plot.update_layout(template="simple_white", width=1320, height=460, title=title(document))
     return plot
 
 
-def _line(panel: Panel, name: str, mean: Mapping[str, Any], colour: int) -> go.Scatter:
+def mean_curves(document: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The method's means and the baselines', best AUC first."""
+    means = {document["method"]: document["mean"]}
+    means |= {name: baseline["mean"] for name, baseline in document["baselines"].items()}
+    return {name: means[name] for name in sorted(means, key=lambda n: -means[n]["success_auc"])}
+
+
+def line(panel: Panel, name: str, mean: Mapping[str, Any], colour: int) -> go.Scatter:
+    """One method's curve, its figure in the legend."""
     return go.Scatter(
         x=panel.thresholds,
         y=mean[panel.curve],
         name=f"{name} [{mean[panel.figure]:.3f}]",
-        legendgroup=panel.curve,
-        legendgrouptitle_text=panel.title,
         line_color=COLOURS[colour % len(COLOURS)],
+        line_dash=DASHES[colour % len(DASHES)],
         hovertemplate="%{x:.2f}: %{y:.3f}",
     )
 
 
-def _title(document: Mapping[str, Any]) -> str:
+def title(document: Mapping[str, Any]) -> str:
+    """How many sequences the means are of, or its name."""
     names: Sequence[str] = list(document["sequences"])
     return f"Mean of {len(names)} sequences" if len(names) > 1 else names[0]
-
-
-def write_html(document: Mapping[str, Any], path: Path) -> None:
-    """One self-contained HTML page; it appears whole."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(
-            figure(document).to_html(include_plotlyjs=True),
-            encoding="utf-8",
-            errors="backslashreplace",
-        )
 
 
 def write_png(document: Mapping[str, Any], path: Path) -> None:

@@ -34,8 +34,9 @@ from spiketrack.errors import SpikeTrackError
 from spiketrack.inference import BRANCHES
 from spiketrack.integer.graph import Graph
 from spiketrack.packaged import BOARDS, PRICE_TABLES, RATE_TABLES
+from spiketrack.pages import render
 from spiketrack.report import build_report, read_sources
-from spiketrack.report.page import render
+from spiketrack.report.page import page_of
 from spiketrack.runs.folder import RunFolder
 from spiketrack.timing.rates import load_rates
 from spiketrack.tracking.ledger import Ledger
@@ -236,7 +237,7 @@ def run_folder(source: Path, seed: int, home: Path) -> str:
 
 
 def _page(run: Path, given: Any) -> None:
-    page = render(build_report(read_sources(run, **given)))
+    page = render(page_of(build_report(read_sources(run, **given))))
     assert "</script><script>" not in page
 
 

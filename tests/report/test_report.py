@@ -25,13 +25,14 @@ from spiketrack.documents.run import ClipPart
 from spiketrack.errors import MissingDependency, SpikeTrackError
 from spiketrack.integer.costs.formulas import FIELDS
 from spiketrack.pages import library
-from spiketrack.pages.page import embed
+from spiketrack.pages.page import embed, render
 from spiketrack.pages.parts import Fact, Table
 from spiketrack.report import Report, build_report, pictures, read_sources, write_html, write_pngs
-from spiketrack.report.activity import Activity, stage
+from spiketrack.report.activity import Activity
 from spiketrack.report.commands import simulate_command
-from spiketrack.report.figures.network import core_grid
-from spiketrack.report.page import render
+from spiketrack.report.figures.cores import core_grid
+from spiketrack.report.names import stage
+from spiketrack.report.page import page_of
 from spiketrack.report.pictures import encode, read_pictures
 from spiketrack.runs.operations import read_run
 
@@ -182,7 +183,7 @@ def test_a_clip_that_is_gone_is_said(files: Files, tmp_path: Path) -> None:
     assert "no such file or folder" in built.pictures.note
     assert not built.pictures.data
     assert "export it again" in text(built, "formats")
-    assert "The clip cannot be shown" in render(built)
+    assert "The clip cannot be shown" in render(page_of(built))
 
 
 # boxes
@@ -210,13 +211,13 @@ def test_a_float_run_gives_its_boxes_alone(files: Files) -> None:
     assert [overlay.label for overlay in built.overlays] == ["run (inline)", "floating (float)"]
     assert "floating (float) counted no operations" in text(built, "energy")
     assert "comparison" not in {found.name for found in built.tables}
-    render(built)
+    render(page_of(built))
 
 
 def test_runs_of_one_name_are_told_apart(files: Files, tmp_path: Path) -> None:
     run = changed_run(tmp_path / "run", files.run)
     labels = [found.label for found in read_sources(files.run, (run,)).runs]
-    assert labels == [f"1: {files.run}", f"2: {run}"]
+    assert labels == ["1: run", "2: run"]
 
 
 # missing input and errors
@@ -226,7 +227,7 @@ def test_missing_input_says_how_to_get_it(files: Files) -> None:
     built = build_report(read_sources(files.run))
     assert "spiketrack verify" in text(built, "agreement")
     assert "--checkpoint" in text(built, "agreement")
-    assert f"--run {files.run}" in text(built, "placement")
+    assert "--run run" in text(built, "placement")
     assert {"not compared", "not placed"} <= {fact.value for fact in built.facts}
 
 
@@ -305,11 +306,11 @@ def test_a_verdict_must_be_that_of_its_rows(
 def test_the_report_says_what_the_verification_holds(files: Files, tmp_path: Path) -> None:
     exact = build_report(read_sources(files.run, verify=files.verify))
     assert "Exact: integer and inline agree in all" in text(exact, "agreement")
-    assert fact(exact, "backends").value == "exact"
+    assert fact(exact, "exactness").value == "exact"
     assert "float32 differs from float64 in " in text(exact, "agreement")
     assert "teacher-forced mismatch" in text(exact, "agreement")
     damaged = build_report(read_sources(files.run, verify=damage(files.verify, tmp_path)))
-    assert fact(damaged, "backends").value == "7 counts differ"
+    assert fact(damaged, "exactness").value == "7 counts differ"
     said = text(damaged, "agreement")
     assert "Exact" not in said
     assert "Not exact: 7 of " in said
@@ -321,7 +322,7 @@ def test_the_report_says_what_the_verification_holds(files: Files, tmp_path: Pat
         (False, 7, 2)
     ]
     alone = build_report(read_sources(files.run, verify=float_alone(files.verify, tmp_path)))
-    assert fact(alone, "backends").value == "float alone"
+    assert fact(alone, "exactness").value == "float alone"
     assert "No exact backend was compared" in text(alone, "agreement")
 
 
@@ -369,7 +370,7 @@ def test_text_cannot_become_markup(files: Files, tmp_path: Path) -> None:
     hostile = "</script><script>alert(1)</script><!-- &\u2028\u2029"
     clip = ClipPart(name=hostile, path=str(files.clip), fps=None)
     run = changed_run(tmp_path / "run", files.run, clip=clip, box=(1, 2, 30, 40))
-    page = render(build_report(read_sources(run)))
+    page = render(page_of(build_report(read_sources(run))))
     assert "alert(1)</script>" not in page
     held = embed({"a": hostile})
     assert not set("<\u2028\u2029") & set(held)
@@ -384,7 +385,7 @@ def test_hostile_names_stay_inside_the_json_of_the_page(files: Files, tmp_path: 
     run = changed_run(tmp_path / hostile.replace("/", "\\"), files.run, **changes)
     other = changed_run(tmp_path / "o", files.other, **changes)
     parser = Elements()
-    parser.feed(render(build_report(read_sources(run, (other,), verify=files.verify))))
+    parser.feed(render(page_of(build_report(read_sources(run, (other,), verify=files.verify)))))
     assert "img" not in [tag for tag, names in parser.seen if "onerror" in names]
     assert len(parser.scripts) == len([1 for tag, _ in parser.seen if tag == "script"])
     data = json.loads(parser.scripts["page-data"])
@@ -442,7 +443,12 @@ def test_png_writes_clip_and_figures(
     monkeypatch.setattr(plotly.io, "write_images", write)
     names = write_pngs(full, tmp_path / "png")
     assert {path.name for path in (tmp_path / "png").iterdir()} == set(names)
-    assert {"clip.png", "energy.png", "cores-memory.png", "overlap.png"} <= set(names)
+    assert {
+        "clip.png",
+        "energy-blocks-stacked-by-kind.png",
+        "cores-memory.png",
+        "overlap.png",
+    } <= set(names)
     strip = cv2.imread(str(tmp_path / "png" / "clip.png"))
     assert strip is not None
     assert strip.shape[1] % 240 == 0

@@ -4,37 +4,21 @@ from __future__ import annotations
 
 import csv
 import json
-import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.report_data import FRAMES, SIDE, Files, enlarge
+from support.browser import until
+from support.report_data import FRAMES, SIDE, Files, enlarge, write_page
 
-from spiketrack.report import build_report, read_sources, write_html
 from spiketrack.video.boxes import read_csv
 
-driver = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        CHROMIUM is None, reason="the report needs a browser: apt-get install chromium"
-    ),
-]
+pytestmark = pytest.mark.browser
 
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
+BARS = """[...document.querySelector("[data-figure=energy] .plot").data.flatMap((trace) =>
+    trace.x.map((x, i) => [x, trace.customdata[i][0]]))].sort((a, b) => a[0] - b[0])
+    .map(([, name]) => name)"""  # names of the energy bars from left to right
 LARGEST = (100, 14_000, (1280, 720))  # frames, cores, pixels
 SECONDS = 2.0  # from navigation to the first answer of the slider
 TRIES = 3  # the machine may be busy with other things
@@ -42,50 +26,14 @@ MEGABYTES = 10
 BURST = 9  # Chromium drops the eleventh download of one second
 
 
-def write_page(folder: Path, files: Files) -> Path:
-    sources = read_sources(files.run, (files.other,), files.verify, files.placement)
-    write_html(build_report(sources), folder / "report.html")
-    return folder / "report.html"
-
-
 @pytest.fixture(scope="module")
 def files(report_files: Files) -> Files:
     return report_files
 
 
-@pytest.fixture(scope="module")
-def report(files: Files, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_page(tmp_path_factory.mktemp("page"), files)
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    profile = tmp_path_factory.mktemp("profile")
-    with driver.sync_playwright() as play:
-        context = play.chromium.launch_persistent_context(
-            profile, executable_path=CHROMIUM, args=list(FLAGS), accept_downloads=True
-        )
-        yield context
-        context.close()
-
-
 @pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
-    """A page that must meet no error and ask for nothing but its own file."""
-    opened = browser.new_page()
-    opened.set_default_timeout(30_000)
-    troubles: list[str] = []
-    opened.on("pageerror", lambda error: troubles.append(str(error)))
-    opened.on("console", lambda line: troubles.append(line.text) if line.type == "error" else None)
-    opened.on("request", lambda request: troubles.append(request.url) if foreign(request) else None)
-    yield opened
-    opened.close()
-    assert troubles == []
-
-
-def foreign(request: Any) -> bool:
-    own = ("data:", "blob:")
-    return not (request.url.startswith(own) or request.url.endswith("report.html"))
+def report(report_page: Path) -> Path:
+    return report_page
 
 
 def start(page: Any, report: Path) -> None:
@@ -97,15 +45,6 @@ def start(page: Any, report: Path) -> None:
 
 def document(page: Any) -> Any:
     return json.loads(page.text_content("#page-data"))
-
-
-def until(page: Any, condition: str) -> None:
-    """Wait for a condition; the page's policy forbids Playwright's own way, which uses eval."""
-    for _ in range(600):
-        if page.evaluate(condition):
-            return
-        page.wait_for_timeout(50)
-    raise AssertionError(condition)
 
 
 def column(page: Any, table: str, number: int) -> list[str]:
@@ -178,9 +117,9 @@ def test_sorting_sorts_table_and_bars(page: Any, report: Path) -> None:
         assert column(page, "energy", 1) == expected
     page.locator("figure[data-figure='energy']").scroll_into_view_if_needed()
     page.wait_for_selector("figure[data-figure='energy'][data-drawn] .bars")
-    bars = page.evaluate("document.querySelector('[data-figure=energy] .plot').data[0].x")
     costly = [row for row in sorted(rows, key=lambda r: r[energy]) if row[energy]]
-    assert list(bars) == [row[name] for row in costly]
+    until(page, f"({BARS})[0] === {json.dumps(costly[0][name])}")
+    assert page.evaluate(BARS) == [row[name] for row in costly]
 
 
 def test_filters_and_their_sum(page: Any, report: Path) -> None:
@@ -265,14 +204,14 @@ def test_text_stands_out_from_the_paper(page: Any, report: Path, scheme: str) ->
     page.emulate_media(color_scheme=scheme)
     start(page, report)
     page.locator("figure[data-figure='energy']").scroll_into_view_if_needed()
-    page.wait_for_selector("figure[data-figure='energy'][data-drawn] .xtitle")
+    page.wait_for_selector("figure[data-figure='energy'][data-drawn] .ytitle")
     read = "([s, p]) => getComputedStyle(document.querySelector(s))[p]"
     paper = luminance(page.evaluate(read, ["body", "backgroundColor"]))
     for selector, colour in (
         ("body", "color"),
         (".note", "color"),
         ("a", "color"),
-        ("[data-figure=energy] .xtitle", "fill"),
+        ("[data-figure=energy] .ytitle", "fill"),
     ):
         ink = luminance(page.evaluate(read, [selector, colour]))
         contrast = (max(ink, paper) + 0.05) / (min(ink, paper) + 0.05)
@@ -298,7 +237,7 @@ def test_print_is_dark_on_white_and_complete(page: Any, report: Path) -> None:
     assert page.evaluate(read, ["body", "backgroundColor"]) == "rgb(255, 255, 255)"
     until(
         page,
-        "getComputedStyle(document.querySelector('[data-figure=energy] .xtitle')).fill"
+        "getComputedStyle(document.querySelector('[data-figure=energy] .ytitle')).fill"
         " === 'rgb(27, 31, 36)'",
     )
     assert page.evaluate(read, ["nav", "display"]) == "none"

@@ -33,7 +33,7 @@ from spiketrack.export.nir.folder import read_export
 from spiketrack.inference import BRANCHES
 from spiketrack.integer.graph import Graph
 from spiketrack.reference.checkpoint import save_checkpoint
-from spiketrack.report.figures.network import step_figure
+from spiketrack.report.figures.placement import step_figure
 from spiketrack.runs.activity import activity_branches, read_activity, read_placed_activity
 from spiketrack.simulators.chip import ChipSimulator
 from spiketrack.simulators.integer import IntegerSimulator

@@ -19,6 +19,7 @@ from spiketrack.documents.placement import CoreMap, MapDocument, Quantity
 from spiketrack.documents.run import RunDocument, SecondsPart
 from spiketrack.pipeline import export_checkpoint
 from spiketrack.reference.checkpoint import save_checkpoint
+from spiketrack.report import build_report, read_sources, write_html
 from spiketrack.runs.folder import BOXES_FILE, RunFolder
 from spiketrack.runs.operations import COUNTS_FILE, write_operations
 from spiketrack.video.boxes import BoxRow, read_csv, write_csv
@@ -99,6 +100,13 @@ def write_all(folder: Path) -> Files:
         clip=clip,
         export=folder / "export",
     )
+
+
+def write_page(folder: Path, files: Files) -> Path:
+    """The report with both runs, the verification and the placement."""
+    sources = read_sources(files.run, (files.other,), files.verify, files.placement)
+    write_html(build_report(sources), folder / "report.html")
+    return folder / "report.html"
 
 
 TRACKER = TrackerConfig(update_every=2, update_threshold=0.0)

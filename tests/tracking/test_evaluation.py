@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from support.browser import SETTLED, until, violations
 from support.synthetic_clips import moving_patch, write_images, write_otb
 
 from spiketrack.commands.views.evaluation import show
@@ -22,6 +23,7 @@ from spiketrack.files import atomic_folder
 from spiketrack.inference import Crop, Inference, Maps, SimulatorBase, Trace
 from spiketrack.ownership import EVALUATION
 from spiketrack.tracking import metrics, otb
+from spiketrack.tracking import page as evaluation_page
 from spiketrack.tracking import plots as evaluation_plots
 from spiketrack.tracking.baselines import Baseline, parse_baselines
 from spiketrack.tracking.evaluation import NetworkMethod, evaluate_sequence
@@ -335,8 +337,19 @@ def test_plots(tmp_path: Path) -> None:
     names = [trace.name.split(" ")[0] for trace in figure.data]
     assert names == ["mil", "net"] * 3  # the best first
     assert list(figure.data[0].y) == pytest.approx([1.0] * 20 + [0.0])
-    evaluation_plots.write_html(document(tmp_path), tmp_path / "plots.html")
+    evaluation_page.write_html(document(tmp_path), tmp_path / "plots.html")
     assert "Normalised precision" in (tmp_path / "plots.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_plots_in_a_browser(page: Any, tmp_path: Path, scheme: str) -> None:
+    evaluation_page.write_html(document(tmp_path), tmp_path / "plots.html")
+    page.emulate_media(color_scheme=scheme)
+    page.goto((tmp_path / "plots.html").as_uri())
+    until(page, SETTLED)
+    assert page.locator("figure .main-svg").count() >= 3
+    assert violations(page) == []
 
 
 def test_png_without_chrome_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

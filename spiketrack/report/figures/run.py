@@ -1,4 +1,4 @@
-"""Figures of a run: energy by layer, counts over time, firing rates, boxes and scores."""
+"""Figures of a run: counts over time, firing rates, boxes and scores."""
 
 from __future__ import annotations
 
@@ -10,43 +10,13 @@ import plotly.graph_objects as go
 
 from spiketrack.inference import SEARCH
 from spiketrack.pages.parts import Figure
-from spiketrack.pages.plots import COLOURS, DASHES, SCALE, blank, hide_names
-from spiketrack.report.activity import Activity, stage
+from spiketrack.pages.plots import COLOURS, DASHES, SCALE, blank, si
+from spiketrack.report.activity import Activity
 from spiketrack.report.document import Overlay
-from spiketrack.report.sources import Run
+from spiketrack.report.names import short, stage
 from spiketrack.video.boxes import iou
 
 NAMED_STAGE = 4  # populations that a stage needs for room to name it
-PICOJOULES_A_MICROJOULE = 1e6
-
-
-def energy_figure(runs: Sequence[Run]) -> Figure:
-    """Energy of a frame by layer of the search branch, a bar for each run."""
-    plot = blank("layer, in the order of the network", "energy a frame, µJ", 460)
-    for run in runs:
-        rows = [row for row in run.priced.layers if row.energy_pj]
-        plot.add_bar(
-            name=run.label,
-            x=[row.name for row in rows],
-            y=np.array([row.energy_pj for row in rows]) / PICOJOULES_A_MICROJOULE,
-            hovertemplate="%{x}<br>%{y:.4g} µJ",
-        )
-    hide_names(plot)
-    note = "The bars follow the table below: filter or sort it and they change with it."
-    return Figure("energy", "Energy by layer", (("", plot),), "y", note)
-
-
-def kind_figure(runs: Sequence[Run]) -> Figure:
-    """Energy of a frame by kind of layer."""
-    plot = blank("kind of layer", "energy a frame, µJ", 360)
-    for run in runs:
-        sums: dict[str, float] = {}
-        for row in run.priced.layers:
-            sums[row.kind] = sums.get(row.kind, 0.0) + row.energy_pj
-        spending = {kind: value for kind, value in sums.items() if value}
-        y = np.array(list(spending.values())) / PICOJOULES_A_MICROJOULE
-        plot.add_bar(name=run.label, x=list(spending), y=y, hovertemplate="%{x}<br>%{y:.4g} µJ")
-    return Figure("kinds", "Energy by kind of layer", (("", plot),), "y")
 
 
 def counts_figure(activities: Mapping[str, Activity]) -> Figure:
@@ -55,12 +25,12 @@ def counts_figure(activities: Mapping[str, Activity]) -> Figure:
     for branch, activity in activities.items():
         plot = blank(axis_of(branch), "spikes (sum of counts)", 440)
         plot.update_layout(legend={"orientation": "v", "x": 1.01, "y": 1, "yanchor": "top"})
-        plot.update_yaxes(rangemode="tozero")
+        plot.update_yaxes(rangemode="tozero", **si())
         x = np.arange(activity.spikes.shape[1]) + (branch == SEARCH)
         for index, (name, series) in enumerate(activity.by_stage().items()):
             line = {"dash": DASHES[index // len(COLOURS) % len(DASHES)]}
             plot.add_scatter(
-                x=x, y=series, name=name, mode="lines+markers", line=line, marker={"size": 4}
+                x=x, y=series, name=short(name), mode="lines+markers", line=line, marker={"size": 4}
             )
         variants.append((f"{branch} branch", plot))
     return Figure("counts", "Counts over time", tuple(variants), "y")
@@ -102,7 +72,7 @@ def _heat(activity: Activity, values: Any, branch: str) -> go.Figure:
         autorange="reversed",
         showgrid=False,
         tickvals=list(first.values()),
-        ticktext=list(first),
+        ticktext=[short(name) for name in first],
         tickfont={"size": 10},
     )
     plot.update_xaxes(showgrid=False)
@@ -112,7 +82,7 @@ def _heat(activity: Activity, values: Any, branch: str) -> go.Figure:
 def scores_figure(overlays: Sequence[Overlay]) -> Figure:
     """Confidence of each source over the frames."""
     plot = blank("frame", "confidence", 320)
-    for index, overlay in enumerate(overlays):
+    for index, overlay in enumerate(one for one in overlays if one.scored):
         rows = [row for row in overlay.rows if row.frame]
         plot.add_scatter(
             x=[row.frame for row in rows],

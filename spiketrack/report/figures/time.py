@@ -14,7 +14,7 @@ from spiketrack.documents.whole import WholeEnergy
 from spiketrack.files import atomic_path
 from spiketrack.pages import Figure, Page, Section, render
 from spiketrack.pages.plots import COLOURS, blank
-from spiketrack.report.figures.network import core_plot
+from spiketrack.report.figures.cores import core_plot
 
 MICRO, MILLI = 1e6, 1e3  # of a second
 MILLIJOULE = 1e9  # picojoules

@@ -7,32 +7,27 @@ from typing import Any
 
 from spiketrack.inference import SEARCH
 from spiketrack.pages.parts import Section, Table
-from spiketrack.report.activity import Activity
+from spiketrack.report.activity import Activity, activities
 from spiketrack.report.figures.run import counts_figure, rates_figure
 from spiketrack.report.sources import Sources
 
 
 def activity_section(sources: Sources) -> Section:
     """Counts over time, heat map, and the numbers of every population and inference."""
-    counts = sources.run.counts
-    activities = {
-        branch: Activity.of(counts[branch])
-        for branch in sorted(counts)
-        if len(counts[branch].operations)
-    }
-    numbers = " and ".join(f"{len(a.names)} ({b} branch)" for b, a in activities.items())
+    active = activities(sources.run.counts)
+    numbers = " and ".join(f"{len(a.names)} ({b} branch)" for b, a in active.items())
     text = (
         f"Populations: {numbers}. Firing rate: share of neuron steps that send a message; "
         "a count is 0 to 4.",
     )
-    tables = [mean_table(activities)]
-    for branch, activity in activities.items():
+    tables = [mean_table(active)]
+    for branch, activity in active.items():
         tables += [
             series_table(branch, "spikes", activity),
             series_table(branch, "events", activity),
         ]
-    figures = (counts_figure(activities), rates_figure(activities))
-    return Section("activity", "Counts and firing rates", text, figures, tuple(tables))
+    figures = (counts_figure(active), rates_figure(active))
+    return Section("activity", "Activity", text, figures, tuple(tables))
 
 
 def mean_table(activities: Mapping[str, Activity]) -> Table:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from spiketrack.documents.verification import FirstDivergence, PopulationRow, VerifyDocument
+from spiketrack.documents.verification import (
+    FirstDivergence,
+    LossRow,
+    LossSummary,
+    PopulationRow,
+    VerifyDocument,
+)
 from spiketrack.pages.parts import Figure, Section, Table
 from spiketrack.report.commands import verify_command
 from spiketrack.report.figures.network import mismatch_figure
@@ -12,10 +19,17 @@ from spiketrack.report.figures.run import overlap_figure, scores_figure
 from spiketrack.report.sections.yardstick import yardstick_text
 from spiketrack.report.sources import Sources
 
+SMALLEST = 1e-4  # difference of scores that is told
+TEACHER_FORCED = "Integer against float by population, teacher-forced"
+FED = (
+    "Every population of the integer network is fed the float run's counts, so what is rounded "
+    "before it does not add up; gates are apart in the summary."
+)
+
 
 def agreement_section(sources: Sources) -> Section:
     """Float, integer and Lava: counts compared, what quantisation changed, boxes."""
-    title, overlays = "Agreement of the backends", sources.overlays
+    title, overlays = "Agreement", sources.overlays
     figures: list[Figure] = [scores_figure(overlays)] if overlays else []
     if len(overlays) > 1:
         figures.insert(0, overlap_figure(overlays))
@@ -38,10 +52,9 @@ def agreement_section(sources: Sources) -> Section:
     ]
     if verify.float_:
         rows = verify.float_.teacher_forced
-        figures.insert(0, mismatch_figure(rows))
-        note = "Each population gets the integer network's input; gates are apart in the summary."
-        name = "Float against integer by population, teacher-forced"
-        tables.append(Table.of("teacher_forced", name, rows, note=note))
+        if any(row.mismatches for row in rows):
+            figures.insert(0, mismatch_figure(rows))
+        tables.append(Table.of("teacher_forced", TEACHER_FORCED, rows, note=FED))
     return Section("agreement", title, text, tuple(figures), tuple(tables))
 
 
@@ -67,19 +80,33 @@ def _quantisation(verify: VerifyDocument) -> tuple[str, ...]:
     if not verify.float_:
         return ("The float network was not compared (verify needs --checkpoint for it).",)
     loss, free = verify.float_.summary, verify.float_.free_running
-    lines = [
-        f"Quantisation: {loss.mean_mismatch_rate:.3%} of the counts of a population differ "
-        f"from the float network (mean of {loss.populations}), "
-        f"{loss.worst_mismatch_rate:.3%} in the worst "
-        f"({loss.worst_population.branch} {loss.worst_population.population})."
-    ]
+    lines = [_lost(verify.float_.teacher_forced, loss)]
     if free.median_iou is not None:
         lines.append(
             f"Each on its own road, float and integer boxes overlap with a median IoU of "
-            f"{free.median_iou:.3f}; the score differs by {free.mean_score_difference:+.4f} "
+            f"{free.median_iou:.3f}; the score differs by {signed(free.mean_score_difference)} "
             "in the mean."
         )
     return (*lines, *yardstick_text(verify.float_.yardstick))
+
+
+def signed(value: float | None) -> str:
+    """Four digits and a sign; what rounds to nothing has none."""
+    return f"{value:+.4f}" if value and abs(value) >= SMALLEST else "less than 0.0001"
+
+
+def _lost(rows: Sequence[LossRow], loss: LossSummary) -> str:
+    if not any(row.mismatches for row in rows):
+        return (
+            f"Integer against float: no count of {len(rows)} populations differs, each "
+            "population of the integer network being fed the float run's counts (teacher-forced)."
+        )
+    return (
+        f"Integer against float: {loss.mean_mismatch_rate:.3%} of the counts of a population "
+        f"differ (mean of {loss.populations}), {loss.worst_mismatch_rate:.3%} in the worst "
+        f"({loss.worst_population.branch} {loss.worst_population.population}), each population of "
+        "the integer network being fed the float run's counts (teacher-forced)."
+    )
 
 
 def _backends(verify: VerifyDocument) -> Table:

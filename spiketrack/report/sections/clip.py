@@ -16,7 +16,7 @@ def clip_section(sources: Sources) -> Section:
     rows = [
         {"source": overlay.label, "frame": row.frame}
         | dict(zip("xywh", row.box.as_tuple(), strict=True))
-        | {"score": row.score}
+        | {"score": row.score if overlay.scored else None}
         for overlay in sources.overlays
         for row in overlay.rows
     ]

@@ -8,7 +8,7 @@ from typing import Any
 from spiketrack.documents.energy import EnergyDocument, NetworkCost
 from spiketrack.documents.prices import PriceTable
 from spiketrack.pages.parts import Section, Table
-from spiketrack.report.figures.run import energy_figure, kind_figure
+from spiketrack.report.figures.energy import energy_figure, kind_figure
 from spiketrack.report.sources import Run, Sources
 
 COLUMNS = (
@@ -30,7 +30,7 @@ def energy_section(sources: Sources) -> Section:
         *(f"{word.capitalize()}: {line}." for word, line in energy.statement),
         _updates(energy),
     ]
-    tables = [layer_table(energy)]
+    tables = [layer_table(energy), kind_table(energy)]
     text += [
         f"{run.label} ({run.about.backend}) counted no operations: it has boxes alone."
         for run in sources.runs
@@ -57,10 +57,25 @@ def layer_table(energy: EnergyDocument) -> Table:
     rows = [*energy.layers, *energy.template.layers]
     note = (
         "Means per frame (search) and per encoding (template). events: messages sent; spikes: sum "
-        "of counts; AC and MAC: operations of the layer's synapses; energy_se_pj: standard error "
-        "from frame to frame, energy_share: of its branch."
+        "of counts; AC and MAC: operations of the layer's synapses; ± s.e.: standard error of the "
+        "energy from frame to frame; share: of its branch."
     )
     return Table.of("energy", "Energy by layer", rows, COLUMNS, FOLDED, note, unfolded=True)
+
+
+def kind_table(energy: EnergyDocument) -> Table:
+    """What each kind of layer costs, by branch."""
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in (*energy.layers, *energy.template.layers):
+        blank = {"kind": row.kind, "branch": row.branch, "layers": 0}
+        entry = rows.setdefault(
+            (row.branch, row.kind), blank | dict.fromkeys(("energy_pj", "energy_share"), 0.0)
+        )
+        entry["layers"] += 1
+        entry["energy_pj"] += row.energy_pj
+        entry["energy_share"] += row.energy_share
+    title = "Energy by kind of layer"
+    return Table.of("kinds", title, list(rows.values()), unfolded=True)
 
 
 def comparison_table(runs: Sequence[Run]) -> Table:
@@ -98,7 +113,10 @@ def price_table(runs: Sequence[Run]) -> Table:
         for run in runs
         for row in run.priced.tables
     ]
-    note = "dense_energy_pj: every MAC of the same network as an ANN at the same prices."
+    note = (
+        "dense energy: the same network as a dense ANN at this table's prices: every MAC, and "
+        "the sums of membranes and pooling that both have."
+    )
     return Table.of("prices", "One frame at every price table", rows, note=note, unfolded=True)
 
 
@@ -122,13 +140,21 @@ def reference_table(runs: Sequence[Run]) -> Table:
             ("the whole run", energy.prices.name, energy.run_total.energy_pj),
             ("published formula", formula.prices, formula.energy_pj),
             ("the formula's layers, counted", formula.prices, formula.exact_pj),
-            ("the same network as an ANN", twin.prices, twin.energy_pj),
+            ("a dense ANN, its MACs alone", twin.prices, twin.energy_pj),
+            *_dense(energy),
         ]
         rows += [
             {"run": run.label, "what": what, "prices": prices, "energy_pj": value}
             for what, prices, value in references
         ]
     return Table.of("references", "Totals and references", rows)
+
+
+def _dense(energy: EnergyDocument) -> list[tuple[str, str, float]]:
+    """The dense ANN at the chosen table, where that prices a MAC."""
+    at = next(row for row in energy.tables if row.name == energy.prices.name)
+    what = "a dense ANN, MACs, sums and pooling"
+    return [] if at.dense_pj is None else [(what, f"{at.name} {at.version}", at.dense_pj)]
 
 
 def network_table(cost: NetworkCost) -> Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from spiketrack.limits import POTENTIAL_BITS
 from spiketrack.pages.parts import Section, Table
 from spiketrack.report.figures.network import headroom_figure
+from spiketrack.report.names import file_name
 from spiketrack.report.sources import Sources
 
 FORMATS = (
@@ -16,10 +17,10 @@ FOLDED_FORMATS = ("weight_shape", "thresholds", "reset", "decay", "dense_mac")
 
 def formats_section(sources: Sources) -> Section:
     """Number formats and head-room, from the export's manifest."""
-    title = "Number formats and head-room"
+    title = "Number formats"
     manifest = sources.run.manifest
     if manifest is None:
-        export = sources.run.about.export
+        export = file_name(sources.run.about.export)
         gone = f"Not available: {export} holds no export of this network any more; export it again."
         return Section("formats", title, (gone,))
     layers = manifest.layers

@@ -5,7 +5,8 @@ from __future__ import annotations
 from spiketrack.documents.placement import BranchPlacement, MapDocument
 from spiketrack.pages.parts import Section, Table
 from spiketrack.report.commands import map_command
-from spiketrack.report.figures.network import core_figure, timeline_figure, traffic_figure
+from spiketrack.report.figures.cores import core_figure
+from spiketrack.report.figures.placement import timeline_figure, traffic_figure
 from spiketrack.report.sections.spikes import spike_tables
 from spiketrack.report.sources import Sources
 
@@ -23,7 +24,7 @@ FOLDED_LAYERS = (
 
 def placement_section(sources: Sources) -> Section:
     """Core map, layers on cores, traffic; or how to get them."""
-    title = "Placement on Loihi 2"
+    title = "Placement"
     placement = sources.placement
     if placement is None:
         missing = ("Not given: a placement. Make one and give it to the report with --map:",)

@@ -57,7 +57,7 @@
       }
     }
     cells.forEach((cell, i) => {
-      cell.textContent = found ? found[i].toFixed(i === 4 ? 3 : 1) : "";
+      cell.textContent = found && i in found ? found[i].toFixed(i === 4 ? 3 : 1) : "";
     });
   };
 
@@ -101,5 +101,21 @@
     }, 1000 / Math.min(FASTEST, clip.fps || FASTEST));
   });
   slider.addEventListener("input", () => show(Number(slider.value)));
+  // on paper a tracked frame, not the given box
+  const lasts = clip.overlays.map(({ rows }) => Math.max(0, ...rows.map(([frame]) => frame)));
+  const shared = Math.min(...lasts, Number(slider.max)); // the last that all sources tracked
+  let before = 0;
+  const paper = (printing) => {
+    if (printing && wanted === 0) {
+      before = 1;
+      show(shared);
+    } else if (!printing && before) {
+      before = 0;
+      show(Number(slider.value));
+    }
+  };
+  matchMedia("print").addEventListener("change", (event) => paper(event.matches));
+  addEventListener("beforeprint", () => paper(true));
+  addEventListener("afterprint", () => paper(false));
   show(Number(slider.value));
 })();

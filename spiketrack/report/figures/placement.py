@@ -1,0 +1,87 @@
+"""Figures of a placement: the network in the chip's own time, what crosses between cores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from spiketrack.documents.placement import BranchPlacement
+from spiketrack.pages.parts import Figure
+from spiketrack.pages.plots import blank, hide_names, si
+from spiketrack.runs.activity import RunActivity
+
+FAINT = 0.4
+ROW_HEIGHT = 5  # pixels of a layer in the timeline
+TRAFFIC = ("within_core", "between_cores", "between_chips")
+
+
+def timeline_figure(branches: Sequence[BranchPlacement]) -> Figure:
+    """Layers × time steps of one frame: when each works; the longest chain is bold."""
+    variants = [(f"{branch.name} branch", _timeline(branch)) for branch in branches]
+    note = (
+        "A bar is a span of time steps in which a layer works on one frame; what does not lie on "
+        "the longest chain is faint."
+    )
+    return Figure("timeline", "The network in the chip's own time", tuple(variants), note=note)
+
+
+def _timeline(branch: BranchPlacement) -> go.Figure:
+    layers = branch.layers
+    height = min(1600, 160 + ROW_HEIGHT * len(layers))
+    plot = blank("time step of the frame", "layer", height, barmode="overlay", bargap=0.1)
+    chain = set(branch.longest_chain)
+    for kind in dict.fromkeys(row.kind for row in layers):
+        spans = [(row, *span) for row in layers if row.kind == kind for span in row.work_steps]
+        plot.add_bar(
+            name=kind,
+            orientation="h",
+            y=[row.name for row, _, _ in spans],
+            base=[first for _, first, _ in spans],
+            x=[last - first + 1 for _, first, last in spans],
+            marker={"opacity": [1 if row.name in chain else FAINT for row, _, _ in spans]},
+            customdata=[(last, row.neurons) for row, _, last in spans],
+            hovertemplate="%{y}<br>steps %{base:,} to %{customdata[0]:,}, "
+            "%{customdata[1]:,} neurons",
+        )
+    plot.update_xaxes(range=[0, branch.latency_steps + 1])
+    names = [row.name for row in reversed(layers)]
+    plot.update_yaxes(
+        categoryorder="array", categoryarray=names, showticklabels=False, showgrid=False, ticks=""
+    )
+    return plot
+
+
+def step_figure(branch: str, activity: RunActivity) -> Figure:
+    """What one inference does in each time step, in the mean over those of a run."""
+    plot = blank("time step", "a time step", 400)
+    inferences = int(activity.column("inference").max()) + 1
+    for name in ("updates", "operations", "messages", "bits"):
+        sums = np.bincount(activity.column("step"), activity.column(name).astype(float))
+        plot.add_scatter(
+            y=sums / inferences, name=name, mode="lines", line={"shape": "hvh"},
+            hovertemplate="step %{x}<br>%{y:,.0f}",
+        )  # fmt: skip
+    plot.update_yaxes(type="log")
+    title = f"Activity of the {branch} branch, mean of {inferences} inferences"
+    return Figure(f"steps_{branch}", title, ((f"{branch} branch", plot),), "y")
+
+
+def traffic_figure(branches: Sequence[BranchPlacement]) -> Figure:
+    """Messages that each layer sends in one inference, by how far they go."""
+    variants = []
+    for branch in branches:
+        plot = blank("layer", "messages an inference", 400, barmode="stack")
+        for key in TRAFFIC:
+            plot.add_bar(
+                x=[row.name for row in branch.layers],
+                y=[getattr(row.traffic, key) for row in branch.layers],
+                name=key.replace("_", " "),
+                hovertemplate="%{x}<br>%{y:,.0f}",
+            )
+        hide_names(plot)
+        plot.update_yaxes(**si())
+        source = "" if branch.counted else " (at most: no run was counted)"
+        variants.append((f"{branch.name} branch{source}", plot))
+    return Figure("traffic", "Traffic between cores", tuple(variants))

@@ -132,9 +132,9 @@ def program(
     signal.signal(signal.SIGTERM, before)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Chromium, started once."""
+    """Chromium, started once a file: while it runs, no other event loop can in this process."""
     from support.browser import started
 
     yield from started(tmp_path_factory.mktemp("profile"))

@@ -66,6 +66,11 @@ def map_command(run: Run, board: str | None = None) -> str:
     return _line([*words, "--json", "map.json"])
 
 
+def time_command(run: Run) -> str:
+    """Seconds of the run on a chip."""
+    return _line(["spiketrack", "time", str(run.path), "--json", "time.json"])
+
+
 def energy_command(run: Run) -> str:
     """The energy document by itself."""
     table = run.priced.prices.name

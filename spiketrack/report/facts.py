@@ -82,7 +82,7 @@ def share_equal(differing: float) -> str:
     """A share of equal counts; 100 % only where nothing differs."""
     if not differing:
         return "100 %"
-    digits = next((n for n in range(1, 9) if f"{100 - 100 * differing:.{n}f}" < "100"), 9)
+    digits = next((n for n in range(1, 9) if float(f"{100 - 100 * differing:.{n}f}") < 100), 9)
     return f"{100 - 100 * differing:.{digits}f} %"
 
 

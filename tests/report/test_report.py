@@ -242,13 +242,13 @@ def test_documents_must_be_of_their_kind(files: Files, tmp_path: Path) -> None:
         read_sources(files.run, verify=broken)
 
 
-@pytest.mark.parametrize("version", [0, 2])
+@pytest.mark.parametrize("version", [0, 99])
 def test_other_versions_are_refused(files: Files, tmp_path: Path, version: int) -> None:
     for name, path in (("verify", files.verify), ("placement", files.placement)):
         other = tmp_path / path.name
         other.write_text(json.dumps(json.loads(path.read_text()) | {"version": version}))
         message = (
-            rf"{path.name}: spiketrack\.\w+ written as version {version}, this program reads 1"
+            rf"{path.name}: spiketrack\.\w+ written as version {version}, this program reads \d"
         )
         with pytest.raises(SpikeTrackError, match=message):
             read_sources(files.run, **only(name, other))

@@ -1,4 +1,4 @@
-"""Chromium for tests: one browser a session, pages that must meet no error and ask for nothing."""
+"""Chromium for tests: one browser a file, pages that must meet no error and ask for nothing."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from spiketrack.commands.map import map as place
 from spiketrack.commands.simulate import simulate
 from spiketrack.commands.verify import verify
 from spiketrack.config import TrackerConfig
-from spiketrack.documents.placement import CoreMap, MapDocument, Quantity
+from spiketrack.documents.placement import BranchPlacement, CoreMap, MapDocument, Quantity
 from spiketrack.documents.run import RunDocument, SecondsPart
 from spiketrack.pipeline import export_checkpoint
 from spiketrack.reference.checkpoint import save_checkpoint
@@ -147,9 +147,19 @@ def resized(found: MapDocument, cores: int, per_chip: int = 120) -> MapDocument:
     )
     limits = board.model_copy(update={"cores_per_chip": Quantity[int](value=per_chip)})
     update = {"cores": cores, "chips": chips, "limits": limits, "core_map": core_map}
+    update["branches"] = tuple(_on_cores(branch, cores) for branch in found.branches)
     update["chip_table"] = (found.chip_table[0],) * chips
     larger = found.model_copy(update=update)
     return MapDocument.parse(larger.text().encode(), "the larger placement")
+
+
+def _on_cores(branch: BranchPlacement, cores: int) -> BranchPlacement:
+    """The branch with its blocks on the first so many cores."""
+    rows = tuple(
+        row.model_copy(update={"core_of_block": tuple(core % cores for core in row.core_of_block)})
+        for row in branch.layers
+    )
+    return branch.model_copy(update={"layers": rows})
 
 
 def enlarge(folder: Path, files: Files, frames: int, cores: int, side: tuple[int, int]) -> Files:

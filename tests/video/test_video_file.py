@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import shutil
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -16,8 +17,6 @@ from spiketrack.video import video_file
 from spiketrack.video.clip import open_clip
 from spiketrack.video.footage import Frame
 from spiketrack.video.video_file import VideoFile, packets
-
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
 def smooth(count: int, width: int, height: int) -> list[Frame]:
@@ -138,26 +137,20 @@ def test_no_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="playing needs a browser: apt-get install chromium")
-def test_a_browser_plays_it(tmp_path: Path) -> None:
-    driver = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
-    with driver.sync_playwright() as play:
-        browser = play.chromium.launch(
-            executable_path=CHROMIUM, args=["--headless", "--no-sandbox", "--disable-gpu"]
+def test_a_browser_plays_it(browser: Any, tmp_path: Path) -> None:
+    for suffix, size in ((".mp4", [98, 74]), (".webm", [97, 73])):
+        write(tmp_path / f"track{suffix}", smooth(12, 97, 73), 29.97)
+        page = browser.new_page()
+        page.goto((tmp_path / f"track{suffix}").as_uri())
+        ended = page.evaluate(
+            """() => new Promise((found, failed) => {
+                const v = document.querySelector("video");
+                v.muted = true;
+                v.onerror = () => failed(new Error(v.error.message));
+                v.onended = () => found([v.videoWidth, v.videoHeight]);
+                v.currentTime = 0;
+                v.play().catch(failed);
+            })"""
         )
-        for suffix, size in ((".mp4", [98, 74]), (".webm", [97, 73])):
-            write(tmp_path / f"track{suffix}", smooth(12, 97, 73), 29.97)
-            page = browser.new_page()
-            page.goto((tmp_path / f"track{suffix}").as_uri())
-            ended = page.evaluate(
-                """() => new Promise((found, failed) => {
-                    const v = document.querySelector("video");
-                    v.muted = true;
-                    v.onerror = () => failed(new Error(v.error.message));
-                    v.onended = () => found([v.videoWidth, v.videoHeight]);
-                    v.currentTime = 0;
-                    v.play().catch(failed);
-                })"""
-            )
-            assert ended == size
-        browser.close()
+        page.close()
+        assert ended == size

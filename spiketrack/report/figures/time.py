@@ -11,10 +11,10 @@ import plotly.graph_objects as go
 from spiketrack.documents.placement import MapDocument
 from spiketrack.documents.timing import BranchTime, ModeTime, TimeDocument
 from spiketrack.documents.whole import WholeEnergy
-from spiketrack.files import atomic_path
-from spiketrack.pages import Figure, Page, Section, render
+from spiketrack.pages import Figure, Page, Section, write_page
 from spiketrack.pages.plots import COLOURS, blank
 from spiketrack.report.figures.cores import core_plot
+from spiketrack.report.names import file_name
 
 MICRO, MILLI = 1e6, 1e3  # of a second
 MILLIJOULE = 1e9  # picojoules
@@ -118,8 +118,8 @@ def core_time_figure(placement: MapDocument, time: TimeDocument) -> Figure:
 def write_timeline(path: Path, found: TimeDocument) -> None:
     """A page of its own: the timelines of both branches."""
     figure = timeline_figure(found.branches)
-    text = (f"Rates: {found.rates.title}. Modelled, not measured on a chip.",)
+    notice = "Modelled, not measured: no chip was used."
+    text = (f"Rates: {found.rates.title}.",)
     section = Section("time", figure.title, text, (figure,))
-    page = Page("SpikeTrack: seconds of a chip", found.export, (), (section,))
-    with atomic_path(path) as temporary:
-        temporary.write_text(render(page), encoding="utf-8")
+    head = ("SpikeTrack: seconds of a chip", file_name(found.export), notice)
+    write_page(Page(*head, (), (section,)), path)

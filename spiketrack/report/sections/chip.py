@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 
 from spiketrack.documents.timing import BranchTime, ModeTime, TimeDocument
 from spiketrack.documents.whole import WholeEnergy
 from spiketrack.inference import SEARCH
 from spiketrack.pages.parts import Figure, Section, Table
+from spiketrack.report.commands import time_command
 from spiketrack.report.figures.time import (
     core_time_figure,
     seconds_figure,
@@ -26,8 +26,7 @@ def chip_section(sources: Sources) -> Section:
     time = sources.time
     if time is None:
         missing = ("Not given: seconds. Model them and give them to the report with --time:",)
-        command = shlex.join(["spiketrack", "time", str(sources.run.path), "--json", "time.json"])
-        return Section("chip", TITLE, missing, commands=(command,))
+        return Section("chip", TITLE, missing, commands=(time_command(sources.run),))
     whole = sources.run.priced.whole
     figures: list[Figure] = [whole_figure(whole), seconds_figure(time)]
     figures.append(timeline_figure(time.branches))

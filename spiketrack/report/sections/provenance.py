@@ -16,6 +16,7 @@ from spiketrack.report.commands import (
     export_command,
     map_command,
     simulate_command,
+    time_command,
     verify_command,
 )
 from spiketrack.report.names import file_name
@@ -44,6 +45,8 @@ def commands_of(sources: Sources) -> tuple[str, ...]:
     lines.append(energy_command(run))
     if sources.placement is not None:
         lines.append(map_command(run, sources.placement.board))
+    if sources.time is not None:
+        lines.append(time_command(run))
     return tuple(line for line in (*lines, sources.command) if line)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,28 +39,39 @@ def test_all_is_drawn_without_scrolling(page: Any, report_page: Path) -> None:
     assert empty == []
 
 
-def test_no_button_leads_to_a_server(page: Any, report_page: Path) -> None:
-    settled(page, report_page)
-    titles = page.evaluate(
+@pytest.fixture
+def opened(browser: Any, report_page: Path) -> Iterator[Any]:
+    """The report in a page that may complain: what is refused is told on the console."""
+    found = browser.new_page()
+    settled(found, report_page)
+    yield found
+    found.close()
+
+
+def test_no_button_leads_to_a_server(opened: Any) -> None:
+    titles = opened.evaluate(
         "[...document.querySelectorAll('.modebar-btn')].map((one) => one.dataset.title)"
     )
     assert titles
     assert not [title for title in titles if "hare" in title or "loud" in title]
-    page.evaluate("window.open = () => { throw new Error('a window was opened'); }")
-    page.evaluate("Plotly.Plots.sendDataToCloud && 0")
-    refused = page.evaluate(
-        "fetch('https://example.org/').then(() => 'sent', (error) => error.name)"
+    opened.evaluate("window.windows = 0; window.open = () => { window.windows += 1; }")
+    opened.evaluate(
+        "Plotly.Plots.sendDataToCloud(document.querySelector('.plot'), 'https://example.org/')"
     )
-    assert refused == "TypeError"
+    assert opened.evaluate("window.windows") == 0
 
 
-def test_a_script_from_elsewhere_does_not_run(page: Any, report_page: Path) -> None:
-    settled(page, report_page)
-    page.evaluate(
+def test_nothing_can_be_fetched(opened: Any) -> None:
+    asked = "fetch('https://example.org/').then(() => 'sent', (error) => error.name)"
+    assert opened.evaluate(asked) == "TypeError"
+
+
+def test_a_script_from_elsewhere_does_not_run(opened: Any) -> None:
+    opened.evaluate(
         "document.body.append(Object.assign(document.createElement('script'),"
         " {textContent: 'window.foreign = 1'}))"
     )
-    assert page.evaluate("window.foreign") is None
+    assert opened.evaluate("window.foreign") is None
 
 
 def test_a_phone_shows_all_in_its_width(page: Any, report_page: Path) -> None:

@@ -80,6 +80,7 @@ def write_all(folder: Path) -> Files:
             backend=backend,
             checkpoint=checkpoint if backend == "float" else None,
             update_every=every,
+            counts="full" if run == "run" else "totals",
         )
     verify(
         folder / "export",

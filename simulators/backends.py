@@ -34,8 +34,9 @@ class Options:
     ``threads`` and ``timeout`` (seconds a step) are those of Lava's processes (threads also of
     onnxruntime), ``processes`` how
     many share the work (``deploy/process_graph/grouping.py``; inline, too); ``mode``,
-    ``spikes`` and ``tiles`` are the chip's (``deploy/chip/program.py``), as is ``map``: the path
-    of the ``map --json`` that says on which cores its layers lie, empty without.
+    ``spikes`` and ``tiles`` are the chip's (``deploy/chip/program.py``), as are ``map``, the path
+    of the ``map --json`` that says on which cores its layers lie, and ``chip``, that of a
+    ``chip.json`` whose programs are run as they are written, whatever the three say; empty without.
     """
 
     operations: bool = False
@@ -48,6 +49,7 @@ class Options:
     tiles: str = "1"
     processes: str = "block"
     map: str = ""
+    chip: str = ""
 
 
 @dataclass(frozen=True)

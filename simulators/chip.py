@@ -22,6 +22,7 @@ from spiketrack.deploy.chip.program import (
     build_program,
     choices_of,
 )
+from spiketrack.deploy.chip.program_document import read_programs
 from spiketrack.deploy.chip.sites import Sites, read_sites
 from spiketrack.documents.placement import MapDocument
 from spiketrack.errors import DocumentError
@@ -90,7 +91,7 @@ class ChipSimulator(SimulatorBase):
     def open(cls, source: ExportedNetwork, options: Options) -> Self:
         """The backend of an exported network."""
         choices = choices_of(options.mode, options.spikes, options.tiles)
-        programs = build_programs(source.graphs, choices)
+        programs = programs_of(source, options, choices)
         sites = {} if not options.map else read_map(options.map, programs, source)
         record = (options.operations, options.counts)
         return cls(source.graphs, source.config, *record, choices, programs, sites)
@@ -136,6 +137,20 @@ def frames_of(program: ChipProgram) -> int:
 def build_programs(network: Mapping[str, Graph], choices: Choices) -> dict[str, ChipProgram]:
     """The program of each branch."""
     return {name: build_program(graph, choices) for name, graph in network.items()}
+
+
+def programs_of(
+    source: ExportedNetwork, options: Options, choices: Choices
+) -> Mapping[str, ChipProgram]:
+    """The programs of a ``chip.json`` where one is named, else those that are built."""
+    if not options.chip:
+        return build_programs(source.graphs, choices)
+    programs = read_programs(Path(options.chip), source.graphs)
+    if missing := source.graphs.keys() - programs.keys():
+        raise DocumentError(
+            f"{options.chip}: no program of the {', '.join(sorted(missing))} branch"
+        )
+    return programs
 
 
 def read_map(

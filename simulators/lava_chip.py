@@ -20,8 +20,8 @@ from spiketrack.machine.limits import cores
 from spiketrack.simulators.chip import (
     ChipSimulator,
     RunningChip,
-    build_programs,
     frames_of,
+    programs_of,
     read_map,
 )
 
@@ -55,7 +55,7 @@ class LavaChipSimulator(ChipSimulator):
     def open(cls, source: ExportedNetwork, options: Options) -> Self:
         """The backend of an exported network."""
         choices = choices_of(options.mode, options.spikes, options.tiles)
-        programs = build_programs(source.graphs, choices)
+        programs = programs_of(source, options, choices)
         sites = {} if not options.map else read_map(options.map, programs, source)
         return cls(
             source.graphs,

@@ -64,6 +64,12 @@ def simulate(
             help="chip, lava-chip: placement from map --json; records each core and link too."
         ),
     ] = None,
+    chip: Annotated[
+        Path | None,
+        typer.Option(
+            help="chip, lava-chip: run the programs of this chip.json as they are written."
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option(help="Replace an existing run.")] = False,
 ) -> None:
     """Track an object with the exported network and record what every layer did.
@@ -81,7 +87,7 @@ def simulate(
 
     if counts not in ("full", "totals"):
         raise ConfigError(f"--counts {counts}: choose full or totals")
-    inputs = (folder, video, checkpoint, map)
+    inputs = (folder, video, checkpoint, map, chip)
     will_fill(out, RUN, force, inputs)
     find(backend)
     there = left(folder)
@@ -103,6 +109,7 @@ def simulate(
         tiles,
         processes,
         str(map or ""),
+        str(chip or ""),
     )
     made = run(there.export, out, video, box, frames, how, read, force, inputs, TERMINAL)
     say(f"{out}: {made.about.frames} frames on {backend}, {made.median:.3f} s a frame (median)")

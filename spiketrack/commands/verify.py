@@ -67,6 +67,12 @@ def verify(
         int,
         typer.Option(min=1, help="Frames on which float runs in float64 too: what it is worth."),
     ] = YARDSTICK_FRAMES,
+    chip: Annotated[
+        Path | None,
+        typer.Option(
+            help="chip, lava-chip: run the programs of this chip.json as they are written."
+        ),
+    ] = None,
     layers: Annotated[bool, typer.Option("--layers", help="Show every population.")] = False,
     json: Annotated[Path | None, typer.Option(help="Write all findings as JSON.")] = None,
 ) -> None:
@@ -84,7 +90,7 @@ def verify(
     from spiketrack.steps.verify import chosen_backends
     from spiketrack.steps.verify import verify as run
 
-    will_write((folder, checkpoint, video), json=json)
+    will_write((folder, checkpoint, video, chip), json=json)
     there = left(folder)
     names = chosen_backends(backends or _default(there.backend))
     if checkpoint is None and key is None:
@@ -101,6 +107,7 @@ def verify(
         spikes=spikes,
         tiles=tiles,
         processes=processes,
+        chip=str(chip or ""),
     )
     verified = run(there.export, names, video, box, frames, how, read, TERMINAL, yardstick)
     report = verified.document

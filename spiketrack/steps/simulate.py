@@ -59,12 +59,13 @@ class Execution:
     tiles: str = "1"
     processes: str = "block"
     map: str = ""
+    chip: str = ""
 
     def options(self, operations: bool, counts: bool) -> Options:
         """For ``open_simulator``."""
         chip = (self.mode, self.spikes, self.tiles)
         lava = (self.threads, self.timeout)
-        more = (self.processes, self.map)
+        more = (self.processes, self.map, self.chip)
         return Options(operations, counts, self.device, *lava, *chip, *more)
 
 

@@ -119,6 +119,28 @@ def test_a_run_holds_activity_and_program(folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_program_is_run_as_it_is_written(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever the options say; a delay that was edited in the file is found by verify."""
+    graphs_ = read_export(folder).graphs
+    programs = {n: build_program(g, Choices(tiles=4)) for n, g in graphs_.items()}
+    path = tmp_path / CHIP_FILE
+    chip_document(programs, graphs_).write(path)
+    simulate(folder, frames=1, out=tmp_path / "run", backend="chip", chip=path)
+    assert (tmp_path / "run" / CHIP_FILE).read_bytes() == path.read_bytes()
+    broken = {name: in_layer(later)(program) for name, program in programs.items()}
+    chip_document(broken, graphs_).write(path)
+    with pytest.raises(typer.Exit):
+        verify(folder, frames=1, backends="integer,chip", chip=path)
+    step = programs["template"].by_name[NAME].first + programs["template"].period
+    check(capsys.readouterr().out, "template", 0, step)
+    chip_document({"search": programs["search"]}, graphs_).write(path)
+    with pytest.raises(DocumentError, match=r"chip\.json: no program of the template branch"):
+        simulate(folder, frames=1, out=tmp_path / "other", backend="chip", chip=path)
+
+
+@pytest.mark.slow
 def test_a_run_on_placed_cores_holds_what_they_did(folder: Path, tmp_path: Path) -> None:
     placement, run = tmp_path / "map.json", tmp_path / "run"
     map_network(folder, json=placement, board="4 chips")

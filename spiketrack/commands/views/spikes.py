@@ -10,7 +10,7 @@ MICRO = 1e6  # picojoules in a microjoule
 
 
 def spike_table(branch: BranchPlacement) -> Table:
-    """A row each; the energy is that of the operations alone, at every table that prices them."""
+    """A row each; µJ are those of operations and MACs alone, at every table that prices both."""
     prices = [operation_prices(cost) for cost in branch.spike_costs]
     columns = (
         Column("spikes", kind="name"),
@@ -19,7 +19,7 @@ def spike_table(branch: BranchPlacement) -> Table:
         Column("payload bits", rank=2, kind="number"),
         Column("operations", "synaptic", kind="number"),
         Column("MACs", "of pixels and the gate", 3, "number"),
-        *(Column(f"µJ {name}", "of operations and MACs", 4, "number") for name in prices[0]),
+        *(Column(f"µJ {name}", rank=4, kind="number") for name in prices[0]),
     )
     rows = [
         (

@@ -354,6 +354,7 @@ def write_map(path: Path, run: str | None = None, **changes: Any) -> Path:
         )
         for core, name in enumerate(("spike", "add"))
     )
+    ones: dict[str, Any] = dict.fromkeys(BRANCH_COUNTS, 1)
     branch = BranchPlacement(
         name="search",
         layers=layers,
@@ -365,7 +366,7 @@ def write_map(path: Path, run: str | None = None, **changes: Any) -> Path:
         mode="pipelined",
         spikes="graded",
         tiles=1,
-        **dict.fromkeys(BRANCH_COUNTS, 1),
+        **ones,
     )
     cores = CoreMap(
         resources=("neurons",),

@@ -11,8 +11,11 @@ from spiketrack.errors import MissingDependency
 LAVA_RELEASE = "0.10.0"  # the last one; its metadata forbid Python >= 3.11, where it runs
 LAVA_INSTALL = f"pip install --no-deps --ignore-requires-python lava-nc=={LAVA_RELEASE}"
 
-# extra → the one Python that its packages exist for, and why
-LIMITED = {"lava-dl": ((3, 10), "its last release needs torch 2.3 and numpy 1")}
+# extra → the Pythons that its packages exist for, and why
+LIMITED = {
+    "lava-dl": (((3, 10),), "its last release needs torch 2.3 and numpy 1"),
+    "sanafe": (((3, 10), (3, 11)), "no wheels for others"),
+}
 
 
 def load(module: str, extra: str) -> Any:
@@ -27,9 +30,10 @@ def load(module: str, extra: str) -> Any:
 
 def remedy(extra: str) -> str:
     """How to get what an extra brings, in one line."""
-    python, reason = LIMITED.get(extra, (None, ""))
-    if python is not None and sys.version_info[:2] != python:
-        version = ".".join(map(str, python))
-        return f"it exists for Python {version} alone ({reason}): make setup PYTHON={version}"
+    pythons, reason = LIMITED.get(extra, ((), ""))
+    if pythons and sys.version_info[:2] not in pythons:
+        versions = [".".join(map(str, python)) for python in pythons]
+        known = " and ".join(versions)
+        return f"it exists for Python {known} alone ({reason}): make setup PYTHON={versions[0]}"
     command = f"pip install 'spiketrack-loihi[{extra}]'"
     return command + (f" && {LAVA_INSTALL}" if extra == "lava" else "")

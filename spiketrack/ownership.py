@@ -113,6 +113,13 @@ EXPORT = Kind(
     _listed,
 )
 RUN = Kind("run", "run.json", "format", "spiketrack-run", ("boxes.csv", "counts.h5", "chip.json"))
+CHIP_KIT = Kind(
+    "kit for a chip",
+    "kit.json",
+    "schema",
+    "spiketrack.chip-kit",
+    ("vectors.h5", "measured.json", "measured-schema.json"),
+)
 EVALUATION = Kind(
     "evaluation",
     "evaluation.json",

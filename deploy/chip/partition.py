@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,14 +45,17 @@ class Reserve:
     shrink: float = 1.0
 
 
-def partition(layers: Sequence[Layer], board: Board) -> tuple[dict[str, Tiling], dict[str, Loads]]:
+def partition(
+    layers: Sequence[Layer], board: Board, finer: Mapping[str, float] = MappingProxyType({})
+) -> tuple[dict[str, Tiling], dict[str, Loads]]:
     """A tiling of every layer and the loads of its blocks, none above any limit of the board.
 
+    ``finer``: layers whose blocks have at most so many times fewer neurons than a core holds.
     ``CapacityError`` names the layer, the resource and by how much where none exists.
     """
     check_widths(layers, board)
     readers = readers_of(layers)
-    reserves = {layer.name: Reserve() for layer in layers}
+    reserves = {n.name: Reserve(shrink=finer.get(n.name, 1.0)) for n in layers}
     for _ in range(ROUNDS):
         tilings = _cut(layers, reserves, board)
         found = {layer.name: loads(layer, tilings, readers, board) for layer in layers}

@@ -40,7 +40,16 @@ PANELS = {
         "report",
     ),
     "The tracker": ("track", "evaluate", "train"),
-    "Measured here": ("outlets", "bench", "microcode", "partitions", "schema", "doctor"),
+    "Measured here": (
+        "outlets",
+        "bench",
+        "microcode",
+        "partitions",
+        "sanafe",
+        "compare-chip",
+        "schema",
+        "doctor",
+    ),
 }  # order and headings of the help; a command that is not named here stands under MORE
 MORE = "More commands"
 HELP = (
@@ -53,9 +62,21 @@ HELP = (
 @functools.cache
 def own_commands() -> tuple[str, ...]:
     """Names of the commands in this folder, in the order of the help."""
-    present = {path.stem for path in Path(__file__).parent.glob("*.py") if _is_command(path)}
+    present = set(_modules())
     ordered = [name for names in PANELS.values() for name in names if name in present]
     return (*ordered, *sorted(present.difference(ordered)))
+
+
+@functools.cache
+def _modules() -> dict[str, str]:
+    """Command → its module, of this folder and of ``chip/``; a dash stands for an underscore."""
+    home = Path(__file__).parent
+    found = {}
+    for folder, package in ((home, __name__), (home / "chip", f"{__name__}.chip")):
+        for path in folder.glob("*.py"):
+            if _is_command(path):
+                found[path.stem.replace("_", "-")] = f"{package}.{path.stem}"
+    return found
 
 
 def _is_command(path: Path) -> bool:
@@ -73,11 +94,14 @@ def foreign_commands() -> dict[str, metadata.EntryPoint]:
 def load(name: str) -> Callable[..., Any]:
     """The function of a command; ``MissingDependency`` where another package's is broken."""
     if name in own_commands():
-        function: Callable[..., Any] = getattr(importlib.import_module(f"{__name__}.{name}"), name)
-        return function
+        module = _modules()[name]
+        own: Callable[..., Any] = getattr(
+            importlib.import_module(module), module.rpartition(".")[2]
+        )
+        return own
     point = foreign_commands()[name]
     try:
-        function = point.load()
+        function: Callable[..., Any] = point.load()
     except Exception as error:  # a foreign package may fail in any way
         raise MissingDependency(
             f"{name}: cannot be loaded ({point.value}: {type(error).__name__}: {error})"

@@ -11,6 +11,7 @@ import typer
 from spiketrack.commands.inputs import EXPORT_HELP
 from spiketrack.commands.targets import will_write
 from spiketrack.commands.views import LAYERS_HELP
+from spiketrack.errors import ConfigError
 from spiketrack.packaged import BOARDS
 from spiketrack.terminal.console import say
 from spiketrack.terminal.table import Column, print_table, table
@@ -24,13 +25,16 @@ if TYPE_CHECKING:
         LayerPlacement,
         MapDocument,
     )
+    from spiketrack.export.nir.folder import ExportedNetwork
     from spiketrack.integer.graph import Graph
     from spiketrack.pages import Figure
+    from spiketrack.steps.optimise import Effort
 
 BOARD_HELP = (
     f"{', '.join(BOARDS.names())}, 'N chips', or a YAML file; loihi2 is endless. "
     "Default: hala-point."
 )
+RATES_HELP = "Table of rates, or a file, that the search prices with."
 RULES_HELP = (
     "hardware: published limits, layers share cores; intel-compiler: the slices that Intel's "
     "compiler printed for other networks, a core for each."
@@ -66,6 +70,12 @@ def map(
         str, typer.Option(help="Copies of each product; auto: fewest steps for 15 % more neurons.")
     ] = "1",
     rules: Annotated[str, typer.Option(help=RULES_HELP)] = "hardware",
+    optimise: Annotated[
+        bool, typer.Option("--optimise", help="Search for a faster placement on no more chips.")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of that search.")] = 0,
+    seconds: Annotated[float, typer.Option(min=0, help="That the search may take.")] = 120.0,
+    rates: Annotated[str, typer.Option(help=RATES_HELP)] = "loihi2-scaled",
     layers: Annotated[bool, typer.Option("--layers", help=LAYERS_HELP)] = False,
     json: Annotated[Path | None, typer.Option(help="Write the whole placement.")] = None,
     timeline: Annotated[
@@ -82,6 +92,7 @@ def map(
     from spiketrack.export.nir.folder import read_export
     from spiketrack.inference import SEARCH
     from spiketrack.steps.left import left, run_of
+    from spiketrack.steps.optimise import Effort
     from spiketrack.steps.place import place_network
 
     will_write((folder, run, board), json=json, timeline=timeline)
@@ -91,7 +102,13 @@ def map(
     load_board(board)
     network = read_export(there.export)
     choices = choices_of(mode, spikes, tiles)
-    report = place_network(network, board, choices, run, rules_of(rules))
+    chosen = rules_of(rules)
+    if optimise:
+        if rules != "hardware":
+            raise ConfigError(f"--optimise: the slices of --rules {rules} are what they are")
+        report = faster(network, board, choices, run, Effort(rates, seed, seconds))
+    else:
+        report = place_network(network, board, choices, run, chosen)
     if json is not None:
         report.write(json)
     if timeline is not None:
@@ -99,6 +116,26 @@ def map(
     if layers or tiles != "1":
         show_trade(network.graphs[SEARCH], choices)
     show(report, layers)
+
+
+def faster(
+    network: ExportedNetwork, board: str, choices: Choices, run: Path | None, effort: Effort
+) -> MapDocument:
+    """What a search finds, never slower than the greedy placement; says what it gained."""
+    from spiketrack.steps.optimise import optimise_network
+    from spiketrack.terminal.progress import stages
+
+    with stages("placing") as tell:
+        report, found = optimise_network(network, board, choices, run, effort, tell)
+    old, new = found.greedy, found.best
+    what = "a frame" if choices.mode == "fall-through" else "from one frame to the next"
+    say(
+        f"optimised: {1e3 * old.seconds:.4g} → {1e3 * new.seconds:.4g} ms {what} "
+        f"({-found.gain:+.1%}; modelled at the rates {effort.rates}, central), {found.attempts} "
+        f"placements tried; {old.placement.cores:,} → {new.placement.cores:,} cores on "
+        f"{old.placement.chips:,} → {new.placement.chips:,} chips"
+    )
+    return report
 
 
 def show(placement: MapDocument, layers: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from spiketrack.documents.base import Document
 from spiketrack.documents.bench import BenchDocument
+from spiketrack.documents.chip.kit import KitDocument, MeasuredDocument
 from spiketrack.documents.doctor import DoctorDocument
 from spiketrack.documents.energy import EnergyDocument
 from spiketrack.documents.manifest import Manifest
@@ -33,4 +34,6 @@ SCHEMAS: dict[str, type[Document]] = {
     "bench": BenchDocument,
     "doctor": DoctorDocument,
     "process-graph": ProcessGraphDocument,
+    "chip-kit": KitDocument,
+    "measured": MeasuredDocument,
 }

@@ -46,15 +46,15 @@ def place_network(
     """The same of a network that is read."""
     target = load_board(board)
     graphs = {branch: network.graphs[branch] for branch in (SEARCH, TEMPLATE)}
-    made = None if run is None else _of_network(run, network)
-    events = None if made is None else _events(made, graphs, choices.spikes)
+    made = None if run is None else run_of_network(run, network)
+    events = None if made is None else events_of_run(made, graphs, choices.spikes)
     placement = map_network(graphs, target, events, choices, rules)
     digests = network.manifest.network_digest, None if made is None else made.digest
-    costs = {} if made is None else _spike_costs(made, graphs, choices)
+    costs = {} if made is None else costs_of_run(made, graphs, choices)
     return document(placement, *digests, costs)
 
 
-def _of_network(run: Path, network: ExportedNetwork) -> RunFolder:
+def run_of_network(run: Path, network: ExportedNetwork) -> RunFolder:
     """A run of this network; ``SpikeTrackError`` where it was made with another one."""
     made = RunFolder.read(run)
     if made.about.network_digest != network.manifest.network_digest:
@@ -65,7 +65,7 @@ def _of_network(run: Path, network: ExportedNetwork) -> RunFolder:
     return made
 
 
-def _events(run: RunFolder, graphs: Mapping[str, Graph], spikes: str) -> Events:
+def events_of_run(run: RunFolder, graphs: Mapping[str, Graph], spikes: str) -> Events:
     """Mean messages of a run, neuron by neuron where its counts were recorded so.
 
     ``SpikeTrackError`` where its counts are not of these graphs.
@@ -80,7 +80,7 @@ def _events(run: RunFolder, graphs: Mapping[str, Graph], spikes: str) -> Events:
     return {b: {**found, **mean_messages(run.path, b, binary)} for b, found in numbers.items()}
 
 
-def _spike_costs(
+def costs_of_run(
     run: RunFolder, graphs: Mapping[str, Graph], choices: Choices
 ) -> dict[str, tuple[SpikeCost, ...]]:
     """What graded and binary spikes cost by a run, for each branch of which it counted any."""

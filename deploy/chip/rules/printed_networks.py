@@ -74,10 +74,17 @@ class PrintedNetwork(BaseModel):
             shape = _chw(layer.shape)
             found.append(
                 Layer(
-                    layer.name, POPULATION, shape, 1, links, rule=COUNTS, signal=COUNT,
-                    nodes=(layer.name,), host=layer is self.layers[-1],
+                    layer.name,
+                    POPULATION,
+                    shape,
+                    1,
+                    links,
+                    rule=COUNTS,
+                    signal=COUNT,
+                    nodes=(layer.name,),
+                    host=layer is self.layers[-1],
                 )
-            )  # fmt: skip
+            )
             source = (layer.name, shape)
         return tuple(found)
 
@@ -85,9 +92,14 @@ class PrintedNetwork(BaseModel):
         """Layers one step after the other, a new sample every step: the compiler's pipeline."""
         times = schedule(self.chip_layers())
         return ChipProgram(
-            self.name, Choices(), times.period, times.interval, times.slowest, times.chain,
+            self.name,
+            Choices(),
+            times.period,
+            times.interval,
+            times.slowest,
+            times.chain,
             times.layers,
-        )  # fmt: skip
+        )
 
 
 @dataclass(frozen=True)

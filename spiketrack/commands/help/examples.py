@@ -26,7 +26,16 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "spiketrack energy run",
         "spiketrack energy run --prices operations-loihi1 --layers --csv energy.csv",
     ),
-    "map": ("spiketrack map nano", "spiketrack map nano --run run --board kapoho-point"),
+    "map": (
+        "spiketrack map nano",
+        "spiketrack map nano --run run --board kapoho-point",
+        "spiketrack map nano --run run --optimise --json map.json",
+    ),
+    "sanafe": ("spiketrack sanafe nano", "spiketrack sanafe nano --parts --json sanafe.json"),
+    "compare-chip": (
+        "spiketrack compare-chip run --kit kit",
+        "spiketrack compare-chip run kit/measured.json",
+    ),
     "time": ("spiketrack time run", "spiketrack time run --map map.json --rates loihi1"),
     "report": (
         "spiketrack report nano-run",

@@ -20,18 +20,29 @@ if TYPE_CHECKING:
     from spiketrack.deploy.chip.rules.printed_networks import RowResult
 
 ROW_COLUMNS = (
-    Column("network"), Column("layer", kind="name"), Column("x, y, channels", "", 4, "number"),
+    Column("network"),
+    Column("layer", kind="name"),
+    Column("x, y, channels", "", 4, "number"),
     Column("slice", "x, y, channels on one core", kind="number"),
-    Column("printed slice", "", 1, "number"), Column("neurons"), Column("printed neurons", rank=2),
-    Column("cores"), Column("printed cores"), Column("words", "synapse words, modelled", 3),
-    Column("printed words", "", 5), Column("same", "slice, neurons and cores"),
-)  # fmt: skip
+    Column("printed slice", "", 1, "number"),
+    Column("neurons"),
+    Column("printed neurons", rank=2),
+    Column("cores"),
+    Column("printed cores"),
+    Column("words", "synapse words, modelled", 3),
+    Column("printed words", "", 5),
+    Column("same", "slice, neurons and cores"),
+)
 BOTH_COLUMNS = (
-    Column("network", kind="name"), Column("rules"), Column("cores"), Column("chips"),
-    Column("mean use", "of the fullest resource of a core, %"), Column("neurons a core"),
+    Column("network", kind="name"),
+    Column("rules"),
+    Column("cores"),
+    Column("chips"),
+    Column("mean use", "of the fullest resource of a core, %"),
+    Column("neurons a core"),
     Column("messages", "an inference of both branches that change cores, at most", 2),
     Column("reason", "why it cannot be placed", kind="text"),
-)  # fmt: skip
+)
 
 
 def partitions(
@@ -85,23 +96,38 @@ def partitions(
 def _rows(found: Sequence[RowResult]) -> Table:
     rows = [
         (
-            row.network, row.layer, row.size, row.slice, row.printed.slice, row.neurons,
-            row.printed.neurons, row.cores, row.printed.cores, row.words, row.printed.words,
+            row.network,
+            row.layer,
+            row.size,
+            row.slice,
+            row.printed.slice,
+            row.neurons,
+            row.printed.neurons,
+            row.cores,
+            row.printed.cores,
+            row.words,
+            row.printed.words,
             row.reproduced,
         )
         for row in found
-    ]  # fmt: skip
+    ]
     return Table.of("partitions that Intel's compiler printed", ROW_COLUMNS, rows)
 
 
 def _both(placed: Sequence[UnderRules]) -> Table:
     rows = [
         (
-            one.network, one.rules, one.cores, one.chips, one.use and 100 * one.use,
-            one.neurons_a_core, one.messages, one.reason,
+            one.network,
+            one.rules,
+            one.cores,
+            one.chips,
+            one.use and 100 * one.use,
+            one.neurons_a_core,
+            one.messages,
+            one.reason,
         )
         for one in placed
-    ]  # fmt: skip
+    ]
     return Table.of("both branches under both rules", BOTH_COLUMNS, rows)
 
 

@@ -1,0 +1,1 @@
+"""Commands about the chip and those who know it better: its compiler, a simulator, its owners."""

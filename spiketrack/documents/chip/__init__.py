@@ -1,0 +1,1 @@
+"""Documents of those who have a chip."""

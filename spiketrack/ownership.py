@@ -95,11 +95,11 @@ def _listed(document: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _boxes(document: Mapping[str, Any]) -> Iterable[str]:
-    methods = {document["method"]: document, **document["baselines"]}
-    for method, figures in methods.items():
-        for sequence in figures["sequences"]:
-            yield f"boxes/{method}/{sequence}.txt"
-            yield f"times/{method}/{sequence}.txt"
+    for method in (document["method"], *document["baselines"]):
+        for sequence in document["planned"]:  # the document may be older than the files
+            for kind in ("boxes", "times", "confidence"):
+                yield f"{kind}/{method}/{sequence}.txt"
+            yield f"sequences/{method}/{sequence}.json"
             yield f"got10k/{method}/{sequence}/{sequence}_001.txt"
             yield f"got10k/{method}/{sequence}/{sequence}_time.txt"
 
@@ -125,7 +125,7 @@ EVALUATION = Kind(
     "evaluation.json",
     "schema",
     "spiketrack.evaluation",
-    ("plots.html", "plots.png"),
+    ("plots.html", "plots.png", "got10k.zip", "trackingnet.zip"),
     _boxes,
 )
 TRACK = Boxes(

@@ -39,7 +39,7 @@ PANELS = {
         "time",
         "report",
     ),
-    "The tracker": ("track", "evaluate", "train"),
+    "The tracker": ("track", "evaluate", "score", "train"),
     "Measured here": (
         "outlets",
         "bench",

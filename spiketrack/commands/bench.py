@@ -48,6 +48,16 @@ def bench(
     against: Annotated[
         str | None, typer.Option(help="stock: also time Lava's own Conv model, layer by layer.")
     ] = None,
+    throughput: Annotated[
+        bool,
+        typer.Option(
+            "--throughput",
+            help="Measure evaluation instead: one and two workers, and --sequences on Dask.",
+        ),
+    ] = False,
+    sequences: Annotated[
+        int, typer.Option(min=20, help="Short sequences on a local Dask cluster.")
+    ] = 200,
     into: Annotated[
         Path | None,
         typer.Option(help="Markdown file whose table is to be replaced."),
@@ -77,6 +87,9 @@ def bench(
         raise ConfigError(f"--against {against}: choose stock")
     check_processes(processes)
     will_write((*(checkpoint or ()), video), json=json, into=into)
+    if throughput:
+        _evaluation(checkpoint or ["nano"], key, sequences, into)
+        return
     slot = Slot(into, "bench-stock" if against else "bench") if into else None
     clip, start = choose_clip(video, box, frames)
     problems: list[str] = []
@@ -108,6 +121,27 @@ def bench(
 
         document(machine, tracked, findings, stock).write(json)
     end_with(clip.late, problems)
+
+
+def _evaluation(names: Sequence[str], key: str | None, sequences: int, into: Path | None) -> None:
+    """Frames a second of workers, and what many sequences cost on Dask."""
+    from spiketrack.benchmark.machine import describe
+    from spiketrack.benchmark.results import Findings
+    from spiketrack.benchmark.throughput import many, throughput
+    from spiketrack.commands.options.backend import load_backend
+    from spiketrack.evaluation.work import Job
+    from spiketrack.simulators.backends import INTEGER
+
+    slot = Slot(into, "bench-throughput") if into else None
+    findings, machine = Findings(), describe()
+    with stages("starting") as tell:
+        for name in names:
+            read = load_backend(name, INTEGER, operations=True, key=key)
+            job = Job(read.name, read.backend, read.network, None, read.settings, read.options)
+            findings.results += throughput(job, tell) + many(job, sequences, tell)
+    _show(findings)
+    if slot:
+        slot.fill(markdown(findings, [], machine))
 
 
 MINIMUM = 10

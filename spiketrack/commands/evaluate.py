@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from spiketrack.commands.inputs import DEFAULT_PRICES, Key
-from spiketrack.commands.options.backend import BACKEND_HELP, Opened, open_backend
+from spiketrack.commands.options.backend import Loaded, load_backend
 from spiketrack.commands.targets import will_fill, will_write
-from spiketrack.errors import ClipError, MissingDependency, SpikeTrackError
+from spiketrack.errors import ConfigError, MissingDependency, SpikeTrackError
 from spiketrack.files import atomic_folder
 from spiketrack.ownership import EVALUATION
+from spiketrack.simulators.backends import INTEGER, either
 from spiketrack.targets import is_stream
 from spiketrack.terminal.console import note as say
-from spiketrack.terminal.progress import frame_bar
+from spiketrack.terminal.progress import sequence_bar
 
 if TYPE_CHECKING:
-    from spiketrack.tracking.evaluation import Method, Price
-    from spiketrack.tracking.ledger import Ledger
-    from spiketrack.tracking.sequences import Sequence as Footage
-    from spiketrack.tracking.sequences import Survey
+    from spiketrack.evaluation.driver import Done
+    from spiketrack.evaluation.engines import Engine
+    from spiketrack.evaluation.plans import Plan
+    from spiketrack.evaluation.tariff import Tariff
+    from spiketrack.evaluation.work import Job
 
 
 def evaluate(
@@ -31,13 +32,39 @@ def evaluate(
         str, typer.Argument(help="Checkpoint, export folder, or bundled weights: nano, nano-t3.")
     ],
     sequences: Annotated[
-        Path, typer.Argument(help="A sequence, or a folder of them (OTB, GOT-10k, LaSOT, VOT …).")
+        list[Path],
+        typer.Argument(
+            metavar="DATASET",
+            help="A sequence, or a folder of them (OTB, GOT-10k, LaSOT, UAV123, VOT …); may be "
+            "repeated.",
+        ),
     ],
     key: Key = None,
-    backend: Annotated[str | None, typer.Option(help=BACKEND_HELP)] = None,
+    backend: Annotated[str, typer.Option(help=f"{either()}.")] = INTEGER,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda, for float.")] = "cpu",
     frames: Annotated[
         int | None, typer.Option(min=1, help="At most so many frames after each first.")
+    ] = None,
+    starts: Annotated[
+        str,
+        typer.Option(
+            help="ope: one pass; sre: OTB's twelve shifted and scaled boxes; tre: its twenty "
+            "segments; pixel: the given box and one pixel to four sides. All but ope print the "
+            "mean over starts and its confidence."
+        ),
+    ] = "ope",
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Processes of this machine; default: as many as bring something, measured."
+        ),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="A Dask cluster that is there: tcp://HOST:8786, or its scheduler file.",
+        ),
     ] = None,
     baseline: Annotated[
         str, typer.Option(help="OpenCV's trackers on the same frames: csrt,kcf,mil.")
@@ -45,142 +72,202 @@ def evaluate(
     prices: Annotated[
         str, typer.Option(help="Price table (a name or file) of the operations counted.")
     ] = DEFAULT_PRICES,
+    placement: Annotated[
+        Path | None,
+        typer.Option(
+            "--map", help="Placement (spiketrack map --json): adds messages, the whole frame."
+        ),
+    ] = None,
     json: Annotated[Path | None, typer.Option(help="Write all figures and curves.")] = None,
     out: Annotated[
         Path | None,
         typer.Option(
             help="Folder for plots (HTML, PNG), boxes, times and figures, each written as it is "
-            "won; one that did not reach every sequence is gone on with."
+            "won; one that did not reach every sequence is gone on with. Of several data sets: "
+            "a folder for each in it."
         ),
+    ] = None,
+    submit: Annotated[
+        str | None,
+        typer.Option(help="got10k or trackingnet: write the archive for its server into --out."),
     ] = None,
     force: Annotated[bool, typer.Option(help="Replace an existing folder.")] = False,
 ) -> None:
     """Score a network: success, precision, normalised precision, AO, SR, energy a frame.
 
-    Exits with 1 where a sequence failed; the others are scored all the same.
-    """
-    from spiketrack.energy.joules import price_operations
-    from spiketrack.energy.prices import load_prices
-    from spiketrack.tracking.baselines import parse_baselines
-    from spiketrack.tracking.evaluation import NetworkMethod
-    from spiketrack.tracking.ledger import Ledger, unfinished
-    from spiketrack.tracking.sequences import survey
+    Each data set is scored by its own toolkit's rule. Exits with 1 where a sequence failed; the
+    others are scored all the same.
 
-    inputs = (checkpoint, sequences, prices)
+    \b
+    spiketrack evaluate nano OTB100 --out otb
+    spiketrack evaluate nano LaSOT GOT-10k/val --workers 8 --out paper
+    spiketrack evaluate nano LaSOT --scheduler tcp://head:8786 --out lasot
+    spiketrack evaluate nano GOT-10k/test --submit got10k --out got
+    """
+    from spiketrack.evaluation.choice import choose
+    from spiketrack.evaluation.plans import check_submission
+    from spiketrack.evaluation.tariff import Tariff
+    from spiketrack.tracking.baselines import parse_baselines
+
+    if workers is not None and scheduler is not None:
+        raise ConfigError("--workers is for this machine; a scheduler has workers of its own")
+    if json is not None and len(sequences) > 1:
+        raise ConfigError("--json holds one data set; give --out, a folder for several")
+    inputs: tuple[Path | str, ...] = (checkpoint, *sequences, prices)
+    inputs += () if placement is None else (placement,)
     will_write(inputs, json=json)
+    check_submission(submit, out)
+    others = tuple(other.name for other in parse_baselines(baseline))
+    folders = _folders(out, sequences)
+    plans = [_plan(p, o, frames, starts, force, inputs) for p, o in folders]
+    loaded = load_backend(checkpoint, backend, device, operations=True, key=key)
+    tariff = Tariff.read(prices, placement, loaded.network_digest)
+    about = settings(loaded, frames, starts, prices) | {"placement": tariff.digest}
+    whole = [json] if json is not None and json != Path("-") and not is_stream(json) else []
+    for plan in plans:
+        plan.begin((loaded.name, *others), about, whole)
+        if plan.out is not None:
+            anew = functools.partial(atomic_folder, kind=EVALUATION, force=force, inputs=inputs)
+            plan.ledger.into(plan.out, anew if plan.earlier is None else None)
+    job = _job(loaded, others)
+    left = [sequence for plan in plans for sequence in plan.left()]
+    with choose(job, left, workers, scheduler, device) as engine:
+        for plan in plans:
+            run(plan, engine, tariff)
+    failed = [finish(plan, json if not whole else None, submit) for plan in plans]
+    if any(failed):
+        raise typer.Exit(1)
+
+
+def _folders(out: Path | None, datasets: list[Path]) -> list[tuple[Path, Path | None]]:
+    """Each data set, and where its files go."""
+    if out is None or len(datasets) == 1:
+        return [(dataset, out) for dataset in datasets]
+    names = [path.absolute().name for path in datasets]
+    if twin := next((name for name in names if names.count(name) > 1), None):
+        raise ConfigError(f"several data sets are named {twin}; evaluate them apart")
+    out.mkdir(parents=True, exist_ok=True)
+    return [(dataset, out / name) for dataset, name in zip(datasets, names, strict=True)]
+
+
+def _plan(
+    dataset: Path,
+    out: Path | None,
+    frames: int | None,
+    starts: str,
+    force: bool,
+    inputs: tuple[Path | str, ...],
+) -> Plan:
+    from spiketrack.evaluation.plans import Plan
+    from spiketrack.tracking.ledger import unfinished
+
     earlier = unfinished(out) if out is not None and not force else None
     if earlier is None:
         will_fill(out, EVALUATION, force, inputs)
-    surveyed = survey(sequences)
-    footage = [sequence.cut(frames) for sequence in surveyed.sequences]
-    others = parse_baselines(baseline)
-    price = price_operations(load_prices(prices))
-    opened = open_backend(checkpoint, backend, device, operations=True, key=key)
-    methods = (opened.name, *(other.name for other in others))
-    about = {**settings(opened, frames, prices), "footage": str(sequences.absolute())}
-    whole = json is not None and json != Path("-") and not is_stream(json)
-    ledger = Ledger(methods, planned(surveyed), about, [json] if json and whole else [])
-    if out is not None:
-        go_on(ledger, out, earlier)
-        anew = functools.partial(atomic_folder, kind=EVALUATION, force=force, inputs=inputs)
-        ledger.into(out, anew if earlier is None else None)
-    refuse(ledger, surveyed)
-    with opened.simulator:
-        run(ledger, NetworkMethod(opened.simulator, opened.settings), footage, opened.name, price)
-    for other in others:
-        run(ledger, other, footage, other.name)
-    finish(ledger, out, json)
+    return Plan.of(dataset, out, frames, starts, earlier)
 
 
-def planned(survey: Survey) -> list[str]:
-    """Names of all sequences, those that are refused last."""
-    return [s.name for s in survey.sequences] + [r.name for r in survey.refused]
+def settings(loaded: Loaded, frames: int | None, starts: str, prices: str) -> dict[str, object]:
+    """What the figures depend on, for the report."""
+    return {
+        "backend": loaded.backend,
+        "network": loaded.sizes.as_dict(),
+        "tracker": loaded.settings.as_dict(),
+        "frames_limit": frames,
+        "starts": starts,
+        "prices": prices,
+        "network_digest": loaded.network_digest,
+        "checkpoint_sha256": loaded.checkpoint_sha256,
+    }
 
 
-def go_on(ledger: Ledger, out: Path, earlier: Any) -> None:
-    """Take over what an earlier call left in ``out``."""
-    if earlier is None:
-        return
-    try:
-        ledger.go_on(earlier)
-    except SpikeTrackError as error:
-        raise SpikeTrackError(f"{out}: {error}") from error
-    kept = {name for progress in ledger.methods.values() for name in progress.outcomes}
-    say(f"{out}: going on; {len(kept)} of {len(ledger.planned)} sequences are there")
+def _job(loaded: Loaded, others: tuple[str, ...]) -> Job:
+    from spiketrack.evaluation.work import Job
+
+    return Job(
+        loaded.name, loaded.backend, loaded.network, loaded.checkpoint, loaded.settings,
+        loaded.options, others,
+    )  # fmt: skip
 
 
-def refuse(ledger: Ledger, survey: Survey) -> None:
-    """Keep why sequences cannot be read; say what was left out."""
-    for name in ledger.methods:
-        for refused in survey.refused:
-            ledger.methods[name].outcomes.pop(refused.name, None)
-            ledger.fail(name, refused.name, refused.reason)
-    ledger.notes += survey.notes
-    for note in survey.notes:
-        say(f"note: {note}")
-
-
-def run(
-    ledger: Ledger,
-    method: Method,
-    footage: Sequence[Footage],
-    name: str,
-    price: Price | None = None,
-) -> None:
+def run(plan: Plan, engine: Engine, tariff: Tariff) -> None:
     """Evaluate what is missing under one progress bar; a sequence that fails is said at once."""
-    from spiketrack.tracking.evaluation import evaluate_sequence
+    from spiketrack.evaluation.driver import Driver
+    from spiketrack.evaluation.engines import Here
 
-    missing = ledger.missing(name)
-    chosen = [sequence for sequence in footage if sequence.name in missing]
-    with frame_bar(method.name, sum(len(sequence.images) for sequence in chosen)) as step:
-        for sequence in chosen:
-            try:
-                result = evaluate_sequence(method, sequence, price, step)
-            except ClipError as error:
-                ledger.fail(name, sequence.name, str(error))
-                say(f"failed: {error}")
-                continue
-            for note in result.notes:
-                if note not in ledger.notes:
-                    say(f"note: {note}")
-            ledger.add(name, result)
+    tasks = plan.tasks()
+    frames = sum(len(task.sequence.images) for task in tasks)
+    with sequence_bar(plan.name, len(tasks), frames) as (bar, look):
+        if isinstance(engine, Here):
+
+            def step() -> None:
+                bar.step()
+                look()
+
+            engine.step = step
+        for done in Driver(engine, look).run(tasks):
+            reason = keep(plan, done, tariff)
+            bar.sequence(len(done.task.sequence.images), bool(reason))
+            if reason:
+                say(f"failed: {reason}")
 
 
-def finish(ledger: Ledger, out: Path | None, json: Path | None) -> None:
-    """Files first, then the table, then what failed and the exit code."""
+def keep(plan: Plan, done: Done, tariff: Tariff) -> str:
+    """Put what a task gave into the ledger; why it failed, or nothing."""
+    from spiketrack.tracking.evaluation import judge
+
+    ledger, method, sequence = plan.ledger, done.task.method, done.task.sequence
+    reason = done.reason
+    if done.tracked is not None:
+        try:
+            result = judge(sequence, done.tracked, tariff.price, tariff.messages)
+        except SpikeTrackError as error:
+            reason = str(error)
+        else:
+            for line in plan.unsaid(result.notes):
+                say(f"note: {line}")
+            ledger.add(method, result)
+            return ""
+    ledger.fail(method, sequence.name, reason)
+    return reason
+
+
+def finish(plan: Plan, json: Path | None, submit: str | None) -> bool:
+    """Files first, then the table, then what failed; whether anything did."""
     from spiketrack.commands.views.evaluation import show
 
+    ledger, out, obstacle = plan.ledger, plan.out, ""
     ledger.write()
     document = ledger.document()
     if out is not None:
         write_plots(out, document.to_json())
-    if json is not None and not ledger.copies:
+        obstacle = pack(plan, out, submit) if submit is not None else ""
+    if json is not None:
         document.write(json)
     show(document)
     if out is not None:
         say(f"plots, boxes, times and figures: {out}")
-    for reason in ledger.failed.values():
+    reasons = [*ledger.failed.values(), *filter(None, [obstacle])]
+    for reason in reasons:
         say(f"failed: {reason}")
-    if ledger.failed:
-        raise typer.Exit(1)
+    return bool(reasons)
 
 
-def settings(opened: Opened, frames: int | None, prices: str) -> dict[str, Any]:
-    """What the figures depend on, for the report."""
-    return {
-        "backend": opened.simulator.name,
-        "network": opened.simulator.config.as_dict(),
-        "tracker": opened.settings.as_dict(),
-        "frames_limit": frames,
-        "prices": prices,
-        "network_digest": opened.network_digest,
-        "checkpoint_sha256": opened.checkpoint_sha256,
-    }
+def pack(plan: Plan, out: Path, server: str) -> str:
+    """Write the archive for a server; why it cannot be, or nothing."""
+    from spiketrack.evaluation.submissions import write_submission
+
+    try:
+        say(f"{server}: {write_submission(server, out, plan.ledger.method, plan.footage)}")
+    except SpikeTrackError as error:
+        return str(error)
+    return ""
 
 
-def write_plots(folder: Path, document: dict[str, Any]) -> None:
+def write_plots(folder: Path, document: dict[str, object]) -> None:
     """``plots.html``, and ``plots.png`` if possible."""
-    if document["mean"] is None or document["mean"]["success_auc"] is None:
+    mean = document["mean"]
+    if not isinstance(mean, dict) or mean["success_auc"] is None:
         return
     from spiketrack.tracking.page import write_html  # plotly loads slowly
     from spiketrack.tracking.plots import write_png

@@ -15,7 +15,7 @@ from spiketrack.documents.run import RunDocument
 from spiketrack.documents.settings import RunSettings
 from spiketrack.documents.summary import SummaryDocument
 from spiketrack.documents.timing import TimeDocument
-from spiketrack.documents.tracking import EvaluationDocument, TrackDocument
+from spiketrack.documents.tracking import EvaluationDocument, SequenceDocument, TrackDocument
 from spiketrack.documents.verification import VerifyDocument
 
 # by the command that writes it; a folder's own file by what the folder is
@@ -31,6 +31,7 @@ SCHEMAS: dict[str, type[Document]] = {
     "rates": RateTable,
     "track": TrackDocument,
     "evaluation": EvaluationDocument,
+    "sequence": SequenceDocument,
     "bench": BenchDocument,
     "doctor": DoctorDocument,
     "process-graph": ProcessGraphDocument,

@@ -70,7 +70,7 @@ class Document(Part):
     """
 
     REMEDY: ClassVar[str]
-    INDENT: ClassVar[int] = 2
+    INDENT: ClassVar[int | None] = 2
 
     @classmethod
     def identity(cls) -> tuple[str, str, int]:

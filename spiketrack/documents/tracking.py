@@ -59,11 +59,12 @@ FIGURES = (
 )  # fmt: skip
 
 
-class ScoresPart(Part):
+class AccuracyPart(Part):
     """Figures, 0..1, curves at the document's thresholds, all null where nothing was scored.
 
     ``normalised_precision_20``: at the threshold 0.20; ``normalised_precision_auc``: mean over
-    0..0.5. Millijoules a frame where operations were counted.
+    0..0.5. Millijoules a frame where operations were counted, of messages where a placement was
+    given.
     """
 
     success_auc: Share | None
@@ -76,9 +77,16 @@ class ScoresPart(Part):
     success_curve: tuple[Share, ...] | None
     precision_curve: tuple[Share, ...] | None
     normalised_curve: tuple[Share, ...] | None
-    fps: Rate
     energy_mj: Rate | None
     template_mj: Rate | None
+    message_mj: Rate | None = None
+
+    @property
+    def whole_mj(self) -> float | None:
+        """All that is known of a frame: search, encodings spread, messages."""
+        if self.energy_mj is None:
+            return None
+        return self.energy_mj + (self.template_mj or 0.0) + (self.message_mj or 0.0)
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -89,28 +97,93 @@ class ScoresPart(Part):
         return self
 
 
-class SequencePart(ScoresPart):
-    """Figures of one sequence.
+class ScoresPart(AccuracyPart):
+    """Figures and tracked frames a second of one process."""
+
+    fps: Rate
+
+
+class OutcomePart(AccuracyPart):
+    """What one sequence gave, time left aside: the same wherever and whenever it ran.
 
     ``frames``: tracked ones, all but the first; ``scored``: frames with a visible target, and
-    ``scored_later``: those of them after the first; ``notes``: what was odd about it.
+    ``scored_later``: those of them after the first; ``counted``: frames that success and precision
+    are shares of, by ``rule``, the data set's; ``of`` and ``begins``: which sequence this is a run
+    of, and from which start; ``notes``: what was odd about it.
     """
 
     layout: str
+    rule: str
+    of: str
+    begins: str
     frames: Count
     scored: Count
     scored_later: Count
-    seconds: Rate
+    counted: Count
+    attributes: tuple[str, ...]
     notes: tuple[str, ...]
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
         """Something was tracked, and scored where there are figures."""
-        if not self.frames or not self.seconds:
+        if not self.frames:
             raise ValueError("nothing was tracked")
         if self.success_auc is not None and not self.scored_later:
             raise ValueError("figures of no frame")
         return self
+
+
+class SequencePart(OutcomePart):
+    """The same with seconds and tracked frames a second."""
+
+    seconds: Rate
+    fps: Rate
+
+    @classmethod
+    def timed(cls, outcome: OutcomePart, seconds: float) -> SequencePart:
+        """An outcome with the seconds of all its frames."""
+        fps = outcome.frames / seconds if seconds else 0.0
+        values = {name: getattr(outcome, name) for name in OutcomePart.model_fields}
+        return cls(**values, seconds=seconds, fps=fps)
+
+
+class SequenceDocument(Document):
+    """One finished sequence of an evaluation, in a file of its own.
+
+    ``settings_sha256``: of what the figures depend on; ``sequence_sha256``: of frames' names,
+    labels and start; ``boxes_sha256``: of the file of boxes.
+    """
+
+    REMEDY: ClassVar[str] = "remove it and call spiketrack evaluate again"
+    INDENT: ClassVar[int | None] = None
+
+    schema_id: Literal["spiketrack.sequence"] = Field(default="spiketrack.sequence", alias="schema")
+    version: Literal[1] = 1
+    method: str
+    name: str
+    outcome: OutcomePart
+    settings_sha256: Digest
+    sequence_sha256: Digest
+    boxes_sha256: Digest
+    network_digest: Digest | None
+    checkpoint_sha256: Digest | None
+
+
+class SpreadPart(Part):
+    """How success AUC depends on the start, and how sure its mean is.
+
+    ``mean``: of the sequences' means; ``low``, ``high``: 95 % interval of that mean, from 2,000
+    seeded resamples of the sequences; ``worst``: mean of the sequences' worst starts;
+    ``deviation``: mean over the sequences of the standard deviation over starts.
+    """
+
+    sequences: Count
+    runs: Count
+    mean: Share
+    low: Share
+    high: Share
+    worst: Share
+    deviation: Rate
 
 
 class PooledPart(Part):
@@ -126,6 +199,7 @@ class FiguresPart(Part):
 
     mean: ScoresPart | None
     pooled: PooledPart
+    spread: SpreadPart | None
     sequences: dict[str, SequencePart]
     failed: dict[str, str]
 
@@ -141,7 +215,9 @@ class Thresholds(Part):
 class EvaluationDocument(Document):
     """A network on benchmark sequences, beside OpenCV's trackers; written as they are won.
 
-    ``planned``: names of all sequences; ``notes``: what was left out; ``footage``: the folder.
+    ``planned``: names of all sequences; ``notes``: what was left out; ``footage``: the folders;
+    ``starts``: ope, sre, tre or pixel; ``placement``: SHA-256 of the file that messages were
+    priced on.
     """
 
     REMEDY: ClassVar[str] = "write it with spiketrack evaluate --json"
@@ -149,18 +225,21 @@ class EvaluationDocument(Document):
     schema_id: Literal["spiketrack.evaluation"] = Field(
         default="spiketrack.evaluation", alias="schema"
     )
-    version: Literal[2] = 2
+    version: Literal[3] = 3
     method: str
     backend: str | None = None
     network: SizesPart | None = None
     tracker: TrackerPart | None = None
     frames_limit: Count | None = None
+    starts: str = "ope"
     prices: str | None = None
+    placement: str | None = None
     footage: str | None = None
     planned: tuple[str, ...]
     notes: tuple[str, ...]
     mean: ScoresPart | None
     pooled: PooledPart
+    spread: SpreadPart | None
     sequences: dict[str, SequencePart]
     failed: dict[str, str]
     thresholds: Thresholds
@@ -188,7 +267,11 @@ class EvaluationDocument(Document):
     def methods(self) -> dict[str, FiguresPart]:
         """The network's figures and the baselines'."""
         own = FiguresPart(
-            mean=self.mean, pooled=self.pooled, sequences=self.sequences, failed=self.failed
+            mean=self.mean,
+            pooled=self.pooled,
+            spread=self.spread,
+            sequences=self.sequences,
+            failed=self.failed,
         )
         return {self.method: own, **self.baselines}
 

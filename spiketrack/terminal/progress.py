@@ -50,6 +50,55 @@ def frame_bar(name: str, total: int | None) -> Iterator[Callable[[], None]]:
         yield step
 
 
+class SequenceBar:
+    """Sequences and frames done, frames a second, time left by frames, failures."""
+
+    def __init__(self, bar: Progress, name: str, sequences: int, frames: int) -> None:
+        self.bar, self.name, self.sequences = bar, name, sequences
+        self.task = bar.add_task(name, total=frames, done="", rate="")
+        self.begin = time.perf_counter()
+        self.done = self.failed = self.frames = self.whole = 0
+        self._tell()
+
+    def step(self) -> None:
+        """One frame of the sequence that is under way in this process."""
+        self.frames += 1
+        self._tell()
+
+    def sequence(self, frames: int, failed: bool = False) -> None:
+        """A sequence of so many frames has ended."""
+        self.done += 1
+        self.failed += failed
+        self.whole += frames
+        self.frames = self.whole
+        self._tell()
+
+    def _tell(self) -> None:
+        failures = f", {self.failed} failed" if self.failed else ""
+        self.bar.update(
+            self.task,
+            completed=self.frames,
+            done=f"{self.done}/{self.sequences} sequences{failures}",
+            rate=f"{self.frames / (time.perf_counter() - self.begin):.1f} frames/s",
+        )
+
+
+@contextmanager
+def sequence_bar(
+    name: str, sequences: int, frames: int
+) -> Iterator[tuple[SequenceBar, Callable[[], None]]]:
+    """Yield what counts sequences, and a function that raises what a signal asked for."""
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.fields[done]}"),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with interruptible() as watch, _bar(*columns) as bar:
+        yield SequenceBar(bar, name, sequences, frames), watch.look
+
+
 @contextmanager
 def stages(first: str) -> Iterator[Callable[[str], None]]:
     """Yield a function that says which stage of long work is under way, with the time it takes."""

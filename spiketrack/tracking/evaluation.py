@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from spiketrack.config import TrackerConfig
 from spiketrack.errors import ClipError
 from spiketrack.inference import Inference, Simulator
-from spiketrack.tracking.metrics import Scores, score
+from spiketrack.tracking.metrics import Scores, score, settled
+from spiketrack.tracking.rules import rule_of
 from spiketrack.tracking.sequences import Sequence
 from spiketrack.tracking.tracker import Tracker, follow
 from spiketrack.video.boxes import Box
@@ -24,6 +25,7 @@ MJ = 1e-9  # millijoules in a picojoule
 
 Operations = Mapping[str, NDArray[np.int64]]
 Price = Callable[[Operations], float]
+Messages = Callable[[Operations, int], float]
 Step = Callable[[], None]
 
 
@@ -53,34 +55,55 @@ class Tally:
 
 
 class NetworkMethod:
-    """SpikeTrack on a backend; ``tally`` holds the operations of the last sequence."""
+    """SpikeTrack on a backend; ``tally`` and ``confidence`` are those of the last sequence."""
 
     def __init__(self, simulator: Simulator, settings: TrackerConfig) -> None:
         self.name = simulator.name
         self.simulator = simulator
         self.settings = settings
         self.tally = Tally()
+        self.confidence: list[float] = []
 
     def follow(self, frames: Iterable[Frame], box: Box) -> Iterator[Box]:
         """Boxes of all frames, the first as given."""
-        self.tally = Tally()
+        self.tally, self.confidence = Tally(), []
         for result in follow(Tracker(self.simulator, self.settings), frames, box):
             self.tally.add(result.inference, result.encoding)
+            self.confidence.append(result.score)
             yield result.box
 
 
 @dataclass(frozen=True)
 class Energy:
-    """mJ a tracked frame: of its search, and of the template encodings spread over the frames."""
+    """mJ a tracked frame: of its search, and of the template encodings spread over the frames;
+    of the search's messages on a placement, None without one.
+    """
 
     search: float
     template: float
+    messages: float | None = None
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """What following one sequence gave, before any label but the first is looked at.
+
+    ``boxes`` (N, 4); ``confidence`` (N,) or nothing; ``times`` seconds of each frame, reading
+    included; ``size`` (width, height); ``tally`` of operations; ``notes``: what reading showed.
+    """
+
+    boxes: NDArray[np.float64]
+    confidence: tuple[float, ...]
+    times: tuple[float, ...]
+    size: tuple[int, int]
+    tally: Tally
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class SequenceResult:
     """One sequence: boxes found (N, 4), frame size, figures (None where the labels hold the first
-    frame alone), seconds of each frame, energy a frame, what was odd.
+    frame alone), seconds of each frame, energy a frame, what was odd, confidence of each frame.
     """
 
     sequence: Sequence
@@ -90,6 +113,7 @@ class SequenceResult:
     times: tuple[float, ...]
     energy: Energy | None
     notes: tuple[str, ...] = ()
+    confidence: tuple[float, ...] = ()
 
     @property
     def frames(self) -> int:
@@ -114,6 +138,14 @@ def evaluate_sequence(
 
     ``price`` turns operation counts into picojoules. ``ClipError`` names the sequence.
     """
+    return judge(sequence, track_sequence(method, sequence, step), price)
+
+
+def track_sequence(method: Method, sequence: Sequence, step: Step = lambda: None) -> Tracked:
+    """Follow the first frame's box; ``step`` is called for each frame.
+
+    ``ClipError`` names the sequence.
+    """
     tracked: list[Box] = []
     times: list[float] = []
     notes: list[str] = []
@@ -132,19 +164,50 @@ def evaluate_sequence(
             times.append(time.perf_counter() - start)
             step()
             start = time.perf_counter()
-        boxes = np.array([box.as_tuple() for box in tracked])
-        truth, visible = sequence.boxes, sequence.visible
-        scores = score(boxes, truth, visible, size) if sequence.labelled else None
     except (ClipError, cv2.error) as error:
         raise ClipError(f"{sequence.name}: {' '.join(str(error).split())}") from error
-    said = (*sequence.notes, *notes)
-    return SequenceResult(sequence, boxes, size, scores, tuple(times), energy(method, price), said)
+    boxes = np.array([box.as_tuple() for box in tracked])
+    own = method if isinstance(method, NetworkMethod) else None
+    tally = own.tally if own else Tally()
+    confidence = tuple(own.confidence) if own else ()
+    return Tracked(boxes, confidence, tuple(times), size, tally, tuple(notes))
 
 
-def energy(method: Method, price: Price | None) -> Energy | None:
-    """mJ a tracked frame of the last sequence, None where no operations were counted."""
-    tally = method.tally if isinstance(method, NetworkMethod) else Tally()
+def judge(
+    sequence: Sequence,
+    tracked: Tracked,
+    price: Price | None = None,
+    messages: Messages | None = None,
+) -> SequenceResult:
+    """Score boxes by the rule of the sequence's data set, and price the operations.
+
+    ``ClipError`` names the sequence.
+    """
+    scores = score_boxes(sequence, tracked.boxes, tracked.size) if sequence.labelled else None
+    said = (*sequence.notes, *tracked.notes)
+    spent = energy(tracked.tally, price, messages)
+    return SequenceResult(
+        sequence, tracked.boxes, tracked.size, scores, tracked.times, spent, said,
+        tracked.confidence,
+    )  # fmt: skip
+
+
+def score_boxes(sequence: Sequence, boxes: NDArray[np.float64], size: tuple[int, int]) -> Scores:
+    """Figures of any tracker's boxes of all frames; ``ClipError`` names the sequence."""
+    truth = sequence.boxes
+    try:
+        if len(boxes) != len(truth):
+            raise ClipError(f"{len(boxes)} boxes for {len(truth)} frames")
+        rule = rule_of(sequence.layout)
+        return score(settled(boxes, truth), truth, sequence.visible, size, rule)
+    except ClipError as error:
+        raise ClipError(f"{sequence.name}: {error}") from error
+
+
+def energy(tally: Tally, price: Price | None, messages: Messages | None = None) -> Energy | None:
+    """mJ a tracked frame, None where no operations were counted."""
     if price is None or not tally.search or not tally.frames:
         return None
     search, template = (price(part) / tally.frames * MJ for part in (tally.search, tally.template))
-    return Energy(search, template)
+    sent = None if messages is None else messages(tally.search, tally.frames) * MJ
+    return Energy(search, template, sent)

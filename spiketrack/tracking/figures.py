@@ -17,9 +17,11 @@ import numpy as np
 from spiketrack.documents.tracking import (
     EvaluationDocument,
     FiguresPart,
+    OutcomePart,
     PooledPart,
     ScoresPart,
     SequencePart,
+    SpreadPart,
     Thresholds,
 )
 from spiketrack.tracking.evaluation import SequenceResult
@@ -30,7 +32,10 @@ from spiketrack.tracking.metrics import (
     Scores,
     mean_scores,
 )
+from spiketrack.tracking.rules import rule_of
 
+RESAMPLES = 2000  # of the sequences, for the interval of a mean
+ENERGIES = ("energy_mj", "template_mj", "message_mj")
 POOLED = ("ao", "sr50", "sr75")
 SCORES = tuple(one.name for one in dataclasses.fields(Scores))
 THRESHOLDS = Thresholds(
@@ -42,51 +47,105 @@ THRESHOLDS = Thresholds(
 Outcomes = dict[str, SequencePart]
 
 
-def outcome(result: SequenceResult) -> SequencePart:
-    """A sequence's part of the document."""
-    scores, spent = result.scores, result.energy
+def outcome(result: SequenceResult) -> OutcomePart:
+    """A sequence's part of the document, time left aside."""
+    scores, spent, sequence = result.scores, result.energy, result.sequence
     figures = dict.fromkeys(SCORES) if scores is None else dataclasses.asdict(scores)
-    visible = result.sequence.visible & result.sequence.labelled
-    return SequencePart(
+    visible = sequence.visible & sequence.labelled
+    rule = rule_of(sequence.layout)
+    return OutcomePart(
         **figures,
-        layout=result.sequence.layout,
+        layout=sequence.layout,
+        rule=rule.name,
+        of=sequence.base,
+        begins=sequence.begins,
         frames=result.frames,
         scored=int(visible.sum()),
         scored_later=int(visible[1:].sum()),
-        seconds=result.seconds,
-        fps=result.fps,
+        counted=len(visible) * sequence.labelled if rule.counted else int(visible.sum()),
+        attributes=sequence.attributes,
         energy_mj=None if spent is None else spent.search,
         template_mj=None if spent is None else spent.template,
+        message_mj=None if spent is None else spent.messages,
         notes=result.notes,
     )
+
+
+def fits(part: OutcomePart) -> bool:
+    """Whether every curve has a value at each of today's thresholds."""
+    curves = (
+        (part.success_curve, THRESHOLDS.success),
+        (part.precision_curve, THRESHOLDS.precision),
+        (part.normalised_curve, THRESHOLDS.normalised),
+    )
+    return all(curve is None or len(curve) == len(at) for curve, at in curves)
 
 
 def figures(outcomes: Outcomes, failed: Mapping[str, str]) -> FiguresPart:
     """What one method reached on all its sequences."""
     return FiguresPart(
-        mean=_mean(outcomes), pooled=_pooled(outcomes), sequences=outcomes, failed=dict(failed)
+        mean=mean(outcomes),
+        pooled=_pooled(outcomes),
+        spread=spread(outcomes),
+        sequences=outcomes,
+        failed=dict(failed),
     )
 
 
-def _mean(outcomes: Outcomes) -> ScoresPart | None:
+def mean(outcomes: Outcomes) -> ScoresPart | None:
+    """Mean over the sequences; runs of one are put together first, by their frames."""
     parts = list(outcomes.values())
     if not parts:
         return None
-    scored = [p for p in parts if p.success_auc is not None]
     means: dict[str, Any] = dict.fromkeys(SCORES)
-    if scored:
-        whole = [Scores(**{name: getattr(p, name) for name in SCORES}) for p in scored]
-        means = dataclasses.asdict(mean_scores(whole))
-    fps = sum(p.frames for p in parts) / sum(p.seconds for p in parts)
-    search, template = (
-        _mean_energy([getattr(p, name) for p in parts]) for name in ("energy_mj", "template_mj")
-    )
-    return ScoresPart(**means, fps=fps, energy_mj=search, template_mj=template)
+    if runs := by_sequence(outcomes):
+        means = dataclasses.asdict(mean_scores([_joined(parts) for parts in runs.values()]))
+    seconds = sum(p.seconds for p in parts)
+    fps = sum(p.frames for p in parts) / seconds if seconds else 0.0
+    spent: dict[str, Any] = {
+        name: _mean_energy([getattr(p, name) for p in parts]) for name in ENERGIES
+    }
+    return ScoresPart(**means, fps=fps, **spent)
+
+
+def by_sequence(outcomes: Outcomes) -> dict[str, list[SequencePart]]:
+    """The scored runs of each sequence."""
+    runs: dict[str, list[SequencePart]] = {}
+    for part in outcomes.values():
+        if part.success_auc is not None:
+            runs.setdefault(part.of, []).append(part)
+    return runs
+
+
+def _joined(parts: list[SequencePart]) -> Scores:
+    whole = [Scores(**{name: getattr(p, name) for name in SCORES}) for p in parts]
+    return mean_scores(whole, [p.counted for p in parts]) if len(whole) > 1 else whole[0]
 
 
 def _mean_energy(values: list[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return float(np.mean(known)) if len(known) == len(values) else None
+
+
+def spread(outcomes: Outcomes) -> SpreadPart | None:
+    """Mean and interval of success AUC over sequences and starts; None for a single sequence."""
+    runs = by_sequence(outcomes)
+    if len(runs) < 2 and all(len(parts) < 2 for parts in runs.values()):
+        return None
+    starts = [np.array([part.success_auc for part in parts]) for parts in runs.values()]
+    means = np.array([_joined(parts).success_auc for parts in runs.values()])
+    rng = np.random.default_rng(0)
+    resampled = means[rng.integers(len(means), size=(RESAMPLES, len(means)))].mean(axis=1)
+    low, high = np.quantile(resampled, (0.025, 0.975))
+    return SpreadPart(
+        sequences=len(means),
+        runs=sum(map(len, starts)),
+        mean=float(means.mean()),
+        low=float(low),
+        high=float(high),
+        worst=float(np.mean([one.min() for one in starts])),
+        deviation=float(np.mean([one.std(ddof=1) if len(one) > 1 else 0.0 for one in starts])),
+    )
 
 
 def _pooled(outcomes: Outcomes) -> PooledPart:
@@ -116,6 +175,7 @@ def document(
         notes=tuple(notes),
         mean=own.mean,
         pooled=own.pooled,
+        spread=own.spread,
         sequences=own.sequences,
         failed=own.failed,
         thresholds=THRESHOLDS,

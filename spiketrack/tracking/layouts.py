@@ -1,13 +1,15 @@
 """How data sets lay out their sequences: which label file goes with which folder of frames.
 
     OTB          NAME/img, NAME/groundtruth_rect.txt (.1.txt, .2.txt: several targets)
-    LaSOT        NAME/img, NAME/groundtruth.txt, full_occlusion.txt, out_of_view.txt
+    LaSOT        NAME/img, NAME/groundtruth.txt, full_occlusion.txt, out_of_view.txt (LaSOText too)
     TNL2K        NAME/imgs, NAME/groundtruth.txt
     VOT          NAME/color, NAME/groundtruth.txt, polygons of eight numbers among it
     GOT-10k      images beside groundtruth.txt, absence.label, cover.label
     TrackingNet  frames/NAME, anno/NAME.txt
-    UAV123       data_seq/SET/NAME, anno/SET/NAME.txt
-    NfS          NAME/30/NAME, NAME/30/NAME.txt with corners
+    UAV123       data_seq/SET/VIDEO, anno/SET/NAME.txt; SET: UAV123, UAV123_10fps, UAV20L; NAME is
+                 the video or a segment of it (bird1_2)
+    NfS          NAME/30/NAME, NAME/30/NAME.txt with corners; 240 likewise
+    TC128        NAME/img, NAME/NAME_gt.txt, NAME/NAME_frames.txt: first and last frame
     other        images in a folder with one label file of another name
 
 All count pixels from 1 (their toolkits are, or follow, Matlab's).
@@ -21,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spiketrack.errors import ClipError
+from spiketrack.tracking.uav123 import segment
 from spiketrack.video.boxes import Box, read_rectangles, read_text
 from spiketrack.video.footage import has_images, image_home, natural_key
 
@@ -32,7 +35,11 @@ _BY_HOME = {"img": "LaSOT", "imgs": "TNL2K", "color": "VOT"}
 
 @dataclass(frozen=True)
 class Source:
-    """A sequence's name, its label file, the folder of its frames, and how labels are read."""
+    """A sequence's name, its label file, the folder of its frames, and how labels are read.
+
+    ``first``: the number of the frame that the first label belongs to, where it is no matter of
+    course.
+    """
 
     name: str
     layout: str
@@ -40,6 +47,7 @@ class Source:
     frames: Path
     notes: tuple[str, ...] = ()
     read: Callable[[Path], list[Box]] | None = None
+    first: int | None = None
 
 
 def find_sources(folder: Path, notes: list[str]) -> list[Source]:
@@ -48,7 +56,9 @@ def find_sources(folder: Path, notes: list[str]) -> list[Source]:
     ``ClipError`` where several files may be the labels.
     """
     texts = _texts(folder)
-    if otb := [(path, found[1]) for path in texts if (found := _OTB.fullmatch(path.name))]:
+    if found := _tc128(folder, texts):
+        return [found]
+    if otb := [(path, match[1]) for path in texts if (match := _OTB.fullmatch(path.name))]:
         return [_otb(folder, label, target, len(otb) > 1) for label, target in otb]
     if plain := [path for path in texts if _PLAIN.fullmatch(path.name)]:
         layout = _BY_HOME.get(image_home(folder).name, "GOT-10k")
@@ -66,6 +76,19 @@ def _texts(folder: Path) -> list[Path]:
     return sorted((p for p in files if not p.name.startswith(".")), key=natural_key)
 
 
+def _tc128(folder: Path, texts: list[Path]) -> Source | None:
+    """A label file beside one that says which frames it labels."""
+    name = folder.absolute().name
+    by_name = {path.name: path for path in texts}
+    label, frames = by_name.get(f"{name}_gt.txt"), by_name.get(f"{name}_frames.txt")
+    if label is None or frames is None:
+        return None
+    fields = read_text(frames).replace(",", " ").split()
+    if not (fields and fields[0].isdecimal()):
+        raise ClipError(f"{frames}: holds no first and last frame")
+    return Source(name, "TC128", label, folder, first=int(fields[0]))
+
+
 def _otb(folder: Path, label: Path, target: str | None, several: bool) -> Source:
     name = folder.absolute().name
     return Source(f"{name}.{target or 1}" if several else name, "OTB", label, folder)
@@ -77,14 +100,29 @@ def _annotated(folder: Path, annotations: Path) -> list[Source]:
     layout = "UAV123" if (folder / "data_seq").is_dir() else "TrackingNet"
     labels = sorted(annotations.rglob("*.txt"), key=natural_key)
     visible = [p for p in labels if p.name[0] != "." and p.parent.name != "att"]
+    twins = {p.stem for p in visible if sum(p.stem == other.stem for other in visible) > 1}
     sources = []
     for label in visible:
-        part = label.parent.relative_to(annotations)
-        places = [home / inner / label.stem for home in homes for inner in (part, Path())]
-        frames = next((place for place in places if place.is_dir()), None)
-        missing = (homes[0] if homes else folder / "frames") / part / label.stem
-        sources.append(Source(label.stem, layout, label, frames or missing))
+        inner = label.parent.relative_to(annotations)
+        name = f"{label.stem}_{label.parent.name}" if label.stem in twins else label.stem
+        frames, first = _video(homes, inner, label.stem, layout)
+        missing = (homes[0] if homes else folder / "frames") / inner / label.stem
+        sources.append(Source(name, layout, label, frames or missing, first=first))
     return sources
+
+
+def _video(
+    homes: list[Path], inner: Path, stem: str, layout: str
+) -> tuple[Path | None, int | None]:
+    """The folder of frames of a label file; of a segment, that of its video and its first frame."""
+    found = segment(stem, "10fps" in inner.name) if layout == "UAV123" else None
+    for name, first in ((stem, None), found or (stem, None)):
+        for home in homes:
+            sets = sorted(p for p in home.iterdir() if p.is_dir()) if layout == "UAV123" else []
+            places = (home / inner / name, home / name, *(one / name for one in sets))
+            if frames := next((place for place in places if place.is_dir()), None):
+                return frames, first
+    return None, None
 
 
 def _beside(label: Path) -> Source:

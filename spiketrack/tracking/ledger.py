@@ -1,30 +1,44 @@
 """What an evaluation has won so far: written sequence by sequence, gone on with by a later call.
 
-A folder holds ``evaluation.json``, ``boxes/METHOD/NAME.txt`` (OTB text), ``times/METHOD/NAME.txt``
-(seconds a frame) and, for GOT-10k's test part, ``got10k/METHOD/NAME/NAME_001.txt`` and
-``NAME_time.txt``, the layout that its server takes.
+A folder holds, for each finished sequence, ``boxes/METHOD/NAME.txt`` (OTB text),
+``times/METHOD/NAME.txt`` (seconds a frame), ``confidence/METHOD/NAME.txt`` where the method has
+any, and last, when the others are there, ``sequences/METHOD/NAME.json``: figures, energy, and the
+digests of network, settings, labels and boxes. ``evaluation.json`` sums them up; it is written anew
+as they come, less often where they are many. All but the times is the same whoever computed it.
+For GOT-10k's test part there are also ``got10k/METHOD/NAME/NAME_001.txt`` and ``NAME_time.txt``.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
+import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from spiketrack.documents.tracking import EvaluationDocument, FiguresPart
-from spiketrack.errors import DocumentError, SpikeTrackError
+from spiketrack.documents.tracking import (
+    EvaluationDocument,
+    FiguresPart,
+    SequenceDocument,
+    SequencePart,
+)
+from spiketrack.errors import ClipError, DocumentError, SpikeTrackError
 from spiketrack.files import atomic_path
 from spiketrack.tracking.evaluation import SequenceResult
-from spiketrack.tracking.figures import Outcomes, document, figures, outcome
-from spiketrack.video.boxes import Box, write_got10k, write_otb
+from spiketrack.tracking.figures import Outcomes, document, figures, fits, outcome
+from spiketrack.tracking.sequences import Sequence
+from spiketrack.video.boxes import Box, read_text, write_got10k, write_otb
 
 NAME = "evaluation.json"
 SETTINGS = (
-    "method", "backend", "network", "tracker", "frames_limit", "prices", "footage",
-    "network_digest", "checkpoint_sha256",
+    "method", "backend", "network", "tracker", "frames_limit", "starts", "prices", "placement",
+    "footage", "network_digest", "checkpoint_sha256",
 )  # fmt: skip
+EACH = 50  # outcomes up to which the document is written after every one
+SHARE = 0.05  # of the time that writing it may take when there are more
 
 
 @dataclass
@@ -46,7 +60,7 @@ class Progress:
 class Ledger:
     """Collects outcomes of ``methods``, the first being the network, for ``planned`` sequences.
 
-    ``copies``: further files that hold the document after every outcome.
+    ``copies``: further files that hold the document.
     """
 
     def __init__(
@@ -64,14 +78,29 @@ class Ledger:
         self.notes: list[str] = []
         self.out: Path | None = None
         self.anew: Callable[[Path], AbstractContextManager[Path]] | None = None
+        self.due = 0.0  # when the document may be written next
 
     def document(self) -> EvaluationDocument:
         """All that is known by now."""
         methods = {name: progress.part(self.planned) for name, progress in self.methods.items()}
-        return document(self.method, methods, self.planned, self.settings, self.notes)
+        said = (
+            n for part in methods.values() for one in part.sequences.values() for n in one.notes
+        )
+        notes = dict.fromkeys((*self.notes, *said))
+        return document(self.method, methods, self.planned, self.settings, notes)
 
-    def go_on(self, earlier: EvaluationDocument) -> None:
-        """Take over what an earlier call has won; ``SpikeTrackError`` where it was another."""
+    @property
+    def settings_sha256(self) -> str:
+        """SHA-256 of what the figures depend on."""
+        values = {name: self.settings.get(name) for name in SETTINGS}
+        text = json.dumps({**values, "method": self.method}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def go_on(self, earlier: EvaluationDocument, out: Path, footage: Iterable[Sequence]) -> None:
+        """Take over what an earlier call left in ``out``; ``SpikeTrackError`` if it was another.
+
+        A sequence whose files do not belong together, or whose labels have changed, is done again.
+        """
         now = self.document()
         for name in (*SETTINGS, "thresholds"):
             if getattr(earlier, name) != getattr(now, name):
@@ -79,10 +108,29 @@ class Ledger:
                     f"holds an unfinished evaluation with another {name}; choose another --out or "
                     "give --force"
                 )
-        for name, part in earlier.methods.items():
-            if name in self.methods:
-                kept = {n: one for n, one in part.sequences.items() if n in self.planned}
-                self.methods[name].outcomes = kept
+        for sequence in footage:
+            for method, progress in self.methods.items():
+                kept = self._kept(out, method, sequence)
+                if kept is not None:
+                    progress.outcomes[sequence.name] = kept
+
+    def _kept(self, out: Path, method: str, sequence: Sequence) -> SequencePart | None:
+        """An earlier outcome, None where there is none that is whole."""
+        try:
+            kept = SequenceDocument.read(out / "sequences" / method / f"{sequence.name}.json")
+            boxes = (out / "boxes" / method / f"{sequence.name}.txt").read_bytes()
+            times = read_text(out / "times" / method / f"{sequence.name}.txt").split()
+            seconds = sum(map(float, times))
+        except (DocumentError, ClipError, OSError, ValueError):
+            return None
+        whole = (
+            kept.settings_sha256 == self.settings_sha256
+            and kept.sequence_sha256 == sequence.digest
+            and kept.boxes_sha256 == hashlib.sha256(boxes).hexdigest()
+            and len(times) == kept.outcome.frames + 1
+            and fits(kept.outcome)
+        )
+        return SequencePart.timed(kept.outcome, seconds) if whole else None
 
     def missing(self, method: str) -> set[str]:
         """Names of sequences that have neither an outcome nor a reason yet."""
@@ -99,14 +147,17 @@ class Ledger:
         self.out, self.anew = out, anew
 
     def add(self, method: str, result: SequenceResult) -> None:
-        """Keep an outcome: its files first, then the document that names them."""
+        """Keep an outcome: its files first, then the document that sums them up."""
         if self.anew is not None:
             self.write()
+        part = outcome(result)
         if self.out is not None:
-            write_result(self.out, method, result)
-        self.methods[method].outcomes[result.sequence.name] = outcome(result)
-        self.notes += [note for note in result.notes if note not in self.notes]
-        self.write()
+            self._write_result(self.out, method, result)
+        seconds = sum(float(f"{one:.6f}") for one in result.times)  # as the file of times says
+        self.methods[method].outcomes[result.sequence.name] = SequencePart.timed(part, seconds)
+        few = sum(len(progress.outcomes) for progress in self.methods.values()) <= EACH
+        if few or time.monotonic() >= self.due or not self.missing(method):
+            self.write()
 
     def fail(self, method: str, name: str, reason: str) -> None:
         """Keep a reason."""
@@ -114,17 +165,33 @@ class Ledger:
 
     def write(self) -> None:
         """Bring the files up to date."""
+        begin = time.monotonic()
         now = self.document()
         for copy in self.copies:
             now.write(copy)
-        if self.out is None:
-            return
-        if self.anew is not None:
+        if self.out is not None and self.anew is not None:
             with self.anew(self.out) as folder:
                 now.write(folder / NAME)
             self.anew = None
-        else:
+        elif self.out is not None:
             now.write(self.out / NAME)
+        end = time.monotonic()
+        self.due = end + (end - begin) / SHARE
+
+    def _write_result(self, folder: Path, method: str, result: SequenceResult) -> None:
+        """The files of one sequence, the one that says that all are there last."""
+        name = result.sequence.name
+        boxes = write_result(folder, method, result)
+        SequenceDocument(
+            method=method,
+            name=name,
+            outcome=outcome(result),
+            settings_sha256=self.settings_sha256,
+            sequence_sha256=result.sequence.digest,
+            boxes_sha256=hashlib.sha256(boxes.read_bytes()).hexdigest(),
+            network_digest=self.settings.get("network_digest"),
+            checkpoint_sha256=self.settings.get("checkpoint_sha256"),
+        ).write(_made(folder / "sequences" / method / f"{name}.json"))
 
 
 def unfinished(out: Path) -> EvaluationDocument | None:
@@ -136,21 +203,25 @@ def unfinished(out: Path) -> EvaluationDocument | None:
     return None if earlier.complete else earlier
 
 
-def write_result(folder: Path, method: str, result: SequenceResult) -> None:
-    """The boxes and times of one sequence."""
+def write_result(folder: Path, method: str, result: SequenceResult) -> Path:
+    """Boxes, times and confidences of one sequence; the file of boxes."""
     name = result.sequence.name
     boxes = [Box(*row) for row in result.boxes.tolist()]
-    write_otb(_made(folder / "boxes" / method / f"{name}.txt"), boxes)
-    _write_times(folder / "times" / method / f"{name}.txt", result.times)
+    path = _made(folder / "boxes" / method / f"{name}.txt")
+    write_otb(path, boxes)
+    _write_numbers(folder / "times" / method / f"{name}.txt", result.times)
+    if result.confidence:
+        _write_numbers(folder / "confidence" / method / f"{name}.txt", result.confidence)
     if result.sequence.layout == "GOT-10k" and not result.sequence.labelled:
         home = folder / "got10k" / method / name
         write_got10k(_made(home / f"{name}_001.txt"), boxes)
-        _write_times(home / f"{name}_time.txt", result.times)
+        _write_numbers(home / f"{name}_time.txt", result.times)
+    return path
 
 
-def _write_times(path: Path, times: Iterable[float]) -> None:
+def _write_numbers(path: Path, numbers: Iterable[float]) -> None:
     with atomic_path(_made(path)) as temporary:
-        temporary.write_text("".join(f"{seconds:.6f}\n" for seconds in times), encoding="utf-8")
+        temporary.write_text("".join(f"{number:.6f}\n" for number in numbers), encoding="utf-8")
 
 
 def _made(path: Path) -> Path:

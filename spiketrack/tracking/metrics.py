@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketrack.errors import ClipError
+from spiketrack.tracking.rules import VISIBLE, Rule
 
 Floats = NDArray[np.float64]
 
@@ -91,22 +92,31 @@ def error_curve(errors: Floats, thresholds: Floats) -> Floats:
 
 
 def score(
-    boxes: Floats, truth: Floats, visible: NDArray[np.bool_], size: tuple[int, int]
+    boxes: Floats,
+    truth: Floats,
+    visible: NDArray[np.bool_],
+    size: tuple[int, int],
+    rule: Rule = VISIBLE,
 ) -> Scores:
-    """Figures of one sequence; frames without a visible target are left out.
+    """Figures of one sequence; ``rule`` says what frames without a visible target count for.
 
     ``boxes``, ``truth`` (N, 4) pixels from 0, the first frame included; ``visible`` (N,);
-    ``size`` (width, height) of the frames. ``ClipError`` if no later frame has a target.
+    ``size`` (width, height) of the frames. AO and SR leave such frames out under every rule.
+    ``ClipError`` if no later frame has a target.
     """
     if not visible[1:].any():
         raise ClipError("no frame after the first has a visible target; there is nothing to score")
     later = visible.copy()
     later[0] = False
     ious = overlaps(bounded(boxes[later], *size), bounded(truth[later], *size))
+    hidden = int((~visible).sum()) if rule.counted else 0
     boxes, truth = boxes[visible], truth[visible]
-    success = success_curve(overlaps(boxes, truth))
-    precision = error_curve(centre_errors(boxes, truth), PIXEL_THRESHOLDS)
-    normalised = error_curve(normalised_errors(boxes, truth), NORMALISED_THRESHOLDS)
+    success = success_curve(_with(overlaps(boxes, truth), hidden, -1.0))
+    miss, hit = np.inf, -1.0
+    centre = _with(centre_errors(boxes, truth), hidden, hit if rule.precision_hit else miss)
+    precision = error_curve(centre, PIXEL_THRESHOLDS)
+    relative = _with(normalised_errors(boxes, truth), hidden, hit if rule.normalised_hit else miss)
+    normalised = error_curve(relative, NORMALISED_THRESHOLDS)
     return Scores(
         success_auc=float(success.mean()),
         precision_20=float(precision[PRECISION_PIXELS]),
@@ -121,11 +131,30 @@ def score(
     )
 
 
-def mean_scores(scores: Sequence[Scores]) -> Scores:
-    """Mean over sequences, each counting the same whatever its length, curves point by point."""
-    return Scores(*(_mean([getattr(s, field.name) for s in scores]) for field in fields(Scores)))
+def _with(values: Floats, hidden: int, value: float) -> Floats:
+    """The frames that have a target, and so many more of one value."""
+    return np.concatenate([values, np.full(hidden, value)])
 
 
-def _mean(values: list[Any]) -> Any:
-    mean = np.mean(values, axis=0)
+def settled(boxes: Floats, truth: Floats) -> Floats:
+    """What toolkits score: the first box is the label, one without a size is the one before."""
+    kept = boxes.copy()
+    kept[0] = truth[0]
+    for index in range(1, len(kept)):
+        if not (np.isfinite(kept[index]).all() and (kept[index, 2:] > 0).all()):
+            kept[index] = kept[index - 1]
+    return kept
+
+
+def mean_scores(scores: Sequence[Scores], weights: Sequence[float] | None = None) -> Scores:
+    """Mean over sequences, each counting the same whatever its length, curves point by point.
+
+    ``weights``: of runs of different length, where OTB's toolkit puts their frames together.
+    """
+    names = (field.name for field in fields(Scores))
+    return Scores(*(_mean([getattr(s, name) for s in scores], weights) for name in names))
+
+
+def _mean(values: list[Any], weights: Sequence[float] | None) -> Any:
+    mean = np.average(values, axis=0, weights=weights)
     return tuple(mean.tolist()) if mean.ndim else float(mean)

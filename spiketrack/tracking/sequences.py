@@ -6,6 +6,7 @@ Evaluation and training read them here alike; the layouts are in ``spiketrack.tr
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,17 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketrack.errors import ClipError
+from spiketrack.tracking.attributes import attributes
+from spiketrack.tracking.flags import Flags, hidden, missing
 from spiketrack.tracking.layouts import Source, find_sources
 from spiketrack.tracking.otb import omitted, ranged
-from spiketrack.video.boxes import Box, read_rectangles, read_text
+from spiketrack.tracking.uav123 import part
+from spiketrack.video.boxes import Box, read_rectangles
 from spiketrack.video.footage import Frame, ImageFolder, natural_key, read_images, survey_images
 
 DEPTH = 2  # LaSOT keeps sequences in folders of their class
-HIDDEN_FLAGS = ("full_occlusion.txt", "out_of_view.txt", "absence.label")  # not 0: hidden
-COVER = "cover.label"  # eighths of the target that are visible
 
 Boxes = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class Sequence:
     ``boxes``: (N, 4) x, y, w, h in pixels from 0; ``visible``: (N,), False where the target is
     absent, wholly occluded, out of view or has no box; ``labelled``: False where the labels hold
     the first frame's box alone, as the test parts of GOT-10k and TrackingNet do; ``notes``: what
-    a user should be told.
+    a user should be told; ``attributes``: what the data set says is hard about it. A run from
+    another start (``starts.py``) is ``of`` a sequence, named ``begins``, with a ``given`` box.
     """
 
     name: str
@@ -44,11 +46,27 @@ class Sequence:
     visible: Flags
     labelled: bool = True
     notes: tuple[str, ...] = ()
+    attributes: tuple[str, ...] = ()
+    of: str = ""
+    begins: str = ""
+    given: Box | None = None
 
     @property
     def start(self) -> Box:
-        """The box in the first frame."""
-        return Box(*(float(v) for v in self.boxes[0]))
+        """The box that the tracker is given in the first frame."""
+        return self.given or Box(*(float(v) for v in self.boxes[0]))
+
+    @property
+    def base(self) -> str:
+        """The name of the sequence that this is a run of."""
+        return self.of or self.name
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the names of its frames, its labels and its start."""
+        content = "\n".join(path.name for path in self.images).encode()
+        content += self.boxes.tobytes() + self.visible.tobytes() + repr(self.start).encode()
+        return hashlib.sha256(content).hexdigest()
 
     def frames(self, notes: list[str] | None = None) -> Iterator[Frame]:
         """RGB frames in order; ``notes`` is told what only reading them shows."""
@@ -144,8 +162,12 @@ def read_sequence(source: Source) -> Sequence:
     boxes = (source.read or read_rectangles)(source.label)
     if source.layout == "OTB":
         frames = ImageFolder(ranged(source.name, frames.images, len(boxes)), frames.notes)
+    if source.first is not None:
+        frames = ImageFolder(part(frames.images, source.first, len(boxes)), frames.notes)
     labelled = not (len(boxes) == 1 < len(frames.images))
     notes = [*source.notes, *frames.notes]
+    if odd := missing(source.layout, source.label.parent):
+        notes.append(odd)
     if not labelled:
         notes.append(f"{source.label}: holds the first frame's box alone: tracked, not scored")
     elif len(boxes) != len(frames.images):
@@ -157,9 +179,10 @@ def read_sequence(source: Source) -> Sequence:
     array[: len(boxes)] = [box.as_tuple() for box in boxes]
     visible = np.zeros(len(array), np.bool_)
     visible[: len(boxes)] = [box.valid for box in boxes]
-    visible &= ~_hidden(source.label.parent, len(array))
+    visible &= ~hidden(source.label.parent, len(array))
+    named = attributes(source.layout, source.name, source.label)
     whole = Sequence(
-        source.name, source.layout, frames.images, array, visible, labelled, tuple(notes)
+        source.name, source.layout, frames.images, array, visible, labelled, tuple(notes), named
     )
     return _without_omitted(whole)
 
@@ -176,22 +199,3 @@ def _without_omitted(whole: Sequence) -> Sequence:
         visible=whole.visible[first:],
         notes=(*whole.notes, f"{whole.name}: starts at frame {first + 1}, as OTB's lists have it"),
     )
-
-
-def _hidden(folder: Path, count: int) -> Flags:
-    hidden = np.zeros(count, np.bool_)
-    for name in HIDDEN_FLAGS:
-        if (folder / name).is_file():
-            hidden |= _flags(folder / name, count)
-    if (folder / COVER).is_file():
-        hidden |= ~_flags(folder / COVER, count)
-    return hidden
-
-
-def _flags(path: Path, count: int) -> Flags:
-    """Numbers of a label file, on one line or many, as booleans."""
-    fields = read_text(path).replace(",", " ").replace(";", " ").split()
-    whole = all(field.isascii() and field.lstrip("-").isdecimal() for field in fields)
-    if len(fields) != count or not whole:
-        raise ClipError(f"{path}: holds {len(fields)} entries, expected {count} whole numbers")
-    return np.array([field.strip("-0") != "" for field in fields], np.bool_)

@@ -161,7 +161,9 @@ def _numbers(path: Path, number: int, fields: Sequence[str], want: int) -> list[
         values = []
     if len(values) != want or len(fields) != want:
         shown = " ".join(fields)[:80]
-        raise ClipError(f"{path}: line {number}: {shown!r} is not {want} numbers")
+        mask = fields and fields[0][:1] == "m" and fields[0][1:].isdecimal()
+        why = "; VOT's masks (since 2020) are not read, boxes and polygons are" if mask else ""
+        raise ClipError(f"{path}: line {number}: {shown!r} is not {want} numbers{why}")
     return values
 
 

@@ -9,7 +9,6 @@ commands; see ``support.report_data``.
 from __future__ import annotations
 
 import copy
-import dataclasses
 import functools
 import json
 import math
@@ -28,7 +27,7 @@ from spiketrack.deploy.chip.program import Choices, build_program
 from spiketrack.deploy.chip.program_document import chip_document, read_programs
 from spiketrack.documents import SCHEMAS
 from spiketrack.documents.base import Document
-from spiketrack.documents.tracking import EvaluationDocument, SequencePart
+from spiketrack.documents.tracking import EvaluationDocument
 from spiketrack.energy.prices import load_prices
 from spiketrack.errors import SpikeTrackError
 from spiketrack.inference import BRANCHES
@@ -39,8 +38,10 @@ from spiketrack.report import build_report, read_sources
 from spiketrack.report.page import page_of
 from spiketrack.runs.folder import RunFolder
 from spiketrack.timing.rates import load_rates
+from spiketrack.tracking.evaluation import Energy, SequenceResult
 from spiketrack.tracking.ledger import Ledger
 from spiketrack.tracking.metrics import Scores
+from spiketrack.tracking.sequences import Sequence
 from spiketrack.training.schema import load_config
 
 TAKEN, REFUSED = "taken", "refused"
@@ -265,31 +266,35 @@ def yaml_file(kind: str, seed: int, home: Path) -> str:
     return outcome(lambda: read(str(path)) and None)
 
 
-def unfinished_evaluation(home: Path) -> EvaluationDocument:
-    """Two methods on two sequences, the second of which failed."""
+def unfinished_evaluation(home: Path) -> tuple[Ledger, Sequence]:
+    """Two methods on two sequences, the second of which failed, and the first sequence."""
+    first = Sequence("A", "OTB", (), np.ones((8, 4)), np.ones(8, np.bool_))
     scores = Scores(*(0.5,) * 7, *((0.5,) * n for n in CURVES))
-    part = SequencePart(
-        **dataclasses.asdict(scores), fps=2.0, energy_mj=1.5, template_mj=None, layout="OTB",
-        frames=7, scored=8, scored_later=7, seconds=3.5, notes=("odd",),
-    )  # fmt: skip
+    result = SequenceResult(
+        first, first.boxes, (96, 72), scores, (0.5,) * 8, Energy(1.5, 0.1), ("odd",)
+    )
     ledger = Ledger(["net", "mil"], ["A", "B"], {"backend": "float"})
-    for progress in ledger.methods.values():
-        progress.outcomes["A"] = part
+    ledger.into(home, None)
+    for method in ledger.methods:
+        ledger.add(method, result)
     ledger.fail("net", "B", "B: unreadable")
-    return ledger.document()
+    ledger.write()
+    return ledger, first
 
 
 def evaluation(seed: int, home: Path) -> str:
-    """A mutated evaluation.json that is gone on with."""
+    """A mutated evaluation.json, or document of a sequence, that is gone on with."""
     rng = np.random.default_rng(seed)
-    value = mutated_value(json.loads(unfinished_evaluation(home).text()), rng)
+    _, first = unfinished_evaluation(home)
     path = home / "evaluation.json"
-    path.write_text(json.dumps(value), encoding="utf-8")
+    changed = path if seed % 2 else home / "sequences" / "net" / "A.json"
+    value = mutated_value(json.loads(changed.read_text(encoding="utf-8")), rng)
+    changed.write_text(json.dumps(value), encoding="utf-8")
 
     def read() -> None:
         earlier = EvaluationDocument.read(path)
         ledger = Ledger(["net", "mil"], ["A", "B"], {"backend": "float"})
-        ledger.go_on(earlier)
+        ledger.go_on(earlier, home, [first])
         ledger.into(home, None)
         ledger.write()
         assert EvaluationDocument.read(path) == ledger.document()

@@ -25,7 +25,7 @@ from spiketrack.tracking.outputs import TrackOutputs
 def fill(folder: Path, kind: Kind) -> Path:
     """A folder of a kind, with all that its document names."""
     folder.mkdir()
-    figures: dict[str, Any] = {"sequences": {"A": {}}}
+    figures: dict[str, Any] = {"sequences": {"A": {}}, "planned": ["A"]}
     documents = {
         EXPORT: {"format": "spiketrack-export", "files": {"search.nir": "", "onnx/a.onnx": ""}},
         RUN: {"format": "spiketrack-run"},

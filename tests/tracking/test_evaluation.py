@@ -181,7 +181,7 @@ def test_document_of_two_methods(tmp_path: Path) -> None:
     document.write(tmp_path / "e.json")
     assert EvaluationDocument.read(tmp_path / "e.json") == document
     plain = json.loads((tmp_path / "e.json").read_text())
-    assert (plain["schema"], plain["version"]) == ("spiketrack.evaluation", 2)
+    assert (plain["schema"], plain["version"]) == ("spiketrack.evaluation", 3)
     a, b = (plain["sequences"][name] for name in "AB")
     assert plain["mean"]["success_auc"] == pytest.approx((a["success_auc"] + b["success_auc"]) / 2)
     assert plain["pooled"]["ao"] == pytest.approx((7 * a["ao"] + 3 * b["ao"]) / 10)
@@ -205,6 +205,7 @@ def test_what_is_won_is_written_and_gone_on_with(tmp_path: Path) -> None:
     assert sorted(p.relative_to(out).as_posix() for p in out.rglob("*.*")) == [
         "boxes/net/A.txt",
         "evaluation.json",
+        "sequences/net/A.json",
         "times/net/A.txt",
     ]
     assert read_rectangles(out / "boxes" / "net" / "A.txt") == BOXES
@@ -216,7 +217,7 @@ def test_what_is_won_is_written_and_gone_on_with(tmp_path: Path) -> None:
     assert earlier is not None
     assert earlier.failed == {"B": "B: unreadable"}
     later = Ledger(["net"], ["A", "B"], about)
-    later.go_on(earlier)
+    later.go_on(earlier, out, [first, second])
     later.into(out, None)
     assert later.missing("net") == {"B"}
     later.add("net", evaluate_sequence(Recited(BOXES), second))
@@ -226,7 +227,7 @@ def test_what_is_won_is_written_and_gone_on_with(tmp_path: Path) -> None:
     assert written.sequences["A"] == earlier.sequences["A"]
     other = Ledger(["net"], ["A", "B"], {**about, "frames_limit": 3})
     with pytest.raises(SpikeTrackError, match="an unfinished evaluation with another frames_limit"):
-        other.go_on(earlier)
+        other.go_on(earlier, out, [first, second])
 
 
 def test_first_box_alone_is_tracked_and_handed_in(tmp_path: Path) -> None:

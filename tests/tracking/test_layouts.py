@@ -50,6 +50,8 @@ def nfs(boxes: list[Box]) -> str:
         ("TrackingNet", "A", "frames/A", "anno/A.txt", rows(BOXES)),
         ("UAV123", "A", "data_seq/UAV123/A", "anno/UAV123/A.txt", rows(BOXES)),
         ("NfS", "A_30", "A/30/A", "A/30/A.txt", nfs(BOXES)),
+        ("NfS", "A_240", "A/240/A", "A/240/A.txt", nfs(BOXES)),
+        ("UAV123", "A", "data_seq/UAV123/A", "anno/UAV20L/A.txt", rows(BOXES)),
         ("other", "A", "A", "A/A_gt.txt", rows(BOXES)),
         ("other", "A", "A/img", "A/my boxes.txt", rows(BOXES)),
         ("other", "A", "A/images", "A/gt.csv", "x,y,w,h\n" + rows(BOXES)),
@@ -102,6 +104,64 @@ def test_tiger1_starts_at_its_sixth_frame(tmp_path: Path) -> None:
     assert only.notes == ("Tiger1: starts at frame 6, as OTB's lists have it",)
 
 
+@pytest.mark.parametrize(("home", "first"), [("UAV123_10fps", 259), ("UAV123", 775)])
+def test_uav123_labels_segments_of_a_video(tmp_path: Path, home: str, first: int) -> None:
+    """bird1_2 begins at frame 259 of 10 a second, at 775 of 30 (configSeqs of its toolkit)."""
+    video = tmp_path / "data_seq" / home / "bird1"
+    video.mkdir(parents=True)
+    image = write_images(tmp_path / "one", FRAMES[:1]) / "0001.png"
+    for number in range(first - 2, first + 10):
+        shutil.copy(image, video / f"{number:06d}.png")
+    (tmp_path / "anno" / home).mkdir(parents=True)
+    (tmp_path / "anno" / home / "bird1_2.txt").write_text(rows(BOXES))
+    (only,) = find_sequences(tmp_path)
+    assert (only.name, only.layout, len(only.images)) == ("bird1_2", "UAV123", 8)
+    assert only.images[0].name == f"{first:06d}.png"
+
+
+def test_both_sets_of_uav123_in_one_folder(tmp_path: Path) -> None:
+    for home in ("UAV123", "UAV123_10fps"):
+        write_images(tmp_path / "data_seq" / home / "bike1", FRAMES)
+        (tmp_path / "anno" / home).mkdir(parents=True)
+        (tmp_path / "anno" / home / "bike1.txt").write_text(rows(BOXES))
+    assert [s.name for s in find_sequences(tmp_path)] == ["bike1_UAV123", "bike1_UAV123_10fps"]
+
+
+def test_tc128_labels_a_part(tmp_path: Path) -> None:
+    folder = tmp_path / "Ball_ce1"
+    write_images(folder / "img", FRAMES)
+    (folder / "Ball_ce1_gt.txt").write_text(rows(BOXES[2:6]))
+    (folder / "Ball_ce1_frames.txt").write_text("3,6\n")
+    (only,) = find_sequences(tmp_path)
+    assert (only.layout, [p.name for p in only.images]) == (
+        "TC128",
+        ["0003.png", "0004.png", "0005.png", "0006.png"],
+    )
+    assert only.start == BOXES[2]
+
+
+def test_half_a_lasot_is_named(tmp_path: Path) -> None:
+    write_images(tmp_path / "A" / "img", FRAMES)
+    (tmp_path / "A" / "groundtruth.txt").write_text(rows(BOXES))
+    (tmp_path / "A" / "full_occlusion.txt").write_text(",".join("0" * 8))
+    (only,) = find_sequences(tmp_path)
+    assert only.notes == (
+        f"{tmp_path}/A: LaSOT layout without out_of_view.txt: every frame with a box counts as "
+        "visible",
+    )
+
+
+def test_attributes(tmp_path: Path) -> None:
+    write_otb(tmp_path / "A", FRAMES, BOXES)
+    (tmp_path / "att").mkdir()
+    (tmp_path / "att" / "A.txt").write_text("0,0,1,0,0,0,0,0,0,0,1\n")
+    (only,) = find_sequences(tmp_path / "A")
+    assert only.attributes == ("scale variation", "low resolution")
+    (tmp_path / "att" / "A.txt").write_text("0,0,1\n")
+    with pytest.raises(ClipError, match="3 entries, OTB has 11 attributes of 0 or 1"):
+        find_sequences(tmp_path)
+
+
 def test_first_box_alone(tmp_path: Path) -> None:
     """The test parts of GOT-10k and TrackingNet."""
     folder = write_images(tmp_path / "GOT-10k_Test_000001", FRAMES)
@@ -128,7 +188,10 @@ def test_one_bad_sequence_leaves_the_others(tmp_path: Path) -> None:
         "T/C/groundtruth_rect.txt: 8 boxes for 7 frames (T/C/img: frame numbers jump, taken as "
         "neighbours: 0002.png to 0004.png)"
     )
-    assert reasons["D"] == "T/D/groundtruth_rect.txt: line 1: 'm0 1 2 3' is not 4 numbers"
+    assert reasons["D"] == (
+        "T/D/groundtruth_rect.txt: line 1: 'm0 1 2 3' is not 4 numbers; VOT's masks (since 2020) "
+        "are not read, boxes and polygons are"
+    )
     assert reasons["A"] == "T/E/A: several sequences are named A; rename one"
     with pytest.raises(ClipError, match="5 boxes for 8 frames"):
         find_sequences(tmp_path)
@@ -164,8 +227,8 @@ def test_labels_that_cannot_be_told(tmp_path: Path) -> None:
 def test_frames_that_are_missing_name_the_layout(tmp_path: Path) -> None:
     write_images(tmp_path / "data_seq" / "UAV123" / "bird1", FRAMES)
     (tmp_path / "anno" / "UAV123").mkdir(parents=True)
-    (tmp_path / "anno" / "UAV123" / "bird1_1.txt").write_text(rows(BOXES))
-    with pytest.raises(ClipError, match=r"UAV123 layout: no folder of frames at .*UAV123/bird1_1"):
+    (tmp_path / "anno" / "UAV123" / "bird1_9.txt").write_text(rows(BOXES))
+    with pytest.raises(ClipError, match=r"UAV123 layout: no folder of frames at .*UAV123/bird1_9"):
         find_sequences(tmp_path)
 
 

@@ -12,8 +12,10 @@ from spiketrack.simulators.backends import FLOAT, INTEGER, Options, either, find
 from spiketrack.terminal.progress import stages
 
 if TYPE_CHECKING:
-    from spiketrack.config import TrackerConfig
+    from spiketrack.config import NetworkConfig, TrackerConfig
+    from spiketrack.export.nir.folder import ExportedNetwork
     from spiketrack.inference import Simulator
+    from spiketrack.reference.checkpoint import Checkpoint
 
 BACKEND_HELP = f"{either()}; default: float for a checkpoint, integer for an export folder."
 PROCESSES_HELP = (
@@ -36,6 +38,28 @@ class Opened:
     checkpoint_sha256: str
 
 
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """What a backend runs, read but not started: an integer network or a checkpoint."""
+
+    backend: str
+    network: ExportedNetwork | None
+    checkpoint: Checkpoint | None
+    options: Options
+    settings: TrackerConfig
+    sizes: NetworkConfig
+    name: str
+    network_digest: str | None
+    checkpoint_sha256: str
+
+    def open(self) -> Opened:
+        """Start it."""
+        simulator = open_simulator(self.backend, self.network, self.checkpoint, self.options)
+        return Opened(
+            simulator, self.settings, self.name, self.network_digest, self.checkpoint_sha256
+        )
+
+
 def open_backend(
     source: str,
     backend: str | None,
@@ -43,7 +67,18 @@ def open_backend(
     operations: bool = False,
     key: str | None = None,
 ) -> Opened:
-    """Open a backend by name; without one, ``float`` for a checkpoint, ``integer`` for a folder.
+    """``load_backend``, started."""
+    return load_backend(source, backend, device, operations, key).open()
+
+
+def load_backend(
+    source: str,
+    backend: str | None,
+    device: str = "cpu",
+    operations: bool = False,
+    key: str | None = None,
+) -> Loaded:
+    """Find a backend by name; without one, ``float`` for a checkpoint, ``integer`` for a folder.
 
     A checkpoint on an integer backend is quantised in memory, calibrated on the bundled clip.
     ``operations`` counts operations where the backend can; ``key`` names one of several state
@@ -59,7 +94,7 @@ def open_backend(
     return _from_checkpoint(source, key, chosen, options)
 
 
-def _from_folder(source: str, backend: str, options: Options) -> Opened:
+def _from_folder(source: str, backend: str, options: Options) -> Loaded:
     from spiketrack.export.nir.folder import read_export
     from spiketrack.steps.left import left
 
@@ -68,13 +103,13 @@ def _from_folder(source: str, backend: str, options: Options) -> Opened:
             f"--backend {backend}: {source} is an export folder; give a checkpoint"
         )
     network = read_export(left(Path(source)).export)
-    simulator = open_simulator(backend, network, None, options)
     manifest = network.manifest
+    name = Path(source).absolute().name
     digests = manifest.network_digest, manifest.checkpoint.sha256
-    return Opened(simulator, network.tracker, Path(source).absolute().name, *digests)
+    return Loaded(backend, network, None, options, network.tracker, network.config, name, *digests)
 
 
-def _from_checkpoint(source: str, key: str | None, backend: str, options: Options) -> Opened:
+def _from_checkpoint(source: str, key: str | None, backend: str, options: Options) -> Loaded:
     from spiketrack.pipeline import calibration, compile_network
 
     read = open_checkpoint(source, key)
@@ -82,7 +117,10 @@ def _from_checkpoint(source: str, key: str | None, backend: str, options: Option
     if find(backend).needs == "export":
         with stages("Quantising the network"):
             network = compile_network(read, calibration(read))
-    simulator = open_simulator(backend, network, read, options)
     stem = Path(source).name.split(".")[0]
+    name = f"{stem}-{key}" if key else stem
     digest = None if network is None else network.manifest.network_digest
-    return Opened(simulator, read.tracker, f"{stem}-{key}" if key else stem, digest, read.sha256)
+    return Loaded(
+        backend, network, None if network else read, options, read.tracker, read.network, name,
+        digest, read.sha256,
+    )  # fmt: skip

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from spiketrack.documents.tracking import EvaluationDocument, FiguresPart, ScoresPart
+from spiketrack.documents.tracking import EvaluationDocument, FiguresPart, ScoresPart, SequencePart
 from spiketrack.terminal.console import say
 from spiketrack.terminal.table import Column, Table, print_table
+from spiketrack.tracking.rules import rule_of
 
 Columns = Mapping[str, tuple[Column, str]]  # figure → column, format
 
@@ -27,12 +28,17 @@ ENERGY: Columns = {
     "energy_mj": (Column("mJ", "search of a frame"), ".4f"),
     "template_mj": (Column("+T mJ", "template encodings, spread over the frames", 6), ".4f"),
 }
+MESSAGES: Columns = {
+    "message_mj": (Column("+msg mJ", "messages between cores of one chip"), ".4f"),
+    "whole_mj": (Column("frame mJ", "all three"), ".4f"),
+}
 
 
 def show(document: EvaluationDocument) -> None:
     """Print a row for each sequence, the mean, and a mean row for each baseline."""
     counted = document.mean is not None and document.mean.energy_mj is not None
-    columns = {**COLUMNS, **(ENERGY if counted else {})}
+    placed = counted and document.mean is not None and document.mean.message_mj is not None
+    columns = {**COLUMNS, **(ENERGY if counted else {}), **(MESSAGES if placed else {})}
     head = (Column("sequence", kind="name"), Column("n", "tracked frames"))
     rows = [
         (name, figures.frames, *_cells(figures, columns))
@@ -47,13 +53,40 @@ def show(document: EvaluationDocument) -> None:
         for method, part in document.methods.items()
         if part.mean is not None
     ]
-    title = f"{document.method}, {document.backend} backend"
+    starts = "" if document.starts == "ope" else f", starts {document.starts}"
+    title = f"{document.method}, {document.backend} backend{starts}"
     print_table(Table.of(title, (*head, *(column for column, _ in columns.values())), rows, *means))
+    for line in (*rules(document), *spreads(document)):
+        say(line)
     if not counted and document.mean is not None:
         say(
             f"energy: backend {document.backend} counts no operations; "
             "--backend integer adds energy a frame"
         )
+
+
+def rules(document: EvaluationDocument) -> list[str]:
+    """What each layout is scored by."""
+    layouts = dict.fromkeys(part.layout for part in document.sequences.values())
+    return [f"scored by {layout}: {rule_of(layout).said}" for layout in layouts]
+
+
+def spreads(document: EvaluationDocument) -> list[str]:
+    """How sure a method's mean success AUC is, and how it depends on the start."""
+    lines = []
+    for method, part in document.methods.items():
+        one = part.spread
+        if one is None:
+            continue
+        line = f"{method}: AUC {one.mean:.3f}, 95 % {one.low:.3f} to {one.high:.3f}"
+        line += f" (resampled from {one.sequences} sequences)"
+        if one.runs > one.sequences:
+            line += (
+                f"; over {one.runs} runs: worst starts {one.worst:.3f}, "
+                f"deviation over starts {one.deviation:.3f}"
+            )
+        lines.append(line)
+    return lines
 
 
 def _mean_of(part: FiguresPart, planned: int, method: str) -> str:
@@ -65,6 +98,6 @@ def _mean_of(part: FiguresPart, planned: int, method: str) -> str:
     return f"{method} (mean, {some})" if some else f"{method} (mean)"
 
 
-def _cells(figures: ScoresPart, columns: Columns) -> list[str]:
+def _cells(figures: ScoresPart | SequencePart, columns: Columns) -> list[str]:
     shown = ((getattr(figures, key), form) for key, (_, form) in columns.items())
     return ["" if value is None else format(value, form) for value, form in shown]

@@ -1,0 +1,1 @@
+"""Many sequences at once: what a worker does, where workers run, what becomes of what they give."""

@@ -1,0 +1,87 @@
+"""Figures of several trackers as files, and accuracy against energy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import plotly.graph_objects as go
+
+from spiketrack.documents.tracking import FiguresPart
+from spiketrack.errors import ConfigError, MissingDependency
+from spiketrack.files import atomic_path
+from spiketrack.tracking.plots import COLOURS
+
+FORMATS = (".png", ".svg", ".pdf")
+
+
+def energy_scatter(trackers: Mapping[str, FiguresPart]) -> go.Figure:
+    """Success AUC against mJ a frame, as far as it is known; a line where nothing is.
+
+    ``ConfigError`` where no tracker has an energy: those that ``evaluate`` counted have.
+    """
+    plot = go.Figure()
+    known = 0
+    for index, (name, part) in enumerate(trackers.items()):
+        if part.mean is None or part.mean.success_auc is None:
+            continue
+        colour, auc = COLOURS[index % len(COLOURS)], part.mean.success_auc
+        energy = part.mean.whole_mj
+        if energy is None:
+            plot.add_hline(auc, line_dash="dot", line_color=colour, annotation_text=name)
+            continue
+        known += 1
+        plot.add_trace(
+            go.Scatter(
+                x=[energy], y=[auc], name=name, mode="markers+text", text=[name],
+                textposition="top center", marker={"size": 12, "color": colour},
+                hovertemplate="%{x:.4f} mJ, %{y:.3f}",
+            )
+        )  # fmt: skip
+    if not known:
+        raise ConfigError(
+            "--scatter: no tracker has an energy; give what spiketrack evaluate --out wrote"
+        )
+    plot.update_xaxes(title_text="mJ a frame", type="log")
+    plot.update_yaxes(title_text="success AUC", range=[0, 1])
+    plot.update_layout(template="simple_white", width=760, height=520, showlegend=False)
+    return plot
+
+
+def attribute_bars(found: Mapping[str, Mapping[str, tuple[int, float]]]) -> go.Figure:
+    """Success AUC of each tracker by attribute."""
+    names = list(dict.fromkeys(name for row in found.values() for name in row))
+    plot = go.Figure()
+    for index, name in enumerate(names):
+        rows = {attribute: row[name] for attribute, row in found.items() if name in row}
+        heads = [f"{attribute} ({count})" for attribute, (count, _) in rows.items()]
+        colour = COLOURS[index % len(COLOURS)]
+        plot.add_bar(x=heads, y=[auc for _, auc in rows.values()], name=name, marker_color=colour)
+    plot.update_yaxes(title_text="success AUC", range=[0, 1])
+    plot.update_layout(template="simple_white", width=1100, height=480, barmode="group")
+    return plot
+
+
+def write_figure(figure: go.Figure, path: Path) -> None:
+    """By its suffix; ``ConfigError`` for an unknown one, ``MissingDependency`` without kaleido."""
+    suffix = path.suffix.lower()
+    if suffix not in (".html", *FORMATS):
+        raise ConfigError(f"{path}: choose .html, {', '.join(FORMATS)}")
+    if suffix == ".html":
+        content = figure.to_html(include_plotlyjs=True).encode()
+    else:
+        content = _image(figure, path)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def _image(figure: go.Figure, path: Path) -> bytes:
+    try:
+        content: bytes = figure.to_image(format=path.suffix[1:].lower(), scale=2)
+    except (ImportError, ValueError, RuntimeError) as error:
+        reason = (str(error).strip().splitlines() or ["no reason given"])[0]
+        raise MissingDependency(
+            f"{path}: needs kaleido (pip install 'spiketrack-loihi[png]') and Chrome, .html needs "
+            f"neither: {reason}"
+        ) from error
+    return content

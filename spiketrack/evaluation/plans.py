@@ -1,0 +1,113 @@
+"""One data set of an evaluation: its sequences and starts, where its results go, what is left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from spiketrack.documents.tracking import EvaluationDocument
+from spiketrack.errors import ClipError, ConfigError, SpikeTrackError
+from spiketrack.evaluation.driver import Task
+from spiketrack.evaluation.submissions import SERVERS
+from spiketrack.terminal.console import note as say
+from spiketrack.tracking.ledger import Ledger
+from spiketrack.tracking.sequences import Refused, Sequence, Survey, survey
+from spiketrack.tracking.starts import PROTOCOLS, expand
+
+
+def check_submission(server: str | None, out: Path | None) -> None:
+    """``ConfigError`` for an unknown server, or nowhere to write to."""
+    if server is None:
+        return
+    if server not in SERVERS:
+        raise ConfigError(f"--submit {server}: choose {' or '.join(SERVERS)}")
+    if out is None:
+        raise ConfigError(f"--submit {server}: give --out, the folder that the archive goes to")
+
+
+@dataclass
+class Plan:
+    """A data set's ``footage`` (runs of sequences), what is refused, and what an earlier call left.
+
+    ``begin`` makes the ledger, which knows what is there already.
+    """
+
+    dataset: Path
+    out: Path | None
+    footage: list[Sequence]
+    surveyed: Survey
+    earlier: EvaluationDocument | None
+    said: set[str] = field(default_factory=set)
+
+    @classmethod
+    def of(
+        cls,
+        dataset: Path,
+        out: Path | None,
+        frames: int | None,
+        starts: str,
+        earlier: EvaluationDocument | None,
+    ) -> Plan:
+        """Look through a folder; a sequence that has no such starts is refused by name."""
+        if starts not in PROTOCOLS:
+            raise ConfigError(f"--starts {starts}: choose one of {', '.join(PROTOCOLS)}")
+        surveyed = survey(dataset)
+        footage: list[Sequence] = []
+        for sequence in surveyed.sequences:
+            try:
+                footage += [run.cut(frames) for run in expand(sequence, starts)]
+            except ClipError as error:
+                surveyed.refused.append(Refused(sequence.name, str(error)))
+        return cls(dataset, out, footage, surveyed, earlier)
+
+    @property
+    def name(self) -> str:
+        """Of the folder."""
+        return self.dataset.absolute().name
+
+    def begin(
+        self, methods: tuple[str, ...], settings: Mapping[str, Any], copies: Iterable[Path]
+    ) -> None:
+        """Open the ledger, take over what is there, name what cannot be read."""
+        planned = [s.name for s in self.footage] + [r.name for r in self.surveyed.refused]
+        about = {**settings, "footage": str(self.dataset.absolute())}
+        self.ledger = Ledger(methods, planned, about, copies)
+        if self.earlier is not None and self.out is not None:
+            self._go_on(self.out, self.earlier)
+        for refused in self.surveyed.refused:
+            for name in methods:
+                self.ledger.fail(name, refused.name, refused.reason)
+        self.ledger.notes += self.surveyed.notes
+        for line in self.unsaid(self.surveyed.notes):
+            say(f"note: {line}")
+
+    def _go_on(self, out: Path, earlier: EvaluationDocument) -> None:
+        try:
+            self.ledger.go_on(earlier, out, self.footage)
+        except SpikeTrackError as error:
+            raise SpikeTrackError(f"{out}: {error}") from error
+        kept = {name for progress in self.ledger.methods.values() for name in progress.outcomes}
+        say(f"{out}: going on; {len(kept)} of {len(self.ledger.planned)} sequences are there")
+
+    def left(self) -> list[Sequence]:
+        """What the network has not followed yet."""
+        missing = self.ledger.missing(self.ledger.method)
+        return [sequence for sequence in self.footage if sequence.name in missing]
+
+    def tasks(self) -> list[Task]:
+        """What is missing, method by method."""
+        return [
+            Task(method, sequence)
+            for method in self.ledger.methods
+            for missing in (self.ledger.missing(method),)
+            for sequence in self.footage
+            if sequence.name in missing
+        ]
+
+    def unsaid(self, lines: Iterable[str]) -> list[str]:
+        """Those lines that were not said before, from now on said."""
+        new = [line for line in dict.fromkeys(lines) if line not in self.said]
+        self.said.update(new)
+        return new

@@ -1,0 +1,161 @@
+"""Result folders of any tracker, as people publish them.
+
+    OTB, pytracking   FOLDER/NAME.txt, perhaps FOLDER/NAME_time.txt
+    GOT-10k           FOLDER/NAME/NAME_001.txt (002 … are further runs), NAME_time.txt
+    ours              FOLDER/boxes/METHOD/NAME.txt, FOLDER/times/METHOD/NAME.txt
+
+Rows of four numbers, separated by commas, tabs or spaces, count pixels as the labels do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spiketrack.documents.tracking import EvaluationDocument, SequencePart
+from spiketrack.errors import ClipError, ConfigError, DocumentError
+from spiketrack.tracking.evaluation import Energy, SequenceResult, score_boxes
+from spiketrack.tracking.figures import outcome
+from spiketrack.tracking.ledger import NAME, Progress
+from spiketrack.tracking.metrics import mean_scores
+from spiketrack.tracking.sequences import Sequence
+from spiketrack.video.boxes import read_rectangles, read_text
+from spiketrack.video.footage import read_image
+
+ABSENT = "no result"
+
+
+@dataclass(frozen=True)
+class Files:
+    """The results of one sequence: a file of boxes for each run, and one of times or None."""
+
+    boxes: tuple[Path, ...]
+    times: Path | None
+
+
+@dataclass(frozen=True)
+class Tracker:
+    """A tracker's results: its ``name``, its folder, where times lie, and what we wrote of it."""
+
+    name: str
+    folder: Path
+    times: Path
+    document: EvaluationDocument | None = None
+
+    def files(self, name: str) -> Files | None:
+        """Of one sequence, None where there is nothing."""
+        plain = self.folder / f"{name}.txt"
+        if plain.is_file():
+            spent = [self.times / f"{name}.txt"] if self.times != self.folder else []
+            return Files((plain,), _first([*spent, self.folder / f"{name}_time.txt"]))
+        home = self.folder / name
+        runs = sorted(home.glob(f"{name}_[0-9][0-9][0-9].txt"))
+        return Files(tuple(runs), _first([home / f"{name}_time.txt"])) if runs else None
+
+    def energy(self, name: str) -> Energy | None:
+        """What our own evaluation counted."""
+        part = self.document and self.document.methods[self.name].sequences.get(name)
+        if not part or part.energy_mj is None:
+            return None
+        return Energy(part.energy_mj, part.template_mj or 0.0, part.message_mj)
+
+
+def _first(paths: list[Path]) -> Path | None:
+    return next((path for path in paths if path.is_file()), None)
+
+
+def find_trackers(given: Iterable[str]) -> list[Tracker]:
+    """Trackers in result folders; ``NAME=FOLDER`` names one.
+
+    ``ConfigError`` for a folder that is not there or two trackers of one name.
+    """
+    found: list[Tracker] = []
+    for text in given:
+        name, _, path = text.partition("=") if "=" in text else ("", "", text)
+        folder = Path(path)
+        if not folder.is_dir():
+            raise ConfigError(f"{path}: no such folder of results")
+        found += _ours(folder, name) or [Tracker(name or folder.absolute().name, folder, folder)]
+    names = [tracker.name for tracker in found]
+    if twin := next((name for name in names if names.count(name) > 1), None):
+        raise ConfigError(f"two trackers are named {twin}; give NAME=FOLDER")
+    return found
+
+
+def _ours(folder: Path, name: str) -> list[Tracker]:
+    """The methods of a folder that ``evaluate`` wrote."""
+    homes = sorted(p for p in (folder / "boxes").glob("*") if p.is_dir())
+    try:
+        document = EvaluationDocument.read(folder / NAME)
+    except DocumentError:
+        document = None
+    if document is not None and name and len(homes) == 1:
+        return [_Renamed(name, homes[0], folder / "times" / homes[0].name, document)]
+    return [
+        Tracker(
+            home.name, home, folder / "times" / home.name,
+            document if document and home.name in document.methods else None,
+        )
+        for home in homes
+    ]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Renamed(Tracker):
+    """One that is shown under another name than the one that it was evaluated under."""
+
+    def energy(self, name: str) -> Energy | None:
+        """By the folder's own name."""
+        return Tracker(self.folder.name, self.folder, self.times, self.document).energy(name)
+
+
+def score_tracker(
+    tracker: Tracker, footage: Iterable[Sequence], sizes: dict[str, tuple[int, int]]
+) -> Progress:
+    """Score every labelled sequence; one without a result, or that does not fit, is named."""
+    progress = Progress()
+    for sequence in footage:
+        try:
+            progress.outcomes[sequence.name] = _scored(tracker, sequence, sizes)
+        except ClipError as error:
+            progress.failed[sequence.name] = str(error)
+    return progress
+
+
+def _scored(
+    tracker: Tracker, sequence: Sequence, sizes: dict[str, tuple[int, int]]
+) -> SequencePart:
+    files = tracker.files(sequence.name)
+    if files is None:
+        raise ClipError(f"{sequence.name}: {ABSENT} in {tracker.folder}")
+    if sequence.name not in sizes:
+        height, width = read_image(sequence.images[0]).shape[:2]
+        sizes[sequence.name] = (width, height)
+    runs = [_boxes(path) for path in files.boxes]
+    scores = [score_boxes(sequence, run, sizes[sequence.name]) for run in runs]
+    seconds = _seconds(files.times)
+    spent = tracker.energy(sequence.name)
+    result = SequenceResult(
+        sequence, runs[0], sizes[sequence.name], mean_scores(scores), (seconds,), spent,
+        sequence.notes,
+    )  # fmt: skip
+    return SequencePart.timed(outcome(result), seconds)
+
+
+def _boxes(path: Path) -> NDArray[np.float64]:
+    return np.array([box.as_tuple() for box in read_rectangles(path)], np.float64)
+
+
+def _seconds(path: Path | None) -> float:
+    """Of all frames, 0 where nobody wrote them; of several runs the first column."""
+    if path is None:
+        return 0.0
+    rows = [line.replace(",", " ").split() for line in read_text(path).splitlines()]
+    try:
+        return sum(float(row[0]) for row in rows if row)
+    except ValueError:
+        raise ClipError(f"{path}: holds no seconds a frame") from None

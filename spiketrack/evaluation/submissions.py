@@ -1,0 +1,59 @@
+"""The archives that evaluation servers take.
+
+- ``got10k``: ``NAME/NAME_001.txt`` (four decimals) and ``NAME/NAME_time.txt`` (seconds a frame) at
+  the archive's top, what its toolkit packs for the test part;
+- ``trackingnet``: ``NAME.txt`` at the top, a row ``x,y,w,h`` for every frame.
+
+Both count pixels as the labels that they give do.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from spiketrack.errors import SpikeTrackError
+from spiketrack.files import atomic_path
+from spiketrack.tracking.sequences import Sequence
+from spiketrack.video.boxes import got10k_line, read_rectangles
+
+SERVERS = ("got10k", "trackingnet")
+LAYOUTS = {"got10k": "GOT-10k", "trackingnet": "TrackingNet"}
+EPOCH = (1980, 1, 1, 0, 0, 0)  # equal results give equal archives
+
+
+def write_submission(server: str, out: Path, method: str, footage: Iterable[Sequence]) -> Path:
+    """Pack what an evaluation folder holds; the archive.
+
+    ``SpikeTrackError`` where a sequence of the server's layout has no result: servers refuse parts.
+    """
+    names = [s.name for s in footage if s.layout == LAYOUTS[server]]
+    if not names:
+        raise SpikeTrackError(f"--submit {server}: no sequence in the layout of {LAYOUTS[server]}")
+    absent = [n for n in names if not (out / "boxes" / method / f"{n}.txt").is_file()]
+    if absent:
+        raise SpikeTrackError(
+            f"--submit {server}: {len(absent)} of {len(names)} sequences have no result, "
+            f"{absent[0]} first; call again to go on"
+        )
+    archive = out / f"{server}.zip"
+    with (
+        atomic_path(archive) as temporary,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as file,
+    ):
+        for name, text in _entries(server, out, method, names):
+            file.writestr(zipfile.ZipInfo(name, EPOCH), text, zipfile.ZIP_DEFLATED)
+    return archive
+
+
+def _entries(server: str, out: Path, method: str, names: list[str]) -> Iterator[tuple[str, str]]:
+    for name in names:
+        boxes = read_rectangles(out / "boxes" / method / f"{name}.txt")
+        text = "".join(f"{got10k_line(box)}\n" for box in boxes)
+        if server == "trackingnet":
+            yield f"{name}.txt", text
+        else:
+            yield f"{name}/{name}_001.txt", text
+            times = out / "times" / method / f"{name}.txt"
+            yield f"{name}/{name}_time.txt", times.read_text(encoding="utf-8")

@@ -1,0 +1,163 @@
+"""What a worker process does: it is given a job once, then follows one sequence after the other.
+
+The job comes with the process (the initializer of a pool, a plugin of Dask's workers), so weights
+travel and are read once a worker, and a task is the name of a method and a sequence.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import pickle
+import threading
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from spiketrack.config import TrackerConfig
+from spiketrack.errors import ClipError, SpikeTrackError
+from spiketrack.machine.limits import cores
+from spiketrack.simulators.backends import Options, find, open_simulator
+from spiketrack.tracking.baselines import Baseline
+from spiketrack.tracking.evaluation import Method, NetworkMethod, Tracked, track_sequence
+from spiketrack.tracking.sequences import Sequence
+from spiketrack.version import VERSION
+
+if TYPE_CHECKING:
+    from spiketrack.export.nir.folder import ExportedNetwork
+    from spiketrack.reference.checkpoint import Checkpoint
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A network on a backend, named ``method``, and OpenCV's trackers by their own names.
+
+    ``threads``: of torch in each process that works on it.
+    """
+
+    method: str
+    backend: str
+    network: ExportedNetwork | None
+    checkpoint: Checkpoint | None
+    settings: TrackerConfig
+    options: Options
+    baselines: tuple[str, ...] = ()
+    threads: int = 1
+    version: str = VERSION
+    key: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    @property
+    def exact(self) -> bool:
+        """Whether the backend gives the same bits on any number of threads."""
+        return find(self.backend).exact
+
+    def shared(self, workers: int) -> Job:
+        """With the threads that each of so many processes of this machine may take.
+
+        Backends that are not exact keep one: their sums may depend on the number.
+        """
+        threads = max(1, int(cores()[0]) // workers) if self.exact else 1
+        return dataclasses.replace(self, threads=threads)
+
+    def open(self, method: str) -> Method:
+        """One of the methods, ready to follow."""
+        if method != self.method:
+            return Baseline(method)
+        simulator = open_simulator(self.backend, self.network, self.checkpoint, self.options)
+        return NetworkMethod(simulator, self.settings)
+
+
+class Desk:
+    """The methods that are open in one thread; a network keeps the memory of its templates."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.methods: dict[str, Method] = {}
+
+    def method(self, name: str) -> Method:
+        """Opened where it is not yet."""
+        if name not in self.methods:
+            self.methods[name] = self.job.open(name)
+        return self.methods[name]
+
+    def close(self) -> None:
+        """Close what is open."""
+        for method in self.methods.values():
+            if isinstance(method, NetworkMethod):
+                method.simulator.close()
+        self.methods = {}
+
+
+class Lost(SpikeTrackError):
+    """A worker that cannot work at all: nothing that it is given would come to an end."""
+
+
+_JOBS: dict[str, Job] = {}
+_HERE = threading.local()
+
+
+def install(content: bytes) -> str:
+    """Take a pickled job; its key."""
+    job: Job = pickle.loads(content)
+    _JOBS[job.key] = job
+    return job.key
+
+
+def forget(key: str) -> None:
+    """Close and drop a job."""
+    _JOBS.pop(key, None)
+    desks: dict[str, Desk] = getattr(_HERE, "desks", {})
+    if key in desks:
+        desks.pop(key).close()
+
+
+def track(key: str, method: str, sequence: Sequence) -> Tracked:
+    """The task: follow one sequence with one method of an installed job.
+
+    ``ClipError`` names a sequence that cannot be followed, ``Lost`` says that the worker is unfit.
+    """
+    return guarded(_desk(key), method, sequence)
+
+
+def guarded(
+    desk: Desk, method: str, sequence: Sequence, step: Callable[[], None] = lambda: None
+) -> Tracked:
+    """Follow a sequence; whatever goes wrong in it alone is a ``ClipError`` that names it."""
+    try:
+        opened = desk.method(method)
+    except Exception as error:  # a backend may fail in any way
+        raise Lost(f"{method}: cannot be opened: {_one_line(error)}") from error
+    try:
+        return track_sequence(opened, sequence, step)
+    except ClipError:
+        raise
+    except Exception as error:  # one sequence must not end the others
+        raise ClipError(f"{sequence.name}: {_one_line(error)}") from error
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split()) or "no reason given"
+    return text if isinstance(error, SpikeTrackError) else f"{type(error).__name__}: {text}"
+
+
+def _desk(key: str) -> Desk:
+    desks: dict[str, Desk] = _HERE.__dict__.setdefault("desks", {})
+    if key not in desks:
+        if key not in _JOBS:
+            raise Lost("a worker was given a sequence before its network")
+        job = _JOBS[key]
+        if job.version != VERSION:
+            raise Lost(f"a worker runs spiketrack {VERSION}, this program is {job.version}")
+        set_threads(job.threads)
+        desks[key] = Desk(job)
+    return desks[key]
+
+
+def set_threads(count: int) -> None:
+    """Of torch and OpenCV in this process."""
+    import cv2
+    import torch
+
+    torch.set_num_threads(count)
+    opencv: Any = cv2
+    opencv.setNumThreads(count)

@@ -1,0 +1,241 @@
+"""Archives for servers, and result folders of other trackers beside ours."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.program import Program
+from support.synthetic_clips import moving_patch, write_images, write_otb
+
+from spiketrack.errors import ConfigError, MissingDependency, SpikeTrackError
+from spiketrack.evaluation.drawings import attribute_bars, energy_scatter, write_figure
+from spiketrack.evaluation.papers import attribute_table, by_attribute, paper_table
+from spiketrack.evaluation.results import find_trackers, score_tracker
+from spiketrack.evaluation.submissions import write_submission
+from spiketrack.tracking.evaluation import Energy, SequenceResult, score_boxes
+from spiketrack.tracking.ledger import Ledger
+from spiketrack.tracking.sequences import Sequence, find_sequences
+from spiketrack.video.boxes import Box
+
+FRAMES, BOXES = moving_patch(8)
+
+
+@pytest.fixture
+def program(capfd: pytest.CaptureFixture[str]) -> Program:
+    return Program(capfd)
+
+
+def rows(boxes: list[Box], separator: str = ",") -> str:
+    """Counted from 1."""
+    lines = (separator.join(f"{v:g}" for v in b.moved(1, 1).as_tuple()) for b in boxes)
+    return "".join(f"{line}\n" for line in lines)
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    for name in ("A", "B"):
+        write_otb(tmp_path / "data" / name, FRAMES, BOXES)
+    (tmp_path / "data" / "att").mkdir()
+    (tmp_path / "data" / "att" / "A.txt").write_text("1,0,1,0,0,0,0,0,0,0,0\n")
+    (tmp_path / "data" / "att" / "B.txt").write_text("0,0,1,0,0,0,0,0,0,0,0\n")
+    return tmp_path / "data"
+
+
+def published(folder: Path, boxes: list[Box], separator: str = "\t") -> Path:
+    """A folder of OTB text or pytracking's, with times."""
+    folder.mkdir(parents=True)
+    for name in ("A", "B"):
+        (folder / f"{name}.txt").write_text(rows(boxes, separator))
+        (folder / f"{name}_time.txt").write_text("0.01\n" * 8)
+    return folder
+
+
+def ours(folder: Path, footage: list[Sequence], boxes: list[Box], energy: Energy | None) -> Path:
+    """What ``evaluate --out`` leaves."""
+    folder.mkdir()
+    ledger = Ledger(["nano"], [s.name for s in footage], {"backend": "integer"})
+    ledger.into(folder, None)
+    found = np.array([b.as_tuple() for b in boxes])
+    for sequence in footage:
+        scores = score_boxes(sequence, found, (96, 72)) if sequence.labelled else None
+        times = (0.02,) * len(found)
+        ledger.add("nano", SequenceResult(sequence, found, (96, 72), scores, times, energy))
+    return folder
+
+
+def test_every_layout_of_results(tmp_path: Path, dataset: Path) -> None:
+    """The same boxes as OTB text, pytracking's, GOT-10k's and ours: the same figures."""
+    footage = find_sequences(dataset)
+    off = [b.moved(2, 1) for b in BOXES]
+    published(tmp_path / "otb", off, ",")
+    published(tmp_path / "pytracking", off)
+    for name in ("A", "B"):
+        home = tmp_path / "got" / name
+        home.mkdir(parents=True)
+        (home / f"{name}_001.txt").write_text(rows(off))
+        (home / f"{name}_time.txt").write_text("0.01\n" * 8)
+    ours(tmp_path / "out", footage, off, Energy(0.1, 0.02))
+    names = ("otb", "pytracking", "got", "out")
+    trackers = find_trackers(str(tmp_path / name) for name in names)
+    assert [t.name for t in trackers] == ["otb", "pytracking", "got", "nano"]
+    found = [score_tracker(t, footage, {}) for t in trackers]
+    assert all(not progress.failed for progress in found)
+    expected = score_boxes(footage[0], np.array([b.as_tuple() for b in off]), (96, 72))
+    assert {p.outcomes["A"].success_auc for p in found} == {expected.success_auc}
+    assert [round(p.outcomes["A"].seconds, 9) for p in found] == [0.08, 0.08, 0.08, 0.16]
+    assert [p.outcomes["A"].energy_mj for p in found] == [None, None, None, 0.1]
+    (renamed,) = find_trackers([f"SpikeTrack={tmp_path / 'out'}"])
+    assert (renamed.name, renamed.energy("A")) == ("SpikeTrack", Energy(0.1, 0.02))
+
+
+def test_several_runs_of_got10k_are_averaged(tmp_path: Path, dataset: Path) -> None:
+    footage = find_sequences(dataset)[:1]
+    home = tmp_path / "got" / "A"
+    home.mkdir(parents=True)
+    (home / "A_001.txt").write_text(rows(BOXES))
+    (home / "A_002.txt").write_text(rows([BOXES[0]] + [b.moved(40, 0) for b in BOXES[1:]]))
+    progress = score_tracker(find_trackers([str(tmp_path / "got")])[0], footage, {})
+    assert progress.outcomes["A"].ao == pytest.approx(0.5)
+
+
+def test_what_is_wrong_with_results(tmp_path: Path, dataset: Path) -> None:
+    footage = find_sequences(dataset)
+    folder = published(tmp_path / "mine", BOXES)
+    (folder / "A.txt").write_text(rows(BOXES[:5]))
+    (folder / "B.txt").unlink()
+    failed = score_tracker(find_trackers([str(folder)])[0], footage, {}).failed
+    assert failed == {
+        "A": "A: 5 boxes for 8 frames",
+        "B": f"B: no result in {folder}",
+    }
+    with pytest.raises(ConfigError, match="none: no such folder of results"):
+        find_trackers([str(tmp_path / "none")])
+    with pytest.raises(ConfigError, match="two trackers are named mine; give NAME=FOLDER"):
+        find_trackers([str(folder), str(folder)])
+
+
+def test_the_table_of_a_paper(tmp_path: Path, dataset: Path) -> None:
+    """AUC and precision of OTB in per cent, best first and bold; energy where it was counted."""
+    footage = find_sequences(dataset)
+    published(tmp_path / "good_one", BOXES)
+    ours(tmp_path / "out", footage, [BOXES[0]] * 8, Energy(0.1, 0.02))
+    trackers = find_trackers([str(tmp_path / "out"), str(tmp_path / "good_one")])
+    parts = {t.name: score_tracker(t, footage, {}).part("AB") for t in trackers}
+    table = paper_table(parts)
+    assert table.columns == ("AUC", "P", "mJ/frame", "fps")
+    assert [name for name, _ in table.rows] == ["good_one", "nano"]
+    assert table.rows[0][1][0] == pytest.approx(100 * 20 / 21)
+    assert table.rows[0][1][2] is None
+    assert table.rows[1][1][2] == pytest.approx(0.12)
+    read = list(csv.reader(io.StringIO(table.csv())))
+    assert read[0] == ["tracker", "AUC", "P", "mJ/frame", "fps"]
+    assert float(read[1][1]) == table.rows[0][1][0]
+    latex = table.latex()
+    assert r"good\_one & \textbf{95.2} & \textbf{100.0} & -- &" in latex
+    assert "% OTB: OTB's toolkit, 21 thresholds" in latex
+    assert latex.count(r"\\") == 3
+    hard = by_attribute(parts)
+    assert list(hard) == ["illumination variation", "scale variation"]
+    rows_of = attribute_table(hard).latex().splitlines()
+    assert rows_of[3].startswith("attribute & ")
+    assert r"\textbf{95.2}" in rows_of[5]
+    assert attribute_table(hard).csv().startswith("attribute,nano,good_one\nillumination")
+    assert [bar.name for bar in attribute_bars(hard).data] == ["nano", "good_one"]
+    assert hard["illumination variation"]["nano"][0] == 1
+    count, auc = hard["scale variation"]["good_one"]
+    assert (count, round(auc, 9)) == (2, round(20 / 21, 9))
+
+
+def test_accuracy_against_energy(tmp_path: Path, dataset: Path) -> None:
+    footage = find_sequences(dataset)
+    ours(tmp_path / "out", footage, BOXES, Energy(0.1, 0.02))
+    published(tmp_path / "other", BOXES)
+    trackers = find_trackers([str(tmp_path / "out"), str(tmp_path / "other")])
+    parts = {t.name: score_tracker(t, footage, {}).part("AB") for t in trackers}
+    plot = energy_scatter(parts)
+    assert [(list(t.x), list(t.y)) for t in plot.data] == [
+        ([pytest.approx(0.12)], [pytest.approx(20 / 21)])
+    ]
+    assert len(plot.layout.shapes) == 1  # the one without energy is a line
+    write_figure(plot, tmp_path / "s.html")
+    assert "mJ a frame" in (tmp_path / "s.html").read_text(encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"s\.gif: choose \.html, \.png, \.svg, \.pdf"):
+        write_figure(plot, tmp_path / "s.gif")
+    with pytest.raises(ConfigError, match="--scatter: no tracker has an energy"):
+        energy_scatter({"other": parts["other"]})
+
+
+def test_a_picture_needs_kaleido(tmp_path: Path) -> None:
+    class Chromeless:
+        def to_image(self, **options: object) -> bytes:
+            raise RuntimeError("Kaleido requires Google Chrome to be installed.\n\nEither")
+
+    with pytest.raises(MissingDependency, match=r"s\.svg: needs kaleido .* requires Google Chrome"):
+        write_figure(Chromeless(), tmp_path / "s.svg")
+    assert not (tmp_path / "s.svg").exists()
+
+
+def test_score_command(tmp_path: Path, dataset: Path, program: Program) -> None:
+    ours(tmp_path / "out", find_sequences(dataset), BOXES, None)
+    folder = published(tmp_path / "half", [BOXES[0]] * 8)
+    (folder / "B.txt").unlink()
+    files = [
+        ("latex", "t.tex"),
+        ("csv", "t.csv"),
+        ("json", "t.json"),
+        ("plots", "p.html"),
+        ("attributes", "a.tex"),
+    ]
+    options = [part for name, file in files for part in (f"--{name}", tmp_path / file)]
+    out = program("score", tmp_path / "out", folder, dataset, *options, code=1)
+    assert "scored by OTB: OTB's toolkit" in out
+    assert "1 of 2" in out
+    assert "success AUC by attribute" in out
+    assert f"failed: half: B: no result in {folder}" in program.err
+    written = json.loads((tmp_path / "t.json").read_text())
+    assert (written["method"], list(written["baselines"])) == ("nano", ["half"])
+    assert (tmp_path / "t.tex").read_text().startswith("% OTB: ")
+    assert (tmp_path / "p.html").is_file()
+    assert "give at least one folder" in program.refuses("score", dataset)
+
+
+def test_got10k_archive(tmp_path: Path) -> None:
+    """What its toolkit packs: NAME/NAME_001.txt and NAME_time.txt at the top; equal each time."""
+    for name in ("GOT-10k_Test_000001", "GOT-10k_Test_000002"):
+        folder = write_images(tmp_path / "got" / name, FRAMES)
+        (folder / "groundtruth.txt").write_text(rows(BOXES[:1]))
+    footage = find_sequences(tmp_path / "got")
+    out = ours(tmp_path / "out", footage, BOXES, None)
+    archive = write_submission("got10k", out, "nano", footage)
+    content = archive.read_bytes()
+    with zipfile.ZipFile(archive) as file:
+        assert file.namelist() == [
+            f"{s.name}/{s.name}_{kind}.txt" for s in footage for kind in ("001", "time")
+        ]
+        text = file.read("GOT-10k_Test_000002/GOT-10k_Test_000002_001.txt").decode()
+        times = file.read("GOT-10k_Test_000002/GOT-10k_Test_000002_time.txt").decode()
+    assert text.splitlines()[1] == ("13.0000,22.0000,20.0000,16.0000")
+    assert times.splitlines() == ["0.020000"] * 8
+    assert write_submission("got10k", out, "nano", footage).read_bytes() == content
+    (out / "boxes" / "nano" / "GOT-10k_Test_000002.txt").unlink()
+    with pytest.raises(SpikeTrackError, match="1 of 2 sequences have no result, GOT-10k_Test_0000"):
+        write_submission("got10k", out, "nano", footage)
+    with pytest.raises(SpikeTrackError, match="no sequence in the layout of TrackingNet"):
+        write_submission("trackingnet", out, "nano", footage)
+
+
+def test_trackingnet_archive(tmp_path: Path) -> None:
+    write_images(tmp_path / "TEST" / "frames" / "zz_0", FRAMES)
+    (tmp_path / "TEST" / "anno").mkdir()
+    (tmp_path / "TEST" / "anno" / "zz_0.txt").write_text(rows(BOXES[:1]))
+    footage = find_sequences(tmp_path / "TEST")
+    out = ours(tmp_path / "out", footage, BOXES, None)
+    with zipfile.ZipFile(write_submission("trackingnet", out, "nano", footage)) as file:
+        assert file.namelist() == ["zz_0.txt"]
+        assert len(file.read("zz_0.txt").decode().splitlines()) == 8

@@ -18,10 +18,17 @@ from spiketrack.errors import ConfigError, DocumentError
 from spiketrack.inference import SEARCH, TEMPLATE
 from spiketrack.integer.costs.formulas import FIELDS
 
+pytestmark = pytest.mark.slow
 NETWORK = tiny_exported(1)
 DIGEST = NETWORK.manifest.network_digest
 FRAMES = 3
 LOIHI = load_prices("loihi1")
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As if every neuron sent in every step."""
+    return placed(tmp_path_factory.mktemp("placed") / "plain.json")
 
 
 def placed(path: Path, events: dict[str, float] | None = None) -> Path:
@@ -33,7 +40,7 @@ def placed(path: Path, events: dict[str, float] | None = None) -> Path:
     return path
 
 
-def test_as_if_placed_with_the_counts(tmp_path: Path) -> None:
+def test_as_if_placed_with_the_counts(tmp_path: Path, plain: Path) -> None:
     """Independent: the placement counts the same events itself; prices times its messages."""
     rng = np.random.default_rng(2)
     graph = NETWORK.graphs[SEARCH]
@@ -55,7 +62,6 @@ def test_as_if_placed_with_the_counts(tmp_path: Path) -> None:
         expected += sent.hops_east_west * (LOIHI.pj("hop_east_west") or 0)
         expected += sent.hops_north_south * (LOIHI.pj("hop_north_south") or 0)
     assert expected > 0
-    plain = placed(tmp_path / "plain.json")
     graded = price_messages(plain, DIGEST, LOIHI, "graded")(counts, FRAMES)
     assert graded == pytest.approx(expected)
     assert graded < price_messages(plain, DIGEST, LOIHI, "spike")(counts, FRAMES) < 2 * expected + 1
@@ -63,11 +69,11 @@ def test_as_if_placed_with_the_counts(tmp_path: Path) -> None:
     assert everything > graded
 
 
-def test_placements_that_do_not_fit(tmp_path: Path) -> None:
-    plain, counted = placed(tmp_path / "plain.json"), placed(tmp_path / "counted.json", {})
+def test_placements_that_do_not_fit(tmp_path: Path, plain: Path) -> None:
+    counted = placed(tmp_path / "counted.json", {})
     with pytest.raises(DocumentError, match=r"places network .*, not ffffffffffff; place that"):
         price_messages(plain, "f" * 64, LOIHI, "graded")
     with pytest.raises(DocumentError, match="without a run's messages; write it with spiketrack"):
         price_messages(counted, DIGEST, LOIHI, "graded")
-    with pytest.raises(ConfigError, match="--map: horowitz45 has no price of a message"):
+    with pytest.raises(ConfigError, match="--map: operations-45nm-fp32 has no price of a message"):
         price_messages(plain, DIGEST, load_prices("horowitz45"), "graded")

@@ -54,7 +54,7 @@ def test_no_button_leads_to_a_server(opened: Any) -> None:
     )
     assert titles
     assert not [title for title in titles if "hare" in title or "loud" in title]
-    opened.evaluate("window.windows = 0; window.open = () => { window.windows += 1; }")
+    opened.evaluate("window.windows = 0; window.open = () => { window.windows += 1; }; 0")
     opened.evaluate(
         "Plotly.Plots.sendDataToCloud(document.querySelector('.plot'), 'https://example.org/')"
     )

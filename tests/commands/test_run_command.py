@@ -102,7 +102,7 @@ def test_a_second_call_keeps_all_of_it(
     assert program.err.count(": is there, kept") == 7
     assert {part: (out / part).stat().st_mtime_ns for part in PARTS} == before
     lines = said.splitlines()
-    assert len(lines) <= 15
+    assert len(lines) <= 16
     assert lines[-1].startswith(f"report   {out}/report.html (")
     assert "exact    yes: 0 of " in said
     again = program("run", out)

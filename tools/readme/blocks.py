@@ -13,7 +13,7 @@ from spiketrack.energy.tables import joules
 
 ROOT = Path(__file__).resolve().parents[2]
 NETWORKS = ROOT / "docs" / "networks.json"
-README, PLACEMENT = ROOT / "README.md", ROOT / "docs" / "placement.md"
+README = ROOT / "README.md"
 INPUTS = ("spiketrack/energy/price_tables", "deploy/chip/boards")
 SHORT = ("nano", "spiketrack_s256_t1", "spiketrack_b256_t1", "spiketrack_b384_t1")
 BENCH = ROOT / "docs" / "benchmarks.md"
@@ -38,7 +38,6 @@ def blocks() -> dict[tuple[Path, str], str]:
     return {
         (README, "needs"): needs([rows[name] for name in SHORT]),
         (README, "reaches"): reaches(found["accuracy"]),
-        (PLACEMENT, "needs"): placed(list(rows.values())),
     }
 
 
@@ -61,7 +60,7 @@ def needs(rows: list[Mapping[str, Any]]) -> str:
 
 def _need(row: Mapping[str, Any]) -> tuple[str, ...]:
     made_up = "" if row["trained"] else " †"
-    span = f"{joules(row['whole_low_pj'])} … {joules(row['whole_high_pj'])}{made_up}"
+    span = f"{_spent(row['whole_low_pj'])} … {_spent(row['whole_high_pj'])}{made_up}"
     return (
         title(row),
         f"{row['cores']:,}",
@@ -74,36 +73,22 @@ def _need(row: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
+def _spent(picojoules: float) -> str:
+    """As ``joules``, and thousands of them as such."""
+    return f"{picojoules / 1e12:,.0f} J" if picojoules >= 1e15 else joules(picojoules)
+
+
 def frames_a_second(name: str) -> str:
-    """From the table that ``spiketrack bench --into docs/benchmarks.md`` wrote."""
+    """From the table that ``spiketrack bench --into docs/benchmarks.md`` wrote: of this network,
+    else of its sibling with T = 3, which is said.
+    """
+    found = {}
     for line in BENCH.read_text("utf-8").splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if cells[:3] == [name, "search", "frames per second"]:
-            return cells[3]
-    return ""
-
-
-def placed(rows: list[Mapping[str, Any]]) -> str:
-    """The table of docs/placement.md."""
-    head = (
-        "network", "neurons of populations, search / template", "all neurons", "cores",
-        "lower bound", "ratio", "chips", "every synapse stored by itself, at least",
-    )  # fmt: skip
-    return table(head, [_placed(row) for row in rows])
-
-
-def _placed(row: Mapping[str, Any]) -> tuple[str, ...]:
-    search, template = (row["populations"][branch] / 1e6 for branch in ("search", "template"))
-    return (
-        title(row),
-        f"{search:.2f} M / {template:.2f} M",
-        f"{row['neurons'] / 1e6:.1f} M",
-        f"{row['cores']:,}",
-        f"{row['lower_bound']:,}",
-        f"{row['cores'] / row['lower_bound']:.3f}",
-        f"{row['chips']:,}",
-        f"{row['unrolled']:,}",
-    )
+        if cells[1:3] == ["search", "frames per second"]:
+            found.setdefault(cells[0], f"{float(cells[3]):.3g}")  # later tables: other settings
+    other = name.replace("_t1", "_t3")
+    return found[name] if name in found else f"{found[other]} (T3)"
 
 
 def reaches(accuracy: Mapping[str, Any]) -> str:

@@ -29,8 +29,9 @@ def show_summary(answers: SummaryDocument, folder: Path) -> None:
     name += "" if sizes in ("custom", name) else f" ({sizes})"
     say(
         f"{name} on {answers.clip}: {answers.frames} frames on {answers.backend}, "
-        f"{answers.seconds_a_frame:.3g} s a frame here; calibrated on {answers.calibrated_on}"
+        f"{answers.seconds_a_frame:.3g} s each here"
     )
+    say(f"         calibrated on {answers.calibrated_on}")
     say(f"box      frame {last.frame}: {place} (x, y, w, h; score {last.score:.2f})")
     say(f"exact    {_exact(answers.agreement)}", _colour(answers.agreement.exact))
     if answers.loss is not None:
@@ -56,18 +57,15 @@ def _exact(found: Agreement) -> str:
     verdict = "yes" if found.exact else "NO"
     return (
         f"{verdict}: {found.mismatches:,} of {found.counts_compared:,} counts differ between "
-        f"{names} ({found.populations} populations, {found.frames} frames)"
+        f"{names}, {found.frames} frames"
     )
 
 
 def _loss(found: FloatLoss) -> str:
-    overlap = "" if found.median_iou is None else f"; median box IoU {found.median_iou:.3f}"
+    overlap = "" if found.median_iou is None else f"; box IoU {found.median_iou:.3f}"
     if found.float64_iou is not None:
         overlap += f", float64's {found.float64_iou:.3f}"
-    return (
-        f"{found.mean_mismatch_rate:.2%} of counts differ from float, teacher-forced (worst "
-        f"population {found.worst_mismatch_rate:.2%}){overlap}"
-    )
+    return f"{found.mean_mismatch_rate:.2%} of counts differ, teacher-forced{overlap}"
 
 
 def _energy(found: EnergyAnswer) -> list[str]:

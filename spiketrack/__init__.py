@@ -10,6 +10,8 @@ from spiketrack.version import VERSION as __version__
 
 if TYPE_CHECKING:
     from spiketrack.config import NetworkConfig, TrackerConfig
+    from spiketrack.energy.prices import load_prices
+    from spiketrack.notebook.sheet import Sheet
     from spiketrack.pipeline import compile_network, export_checkpoint
     from spiketrack.reference.checkpoint import (
         Checkpoint,
@@ -19,6 +21,11 @@ if TYPE_CHECKING:
     )
     from spiketrack.reference.model import SpikeTrack
     from spiketrack.runs.folder import open_counts
+    from spiketrack.surface.energy import RunEnergy
+    from spiketrack.surface.operations import Operations
+    from spiketrack.surface.rates import Rates
+    from spiketrack.surface.road import place, simulate, verify, write_report
+    from spiketrack.surface.run import Run, open_run
     from spiketrack.tracking.tracker import Tracker, follow
     from spiketrack.video.boxes import Box
     from spiketrack.video.clip import open_clip
@@ -27,6 +34,11 @@ __all__ = [
     "Box",
     "Checkpoint",
     "NetworkConfig",
+    "Operations",
+    "Rates",
+    "Run",
+    "RunEnergy",
+    "Sheet",
     "SpikeTrack",
     "Tracker",
     "TrackerConfig",
@@ -35,16 +47,27 @@ __all__ = [
     "export_checkpoint",
     "follow",
     "load_checkpoint",
+    "load_prices",
     "open_clip",
     "open_counts",
+    "open_run",
+    "place",
     "read_checkpoint",
     "save_checkpoint",
+    "simulate",
+    "verify",
+    "write_report",
 ]
 
 _HOMES = {
     "Box": "spiketrack.video.boxes",
     "Checkpoint": "spiketrack.reference.checkpoint",
     "NetworkConfig": "spiketrack.config",
+    "Operations": "spiketrack.surface.operations",
+    "Rates": "spiketrack.surface.rates",
+    "Run": "spiketrack.surface.run",
+    "RunEnergy": "spiketrack.surface.energy",
+    "Sheet": "spiketrack.notebook.sheet",
     "SpikeTrack": "spiketrack.reference.model",
     "Tracker": "spiketrack.tracking.tracker",
     "TrackerConfig": "spiketrack.config",
@@ -52,10 +75,16 @@ _HOMES = {
     "export_checkpoint": "spiketrack.pipeline",
     "follow": "spiketrack.tracking.tracker",
     "load_checkpoint": "spiketrack.reference.checkpoint",
+    "load_prices": "spiketrack.energy.prices",
     "open_clip": "spiketrack.video.clip",
     "open_counts": "spiketrack.runs.folder",
+    "open_run": "spiketrack.surface.run",
+    "place": "spiketrack.surface.road",
     "read_checkpoint": "spiketrack.reference.checkpoint",
     "save_checkpoint": "spiketrack.reference.checkpoint",
+    "simulate": "spiketrack.surface.road",
+    "verify": "spiketrack.surface.road",
+    "write_report": "spiketrack.surface.road",
 }
 
 __getattr__ = attributes(__name__, _HOMES)

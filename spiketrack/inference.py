@@ -21,7 +21,7 @@ Counts = NDArray[np.int8]
 Crop = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Maps:
     """The head's answer: score (P, P), size (2, P, P) as width and height, offset (2, P, P).
 
@@ -32,8 +32,12 @@ class Maps:
     size: NDArray[np.float32]
     offset: NDArray[np.float32]
 
+    def __repr__(self) -> str:
+        rows, columns = self.score.shape
+        return f"Maps({rows}×{columns} cells, highest score {float(self.score.max()):.3f})"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Trace:
     """What one inference of one branch did.
 
@@ -50,6 +54,12 @@ class Trace:
     activity: NDArray[np.int64] | None = None
     cores: NDArray[np.int64] | None = None
     links: NDArray[np.int64] | None = None
+
+    def __repr__(self) -> str:
+        return (
+            f"Trace(counts of {len(self.counts)} populations, operations of "
+            f"{len(self.operations)} layers)"
+        )
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from spiketrack.integer.rules.checks import check
 from spiketrack.ownership import EXPORT
 from spiketrack.reference.checkpoint import Checkpoint, read_checkpoint
 from spiketrack.version import VERSION, versions_of
-from spiketrack.video.clip import BUNDLED_BOX, bundled_clip, open_clip, parse_box
+from spiketrack.video.clip import BUNDLED_BOX, Where, box_of, bundled_clip, open_clip
 from spiketrack.video.crop import take_crop
 from spiketrack.video.identity import clip_digest
 
@@ -36,9 +36,9 @@ PACKAGES = ("h5py", "lava-nc", "nir", "numpy", "torch")
 
 def export_checkpoint(
     checkpoint: str | Path | Checkpoint,
-    folder: Path,
-    clip: Path | None = None,
-    box: str | None = None,
+    folder: str | Path,
+    clip: str | Path | None = None,
+    box: Where | None = None,
     force: bool = False,
     progress: Progress = lambda stage: None,
     also: tuple[str, ...] = (),
@@ -46,10 +46,13 @@ def export_checkpoint(
 ) -> ExportedNetwork:
     """Quantise a checkpoint and write its export folder, complete or not at all.
 
-    ``calibrated``: the statistics of ``clip`` and ``box``, where they are there already.
+    ``clip`` and ``box``: what it is calibrated on, the object in the clip's first frame as x, y, w,
+    h in pixels from 0 (default: the bundled ones); ``force`` replaces an export; ``progress`` is
+    told each stage; ``also``: further formats (onnx, standard-nir, netx); ``calibrated``: the
+    statistics of ``clip`` and ``box``, where they are there already.
     """
     source = checkpoint.path if isinstance(checkpoint, Checkpoint) else checkpoint
-    with atomic_folder(folder, EXPORT, force, (source, clip)) as temporary:
+    with atomic_folder(Path(folder), EXPORT, force, (source, clip)) as temporary:
         progress("reading the checkpoint")
         read = checkpoint if isinstance(checkpoint, Checkpoint) else read_checkpoint(checkpoint)
         if calibrated is None:
@@ -66,13 +69,13 @@ def export_checkpoint(
 
 
 def calibration(
-    checkpoint: Checkpoint, clip: Path | None = None, box: str | None = None
+    checkpoint: Checkpoint, clip: str | Path | None = None, box: Where | None = None
 ) -> CalibrationData:
     """Statistics from a clip and box, by default from the bundled ones."""
     if (clip is None) != (box is None):
         raise SpikeTrackError("--calibrate and --box: give both or neither")
-    source = clip or bundled_clip()
-    where = parse_box(box) if box else BUNDLED_BOX
+    source = bundled_clip() if clip is None else Path(clip)
+    where = BUNDLED_BOX if box is None else box_of(box)
     data = calibrate(checkpoint, checkpoint.build(), open_clip(source), where)
     return dataclasses.replace(data, digest=clip_digest(source))
 

@@ -48,7 +48,7 @@ class Branch:
         return found
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Placement:
     """Branches on a board; ``used`` (cores, resources) in the order of ``loads.RESOURCES``.
 
@@ -59,6 +59,12 @@ class Placement:
     branches: tuple[Branch, ...]
     used: Index
     rules: str = "hardware"
+
+    def __repr__(self) -> str:
+        verdict = "fits" if self.fits else "does not fit"
+        return (
+            f"Placement({self.board.name}: {self.cores:,} cores on {self.chips:,} chips, {verdict})"
+        )
 
     @property
     def cores(self) -> int:

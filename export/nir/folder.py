@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,11 +19,13 @@ from spiketrack.integer.digest import network_digest
 from spiketrack.integer.graph import MEMORY, Graph
 from spiketrack.integer.rules.checks import check
 from spiketrack.integer.rules.ranges import Range
+from spiketrack.notebook.markup import table_html
 
 MANIFEST = "manifest.json"
+NOTE = "Proven when it was made and when it was read: no partial sum leaves 24 bits."
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ExportedNetwork:
     """``graphs`` by branch, sizes, tracker settings, and the manifest that describes them."""
 
@@ -30,6 +33,27 @@ class ExportedNetwork:
     config: NetworkConfig
     tracker: TrackerConfig
     manifest: Manifest
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{name} {len(graph)} nodes" for name, graph in self.graphs.items())
+        digest = self.manifest.network_digest[:12]
+        return f"ExportedNetwork({self.config.variant}: {sizes}, digest {digest})"
+
+    def _repr_html_(self) -> str:
+        """For notebooks: a row a branch."""
+        rows = [
+            (
+                branch,
+                len(graph),
+                len(graph.populations),
+                sum(math.prod(node.shape[1:]) for node in graph.populations),
+                sum(row.dense_mac for row in self.manifest.layers[branch]),
+                min(row.headroom_bits for row in self.manifest.layers[branch]),
+            )
+            for branch, graph in self.graphs.items()
+        ]
+        columns = ("branch", "nodes", "populations", "neurons", "dense MACs", "head-room, bits")
+        return table_html(repr(self), columns, rows, note=NOTE)
 
 
 def write_export(network: ExportedNetwork, folder: Path) -> ExportedNetwork:
@@ -54,8 +78,9 @@ def is_export(path: Path) -> bool:
     return path.is_dir() and (path / MANIFEST).exists()
 
 
-def read_export(folder: Path) -> ExportedNetwork:
+def read_export(folder: str | Path) -> ExportedNetwork:
     """Read and check an export folder; ``NirError`` or ``GraphError`` says what is wrong."""
+    folder = Path(folder)
     manifest = read_manifest(folder)
     graphs = {branch: _read_branch(folder, branch, manifest) for branch in BRANCHES}
     proven = {branch: check(graphs[branch], f"reading {folder}/{branch}.nir") for branch in graphs}

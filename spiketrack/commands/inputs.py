@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spiketrack.errors import CheckpointError, ConfigError, printable
+from spiketrack.errors import ConfigError, printable
 from spiketrack.packaged import PRICE_TABLES
 from spiketrack.steps.watch import Watch
 from spiketrack.terminal.console import note
@@ -93,17 +93,8 @@ def open_exported(name: str | None, key: str | None, manifest: Manifest) -> Chec
         if key is not None:
             raise ConfigError(f"--key {key}: needs --checkpoint, the file that was exported")
         return None
-    from spiketrack.reference.checkpoint import read_checkpoint
+    from spiketrack.steps.exported import exported_checkpoint
 
-    about = manifest.checkpoint
-    read = read_checkpoint(name, key or about.key)
-    if read.sha256 != about.sha256:
-        raise CheckpointError(
-            f"{read.path}: not the checkpoint that was exported "
-            "(its SHA-256 differs from the manifest's)"
-        )
-    if read.key != about.key:
-        exported = about.key or "the only one of its file"
-        raise CheckpointError(f"{read.path}: --key {read.key}, but the export is of {exported}")
+    read = exported_checkpoint(name, key, manifest)
     _tell(read, name)
     return read

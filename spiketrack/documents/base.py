@@ -6,6 +6,7 @@ strictly typed; a key that this version does not know is ignored, a key that it 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -23,7 +24,9 @@ from typing_extensions import Self
 from spiketrack.documents.problems import problem
 from spiketrack.errors import DocumentError, printable
 from spiketrack.files import atomic_path, json_text
+from spiketrack.notebook.markup import table_html
 
+LINE = 60  # characters of a value that stands in the one line of a document
 MOST_BYTES = 256 * 1024 * 1024
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -127,6 +130,30 @@ class Document(Part):
         """Write the file, whole or not at all."""
         with atomic_path(path) as temporary:
             temporary.write_text(self.text(), encoding="utf-8")
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """One line: what is a single value."""
+        return ((name, value) for name, value in self._single() if len(str(value)) <= LINE)
+
+    def _single(self) -> Iterator[tuple[str, Any]]:
+        hidden = ("schema_id", "version")
+        return (
+            (name, value)
+            for name in type(self).model_fields
+            if name not in hidden
+            and isinstance(value := getattr(self, name), (bool, int, float, str))
+        )
+
+    def _repr_html_(self) -> str:
+        """For notebooks: single values, then how much the other keys hold."""
+        _, schema, version = self.identity()
+        rows: list[tuple[str, Any]] = [*self._single()]
+        rows += [
+            (name, f"{len(value):,} entries")
+            for name in type(self).model_fields
+            if isinstance(value := getattr(self, name), (tuple, dict))
+        ]
+        return table_html(f"{schema} {version}", ("key", "value"), rows)
 
     @classmethod
     def json_schema(cls) -> dict[str, Any]:

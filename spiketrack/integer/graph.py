@@ -34,6 +34,7 @@ from spiketrack.integer.nodes.types import (
     Sum,
     Upsample,
 )
+from spiketrack.notebook.markup import table_html
 
 __all__ = [
     "COUNT",
@@ -62,7 +63,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Graph:
     """Nodes in topological order and the fraction (grid) of every node's output."""
 
@@ -81,6 +82,22 @@ class Graph:
             return self.by_name[name]
         except KeyError:
             raise GraphError(f"{self.name}: no node named {name}") from None
+
+    def __repr__(self) -> str:
+        return (
+            f"Graph({self.name} branch: {len(self.nodes)} nodes, "
+            f"{len(self.populations)} populations)"
+        )
+
+    def _repr_html_(self) -> str:
+        """For notebooks: a row a node."""
+        rows = [
+            (n.name, type(n).__name__, self.signal(n.name), n.shape, self.fractions[n.name])
+            for n in self.nodes
+        ]
+        columns = ("node", "type", "signal", "steps×C×H×W", "fraction")
+        note = "A value is its integer times 2^-fraction."
+        return table_html(repr(self), columns, rows, note=note)
 
     def __contains__(self, name: object) -> bool:
         return name in self.by_name

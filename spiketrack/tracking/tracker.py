@@ -31,7 +31,7 @@ class Prediction:
     score: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TrackResult:
     """What one frame gave.
 
@@ -48,6 +48,11 @@ class TrackResult:
     templates: CropArray | None = None
     inference: Inference | None = None
     encoding: Inference | None = None
+
+    def __repr__(self) -> str:
+        box = ", ".join(f"{value:.1f}" for value in self.box.as_tuple())
+        renewed = ", templates renewed" if self.updated else ""
+        return f"TrackResult(frame {self.frame}: box {box}, score {self.score:.3f}{renewed})"
 
     @property
     def updated(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path, PurePosixPath
@@ -26,6 +26,7 @@ from spiketrack.video.streams import (
 
 BUNDLED_NAME = "carphone_pristine.mp4"
 BUNDLED_BOX = Box(63, 33, 52, 65)  # the driver's face in the first frame, chin to hairline
+Where = str | Box | Sequence[float]  # what ``box_of`` takes
 SCAN_FRAMES = 3000  # a longer video is counted while it is read; decoding it twice takes minutes
 
 
@@ -173,6 +174,17 @@ def parse_box(text: str) -> Box:
     if len(values) != 4:
         raise ClipError(f"box {text}: expected x,y,w,h, four numbers in pixels")
     return _with_size(Box(*values), text)
+
+
+def box_of(box: Where) -> Box:
+    """A box from ``"x,y,w,h"``, four numbers or a ``Box``; ``ClipError`` if it is none."""
+    if isinstance(box, str):
+        return parse_box(box)
+    values = box.as_tuple() if isinstance(box, Box) else tuple(box)
+    text = ",".join(f"{value:g}" for value in values)
+    if len(values) != 4:
+        raise ClipError(f"box {text}: expected x,y,w,h, four numbers in pixels")
+    return _with_size(Box(*map(float, values)), text)
 
 
 def _with_size(box: Box, text: str) -> Box:

@@ -28,6 +28,12 @@ class Node:
     inputs: tuple[str, ...]
     shape: Shape
 
+    def line(self) -> str:
+        """Itself in one line; its arrays would take pages."""
+        shape = "×".join(map(str, self.shape))
+        read = f" ← {', '.join(self.inputs)}" if self.inputs else ""
+        return f"{type(self).__name__}({self.name}: {shape}{read})"
+
     @property
     def gives(self) -> str | None:
         """Signal of the output; None for that of the first input."""
@@ -80,6 +86,8 @@ def node_type(kind: type[N]) -> type[N]:
     if name in _TYPES:
         raise GraphError(f"node type {name}: registered twice, now by {kind.__module__}")
     _TYPES[name] = kind
+    # dataclasses make one of all fields, arrays included
+    kind.__repr__ = Node.line  # type: ignore[method-assign, assignment]
     return kind
 
 

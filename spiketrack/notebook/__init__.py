@@ -1,0 +1,1 @@
+"""What notebooks show and pandas takes: sheets of values, and tables as HTML."""

@@ -162,7 +162,7 @@ def file_digest(path: Path) -> str:
     return digest.hexdigest()
 
 
-def json_text(value: Any, indent: int = 2) -> str:
+def json_text(value: Any, indent: int | None = 2) -> str:
     """Indented JSON with a final newline; of names that are no UTF-8 the odd bytes as escapes.
 
     Python makes lone surrogates of such bytes, which readers of JSON refuse.

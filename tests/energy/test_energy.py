@@ -15,7 +15,7 @@ import pytest
 import typer
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.prices import price_table as table
+from support.prices import price_table
 from support.random_graphs import random_inputs, tiny_graph
 from support.runs import NETWORK, sign_run, write_run_folder
 from torch import from_numpy
@@ -33,6 +33,7 @@ from spiketrack.documents.placement import (
     MapDocument,
     TrafficPart,
 )
+from spiketrack.documents.prices import PriceTable
 from spiketrack.energy import document as documents
 from spiketrack.energy.document import compare
 from spiketrack.energy.joules import Energy, Spread, price_operations, published
@@ -71,6 +72,10 @@ def frame(events: int = 6, spikes: int = 9) -> list[list[int]]:
 
 def branch(*frames: list[list[int]]) -> BranchCounts:
     return BranchCounts(LAYERS, np.array(frames, np.int64))
+
+
+def table(execution: str = "spike", **prices: float) -> PriceTable:
+    return price_table(execution, prices)
 
 
 ALL = {"ac": 1.0, "mac": 100.0, "neuron_update_active": 1e4, "neuron_update_inactive": 1e6}

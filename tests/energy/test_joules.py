@@ -33,7 +33,7 @@ def frame(factor: int) -> list[list[int]]:
 
 
 def test_a_run_without_inferences_costs_nothing() -> None:
-    found = Energy.of(branch(), price_table(**ALL))
+    found = Energy.of(branch(), price_table("spike", ALL))
     assert found.mean == 0
     assert found.shares == dict.fromkeys(ALL, 0)
     assert found.unpriced == {}
@@ -41,40 +41,42 @@ def test_a_run_without_inferences_costs_nothing() -> None:
 
 
 def test_figures_are_means_over_inferences() -> None:
-    found = Energy.of(branch(frame(1), frame(2)), price_table(**ALL))
-    assert found.by_inference.tolist() == [6 + 20 + 300 + 5000, 12 + 40 + 600 + 2000]
-    assert found.mean == (5326 + 2652) / 2
+    found = Energy.of(branch(frame(1), frame(2)), price_table("spike", ALL))
+    assert found.by_inference.tolist() == [6 + 20 + 500 + 27000, 12 + 40 + 1000 + 22000]
+    assert found.mean == (27526 + 23052) / 2
     assert found.shares == {
         "ac": 9,
         "mac": 30,
-        "neuron_update_active": 450,
-        "neuron_update_inactive": 3500,
+        "neuron_update_active": 750,
+        "neuron_update_inactive": 24500,
     }
-    assert found.update_share == pytest.approx(3950 / 3989)
+    assert found.update_share == pytest.approx(25250 / 25289)
 
 
 def test_more_messages_than_updates_leave_no_inactive_update() -> None:
     """A population of a later time step can send more messages than it has neurons."""
-    found = Energy.of(branch(frame(4)), price_table(**ALL))
-    assert found.operations[0, 1].tolist() == [0, 0, 8, 0]
+    graded = Energy.of(branch(frame(4)), price_table("graded", ALL))
+    assert graded.operations[0, 1].tolist() == [0, 0, 8, 0]
+    spikes = Energy.of(branch(frame(7)), price_table("spike", ALL))
+    assert spikes.operations[0, 1].tolist() == [0, 0, 4 * 8, 0]
 
 
 def test_operations_without_a_price_are_told_as_means() -> None:
-    found = Energy.of(branch(frame(1), frame(2)), price_table(ac=2.0))
+    found = Energy.of(branch(frame(1), frame(2)), price_table("spike", {"ac": 2.0}))
     assert found.mean == 18
     assert found.shares == {"ac": 18}
     assert found.unpriced == {
         "mac": 3,
-        "neuron_update_active": 4.5,
-        "neuron_update_inactive": 3.5,
+        "neuron_update_active": 7.5,
+        "neuron_update_inactive": 24.5,
     }
     assert found.update_share is None
 
 
 def test_a_layer_of_one_mac_is_dense() -> None:
-    found = Energy.of(branch(frame(1)), price_table("dense", **ALL))
+    found = Energy.of(branch(frame(1)), price_table("dense", ALL))
     assert found.operations[0, :, :2].tolist() == [[0, 7], [0, 0], [0, 1]]
-    formula = published(branch(frame(1), frame(3)), price_table(**ALL))
+    formula = published(branch(frame(1), frame(3)), price_table("spike", ALL))
     assert formula.first_pj == 70
     assert formula.rest_pj == 1 * (5 + 15) / 2  # no neuron feeds it: its spikes are not divided
     assert formula.exact_pj == (20 + 6 + 60 + 18) / 2
@@ -85,21 +87,21 @@ def test_a_layer_of_one_mac_is_dense() -> None:
 def test_the_formula_needs_both_prices(missing: str) -> None:
     prices = {name: pj for name, pj in ALL.items() if name != missing}
     with pytest.raises(ConfigError, match="t: the published formula needs prices of ac and mac"):
-        published(branch(frame(1)), price_table(**prices))
+        published(branch(frame(1)), price_table("spike", prices))
 
 
 def test_the_execution_of_the_table_or_of_the_user() -> None:
     for name in ("spike", "graded", "dense"):
         assert check_execution(name) == name
-        assert Energy.of(branch(frame(1)), price_table(name, **ALL)).execution == name
+        assert Energy.of(branch(frame(1)), price_table(name, ALL)).execution == name
     assert check_execution(None) is None
     with pytest.raises(ConfigError, match="--execution x: choose one of spike, graded, dense"):
         check_execution("x")
     rows = dict(zip(LAYERS.names, np.array(frame(1)), strict=True))
-    assert price_operations(price_table(**ALL))(rows) == 5326
-    assert price_operations(price_table(**ALL), "graded")(rows) == 5324
+    assert price_operations(price_table("spike", ALL))(rows) == 27526
+    assert price_operations(price_table("spike", ALL), "graded")(rows) == 5324
     with pytest.raises(ConfigError, match="t: dense execution"):
-        price_operations(price_table(**ALL), "dense")
+        price_operations(price_table("spike", ALL), "dense")
 
 
 @pytest.mark.parametrize(

@@ -310,7 +310,11 @@ def chip(graphs: Mapping[str, Graph], text: str, seed: int, home: Path) -> str:
         path.write_text(json.dumps(mutated_value(json.loads(text), rng)), encoding="utf-8")
     else:
         path.write_bytes(mutated_text(text.encode(), rng))
-    return outcome(lambda: read_programs(path, graphs) and None)
+
+    def read() -> None:
+        read_programs(path, graphs)
+
+    return outcome(read)
 
 
 YAML = ("board", "prices", "rates", "training")

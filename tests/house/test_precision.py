@@ -10,9 +10,9 @@ import pytest
 import torch
 from support.random_graphs import random_graph, random_inputs, tiny_model
 
+from spiketrack.errors import MissingDependency
 from spiketrack.integer.kernels import Program
 from spiketrack.precision import switches, whole_float32
-from spiketrack.simulators import onnx_backend
 from spiketrack.simulators.float_reference import FloatSimulator
 from spiketrack.simulators.onnx_backend import providers
 
@@ -81,7 +81,7 @@ def test_the_integer_network_computes_with_all_bits(hurried: list[Any]) -> None:
 def test_onnxruntime_is_told_as_well(version: str, tells: bool) -> None:
     assert providers("cpu", version) == ["CPUExecutionProvider"]
     if not tells:
-        with pytest.raises(onnx_backend.MissingDependency, match=r"1\.17\.3 cannot do without TF"):
+        with pytest.raises(MissingDependency, match=r"1\.17\.3 cannot do without TF"):
             providers("cuda", version)
         return
     cuda = ("CUDAExecutionProvider", {"use_tf32": "0"})

@@ -39,4 +39,4 @@ def test_new_templates_take_the_place_of_the_old(backend: Any) -> None:
             assert_same_inference(encoded, fresh.encode_template(template[None]), operations=False)
             assert_same_inference(found[-1], fresh.search(crop), operations=False)
     with pytest.raises(AssertionError):
-        assert_same_inference(*found, operations=False)
+        assert_same_inference(found[0], found[1], operations=False)

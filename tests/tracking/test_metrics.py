@@ -146,8 +146,9 @@ Numbers = tuple[int, int, int, int]
 
 
 def exact_iou(a: Sequence[Fraction], b: Sequence[Fraction]) -> Fraction:
-    sides = [max(min(a[i] + a[i + 2], b[i] + b[i + 2]) - max(a[i], b[i]), 0) for i in (0, 1)]
-    shared = Fraction(sides[0]) * sides[1]
+    nothing = Fraction(0)
+    sides = [max(min(a[i] + a[i + 2], b[i] + b[i + 2]) - max(a[i], b[i]), nothing) for i in (0, 1)]
+    shared = sides[0] * sides[1]
     return shared / (a[2] * a[3] + b[2] * b[3] - shared)
 
 

@@ -98,7 +98,7 @@ def test_ties_are_membranes_half_way_between_two_counts(fraction: int) -> None:
     unit = 2**fraction  # thresholds of a membrane whose unit is exact
     each = np.arange(-unit, 5 * unit + 1)
     values = np.repeat(each, 1 + np.arange(len(each)) % 7).reshape(1, -1, 1, 1)
-    shape = values.shape
+    shape = (1, values.size, 1, 1)
     source = Input("counts", (), (1, 1, 1, 1), COUNT, 0, 4)
     weight, zeros = np.ones((1, shape[1], 1, 1, 1), np.int8), np.zeros((1, shape[1]), np.int32)
     conv = Conv("conv", ("counts",), shape, weight, zeros, zeros)
@@ -129,9 +129,12 @@ def crops() -> Crop:
 
 def silenced(graph: Graph, name: str) -> Graph:
     """The same graph with one population that never counts."""
-    never = tuple(range(POTENTIAL_MAX - 3, POTENTIAL_MAX + 1))
+    never = (POTENTIAL_MAX - 3, POTENTIAL_MAX - 2, POTENTIAL_MAX - 1, POTENTIAL_MAX)
     nodes = [
-        dataclasses.replace(node, thresholds=never) if node.name == name else node for node in graph
+        dataclasses.replace(node, thresholds=never)
+        if isinstance(node, Neuron) and node.name == name
+        else node
+        for node in graph
     ]
     return Graph(graph.name, tuple(nodes), graph.fractions)
 

@@ -70,7 +70,7 @@ def test_the_examples_of_the_documents_run(tmp_path: Path) -> None:
 
 def test_the_page_lists_the_commands_that_exist() -> None:
     page = (ROOT / "docs" / "commands.md").read_text("utf-8")
-    listed = re.findall(r"^\| `spiketrack (\w+)", page, re.M)
+    listed = re.findall(r"^\| `spiketrack ([\w-]+)", page, re.M)
     assert sorted(own_commands()) == sorted(listed)
 
 

@@ -96,7 +96,7 @@ def test_values_are_completed(
 
 @pytest.mark.parametrize("name", own_commands())
 def test_every_command_has_an_example_that_names_what_exists(name: str) -> None:
-    assert EXAMPLES.get(name) or "  spiketrack " in (load(name).__doc__ or "")
+    assert EXAMPLES.get(name) or f"\nspiketrack {name} " in (load(name).__doc__ or "")
     for example in EXAMPLES.get(name, ()):
         program, command, *words = shlex.split(example)
         assert (program, command) == ("spiketrack", name)

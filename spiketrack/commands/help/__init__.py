@@ -27,7 +27,7 @@ ORDER = ("Options", *GROUPS)  # of the panels
 def text(name: str, function: Callable[..., Any]) -> str:
     """The docstring, a line a paragraph, and the command's examples."""
     paragraphs = inspect.cleandoc(function.__doc__ or "").split("\n\n")
-    lines = [part if _kept(part) else " ".join(part.split()) for part in paragraphs]
+    lines = [part.strip("\b\n") if _kept(part) else " ".join(part.split()) for part in paragraphs]
     if examples := EXAMPLES.get(name):
         word = "Example" if len(examples) == 1 else "Examples"
         lines.append("\n".join([f"{word}:", *(textwrap.indent(e, "  ") for e in examples)]))
@@ -35,8 +35,8 @@ def text(name: str, function: Callable[..., Any]) -> str:
 
 
 def _kept(paragraph: str) -> bool:
-    """Whether its line breaks mean something: an indented block."""
-    return any(line.startswith(" ") for line in paragraph.split("\n"))
+    """Whether its line breaks mean something: an indented block, or one that Click keeps."""
+    return any(line.startswith((" ", "\b")) for line in paragraph.split("\n"))
 
 
 def furnish(command: Any) -> Any:

@@ -146,17 +146,17 @@ def show(placement: MapDocument, layers: bool) -> None:
         from spiketrack.commands.views.placement import show_summary
 
         show_summary(placement)
-    show_spike_costs(placement)
+    show_spike_costs(placement, layers)
     verdict(placement)
 
 
-def show_spike_costs(placement: MapDocument) -> None:
-    """Graded against binary spikes, where a run was counted."""
+def show_spike_costs(placement: MapDocument, layers: bool) -> None:
+    """Graded against binary spikes, where a run was counted; the summary has one branch's."""
     from spiketrack.commands.views.spikes import spike_table
 
-    for branch in placement.branches:
-        if branch.spike_costs:
-            print_table(spike_table(branch))
+    counted = [branch for branch in placement.branches if branch.spike_costs]
+    for branch in counted if layers else counted[:1]:
+        print_table(spike_table(branch))
 
 
 def show_layers(placement: MapDocument) -> None:

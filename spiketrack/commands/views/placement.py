@@ -11,6 +11,7 @@ from spiketrack.terminal.console import say
 from spiketrack.terminal.table import Column, Table, print_table
 
 KIB = 1024
+BESIDE_COSTS = 6  # layers that the summary names where it has a run's costs too
 
 
 def show_summary(placement: MapDocument) -> None:
@@ -54,7 +55,9 @@ def _cells(parts: Sequence[Sequence[LayerPlacement]]) -> list[int]:
 
 def _largest(branches: Sequence[BranchPlacement]) -> Table:
     layers = [(branch.name, row) for branch in branches for row in branch.layers]
-    chosen = sorted(layers, key=lambda pair: -pair[1].cores)[:LARGEST]
+    counted = any(branch.spike_costs for branch in branches)
+    most = BESIDE_COSTS if counted else LARGEST
+    chosen = sorted(layers, key=lambda pair: -pair[1].cores)[:most]
     columns = (
         Column("layer", kind="name"),
         Column("branch", rank=1),

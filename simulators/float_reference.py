@@ -14,7 +14,7 @@ from typing_extensions import Self
 from spiketrack.errors import SpikeTrackError
 from spiketrack.inference import Counts, Crop, Inference, Maps, SimulatorBase, Trace
 from spiketrack.limits import MAX_COUNT
-from spiketrack.precision import whole_float32
+from spiketrack.machine.precision import whole_float32
 from spiketrack.reference.model import SpikeTrack
 from spiketrack.reference.neuron import Neuron
 

@@ -21,7 +21,7 @@ from spiketrack.integer.count_range import in_range
 from spiketrack.integer.graph import Graph
 from spiketrack.integer.kernels import KERNELS, as_signal
 from spiketrack.integer.readout import quantise_image, to_maps
-from spiketrack.precision import whole_float32
+from spiketrack.machine.precision import whole_float32
 from spiketrack.simulators.integer import Network
 from spiketrack.simulators.norse_modules import NorsePart, norse
 

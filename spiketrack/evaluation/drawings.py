@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from spiketrack.documents.tracking import FiguresPart
 from spiketrack.errors import ConfigError, MissingDependency
 from spiketrack.files import atomic_path
-from spiketrack.tracking.plots import COLOURS
+from spiketrack.pages.plots import COLOURS
 
 FORMATS = (".png", ".svg", ".pdf")
 

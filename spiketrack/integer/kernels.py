@@ -39,7 +39,7 @@ from spiketrack.integer.graph import (
 )
 from spiketrack.integer.neurons import gate, population, power_of_two_unit
 from spiketrack.integer.registry import Registry
-from spiketrack.precision import whole_float32
+from spiketrack.machine.precision import whole_float32
 
 Kernel = Callable[[Sequence[Tensor]], Tensor]
 Observer = Callable[[Node, Sequence[Tensor], Tensor], None]

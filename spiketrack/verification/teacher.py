@@ -21,7 +21,7 @@ from spiketrack.integer.kernels import Program
 from spiketrack.integer.readout import quantise_image
 from spiketrack.integer.registry import Registry
 from spiketrack.limits import MAX_COUNT
-from spiketrack.precision import whole_float32
+from spiketrack.machine.precision import whole_float32
 from spiketrack.reference.model import SpikeTrack
 from spiketrack.reference.neuron import Neuron as Population
 from spiketrack.simulators.float_reference import as_counts, recording, to_maps

@@ -12,7 +12,7 @@ from support.random_graphs import random_graph, random_inputs, tiny_model
 
 from spiketrack.errors import MissingDependency
 from spiketrack.integer.kernels import Program
-from spiketrack.precision import switches, whole_float32
+from spiketrack.machine.precision import switches, whole_float32
 from spiketrack.simulators.float_reference import FloatSimulator
 from spiketrack.simulators.onnx_backend import providers
 

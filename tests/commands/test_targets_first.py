@@ -12,19 +12,20 @@ from support.program import Program
 from spiketrack.commands import load, own_commands
 
 FILES = {"json", "csv", "into", "timeline", "graph", "out"}
-NEEDED = {"schema": ("run",)}
-MAKES_ITS_FOLDERS = "train"
+NEEDED = {"schema": ("run",), "score": ("nowhere",) * 2, "compare-chip": ("nowhere",) * 2}
+MAKES_ITS_FOLDERS = {("train", "out"), ("run", "out")}
 
 
 def options() -> Iterator[tuple[str, str, int]]:
     """Command, option that names a file to write, number of arguments that must be given."""
-    for name in set(own_commands()) - {MAKES_ITS_FOLDERS}:
+    for name in own_commands():
         app = typer.Typer()
         app.command()(load(name))
         kinds = [(p.param_type_name, p) for p in typer.main.get_command(app).params]
         needed = sum(kind == "argument" and p.required for kind, p in kinds)
         for kind, parameter in kinds:
-            if kind == "option" and parameter.name in FILES:
+            made = (name, parameter.name) in MAKES_ITS_FOLDERS
+            if kind == "option" and parameter.name in FILES and not made:
                 yield name, str(parameter.name), needed
 
 

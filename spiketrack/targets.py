@@ -133,8 +133,8 @@ def _parent_obstacle(target: Path) -> str:
 def folder_obstacle(path: Path, kind: Kind, force: bool, inputs: list[Source]) -> str:
     """Why a folder must not be written or replaced; empty if it may."""
     target = real(path)
-    if precious := _precious(target, inputs):
-        return precious
+    if why := precious(target, inputs):
+        return why
     if target.exists():
         if not target.is_dir():
             return "is a file, not a folder; choose another name"
@@ -148,7 +148,8 @@ def folder_obstacle(path: Path, kind: Kind, force: bool, inputs: list[Source]) -
     return _parent_obstacle(target)
 
 
-def _precious(target: Path, inputs: list[Source]) -> str:
+def precious(target: Path, inputs: list[Source]) -> str:
+    """Why a folder is nothing that a command may fill; empty where it is not one of those."""
     if target == target.parent:
         return "is the root folder"
     for what, place in (("your home folder", _home()), ("the current folder", _current())):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from spiketrack.errors import ConfigError
 from spiketrack.leftovers import held
-from spiketrack.targets import check_target
+from spiketrack.targets import check_target, precious, real
 
 STATE, LOG, CURVES = "state.pt", "log.jsonl", "curves.html"
 WEIGHTS, PUBLISHED = "weights.safetensors", "weights.pth.tar"
@@ -25,11 +25,18 @@ def check_place(folder: Path, resume: bool, force: bool, init: str | None = None
         raise ConfigError("--resume goes on with a training, --force begins anew: give one of them")
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"--out {folder}: is a file, not a folder")
+    if why := precious(real(folder), [init]):
+        raise ConfigError(f"--out {folder}: {why}")
     present = [name for name in OWN if (folder / name).exists()]
     if present and not (resume or force):
         raise ConfigError(
             f"{folder}: holds a training ({present[0]}); --resume goes on with it, --force begins "
             "anew and overwrites it"
+        )
+    if force and present and not {STATE, LOG} & set(present):
+        raise ConfigError(
+            f"{folder}: holds {present[0]}, but no training, which is all that --force overwrites; "
+            "choose another --out"
         )
     if resume and STATE not in present:
         raise ConfigError(f"{folder / STATE}: no state to resume from; leave --resume out")

@@ -28,6 +28,7 @@ from spiketrack.training import losses
 from spiketrack.training.initial import BRANCH_SCALE, adopt, branch_ends, initialise
 from spiketrack.training.journal import Journal
 from spiketrack.training.loop import build, learning_rate, train
+from spiketrack.training.place import check_place
 from spiketrack.training.replica import SHARED, Crew, share
 from spiketrack.training.schema import OptimiserSection, TrainingConfig
 from spiketrack.training.state import begin
@@ -239,6 +240,24 @@ def test_resuming_another_run_is_refused(tmp_path: Path) -> None:
 
 def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_the_current_folder_is_no_place_for_a_training(
+    force: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for out in (Path(), tmp_path.parent):
+        with pytest.raises(ConfigError, match="the current folder; choose another --out"):
+            check_place(out, False, force)
+
+
+def test_force_overwrites_a_training_alone(tmp_path: Path) -> None:
+    mine = tmp_path / "weights.safetensors"
+    mine.write_bytes(b"mine")
+    with pytest.raises(ConfigError, match=r"holds weights\.safetensors, but no training"):
+        check_place(tmp_path, False, force=True)
+    assert mine.read_bytes() == b"mine"
 
 
 @pytest.mark.slow

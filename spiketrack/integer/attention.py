@@ -47,7 +47,7 @@ def _heads(x: Tensor) -> Tensor:
 def _compiled_write(node: KeyValue, graph: Graph) -> Product:
     from spiketrack.integer.compiled.reading import write_memory
 
-    _, many, height, width = graph[node.inputs[0]].shape
+    steps, many, height, width = graph[node.inputs[0]].shape
     positions = height * width
     columns = np.empty((many, positions), np.float32)
     rows = np.empty((positions, graph[node.inputs[1]].shape[1]), np.float32)
@@ -55,6 +55,8 @@ def _compiled_write(node: KeyValue, graph: Graph) -> Product:
 
     def run(inputs: Sequence[Tensor]) -> Tensor:
         k, v = channels_last(inputs[0]), channels_last(inputs[1])
+        if (len(k), len(v)) != (steps, steps):
+            raise ValueError(f"{node.name}: {len(k)} and {len(v)} steps given, {steps} needed")
         out = torch.empty(node.shape)
         write_memory(k.data_ptr(), v.data_ptr(), positions, columns, rows, one, out.numpy())
         return out
@@ -74,12 +76,14 @@ def memory_read(node: Read, graph: Graph) -> Callable[[Sequence[Tensor]], Tensor
 def _compiled_read(node: Read) -> Callable[[Sequence[Tensor]], Tensor]:
     from spiketrack.integer.compiled.reading import read_memory
 
-    _, channels, height, width = node.shape
+    steps, channels, height, width = node.shape
     gain = np.array([2.0**node.shift], np.float32)
     room = np.empty((ROWS, channels // 4), np.float32)
 
     def run(inputs: Sequence[Tensor]) -> Tensor:
         q, memory = channels_last(inputs[0]), inputs[1].contiguous()
+        if (len(q), len(memory)) != (steps, steps):
+            raise ValueError(f"{node.name}: {len(q)} and {len(memory)} steps given, {steps} needed")
         out = torch.empty(node.shape, memory_format=torch.channels_last)
         place = out.data_ptr()
         read_memory(q.data_ptr(), height * width, memory.numpy(), gain, room, place)

@@ -51,6 +51,9 @@ _INERT = {
     "platform": ("uname_result",),
     "re": ("_compile",),
     "time": ("struct_time",),
+    # exceptions, where dask has been imported
+    "tblib.pickling_support": ("unpickle_exception", "unpickle_exception_with_attrs",
+                               "unpickle_traceback"),
     "types": ("MappingProxyType", "SimpleNamespace"),
     "zoneinfo": ("ZoneInfo._unpickle",),
 }  # fmt: skip

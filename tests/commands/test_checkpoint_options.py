@@ -63,6 +63,7 @@ def test_every_command_that_takes_a_checkpoint_has_the_option(program: Program) 
         "train",
         "outlets",
         "bench",
+        "run",
     }
     for name in own_commands():
         assert ("--key" in program(name, "--help")) == (name in takes), name

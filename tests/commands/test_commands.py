@@ -287,7 +287,7 @@ def nano(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_road_on_the_bundled_clip(nano: Path, tmp_path: Path, program: Program) -> None:
     """simulate, energy and verify, integer and Lava, with the bundled weights, clip and box."""
     run, report, rows = tmp_path / "run", tmp_path / "energy.json", tmp_path / "energy.csv"
-    options = ["--frames", 2, "--out", run]
+    options = ["--frames", 2, "--counts", "full", "--out", run]
     assert "2 frames on integer" in program("simulate", nano, "--backend", "integer", *options)
     assert sorted(p.name for p in run.iterdir()) == ["boxes.csv", "counts.h5", "run.json"]
     check_boxes(run / "boxes.csv")

@@ -61,7 +61,7 @@ def test_hops_go_along_columns_and_along_rows(
 ) -> None:
     """Tiles of 4 cores, 4 across, rows to and fro: cores 16 to 19 lie below 12 to 15."""
     board: Board = load_board("loihi2").changed(cores_per_tile=4, tiles_across=4)
-    shape = (1, 1, 1)
+    shape = (1, 1, 7)
     first = Layer("a", POPULATION, shape, 1, ())
     link = Synapses("a", identity(shape), 8, 8, 1)
     second = Layer("b", POPULATION, shape, 1, (link,))

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.program import Program
 from support.report_data import Files, changed_run
-from typer.testing import CliRunner
 
 from spiketrack.commands.map import map as place
 from spiketrack.commands.simulate import simulate
@@ -121,10 +121,5 @@ def test_other_rates_and_wrong_inputs(
         describe(recorded, tmp_path / "other.json")
 
 
-def test_help_has_examples() -> None:
-    import typer
-
-    app = typer.Typer()
-    app.command()(time)
-    text = CliRunner().invoke(app, ["--help"]).output
-    assert "spiketrack time RUN" in text
+def test_help_has_examples(program: Program) -> None:
+    assert "spiketrack time run" in program("time", "--help")

@@ -54,11 +54,21 @@ def packed(
     run: Any = loops.convolve_depthwise if alone else loops.convolve
     shape = (images, outputs, high, wide)
     kind = torch.uint8 if thresholds else torch.float32
+    whole = torch.Size(size)
 
     def convolve(x: Tensor) -> Tensor:
+        if x.shape != whole:
+            return other(x)
         out = torch.empty(shape, dtype=kind, memory_format=torch.channels_last)
         run(*arrays, x.data_ptr(), out.data_ptr())
         return out
+
+    def other(x: Tensor) -> Tensor:
+        """As many images as there are; addresses allow no other size."""
+        if x.shape[1:] != whole[1:]:
+            raise ValueError(f"a layer packed for {size} was given {tuple(x.shape)}")
+        again = (len(x), *size[1:])
+        return packed(weight, scale, bias, again, place, thresholds)(x)
 
     return convolve
 

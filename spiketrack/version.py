@@ -1,4 +1,4 @@
-"""The version of this package, of its file formats and of their vocabulary."""
+"""The version of this package and of those that it stands on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from contextlib import suppress
 from importlib import metadata
 
 VERSION = "0.1.0"
-FORMAT_VERSION = 1  # of export folders, runs and every JSON document
 
 
 def versions_of(packages: Iterable[str]) -> dict[str, str]:

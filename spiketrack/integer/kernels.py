@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from spiketrack.errors import GraphError
 from spiketrack.integer.attention import memory_read, memory_write
 from spiketrack.integer.convolutions import channels_last, convolution
 from spiketrack.integer.count_range import in_range
@@ -26,7 +25,6 @@ from spiketrack.integer.graph import (
     Conv,
     Gate,
     Graph,
-    Input,
     KeyValue,
     Neuron,
     Node,
@@ -220,10 +218,3 @@ def _gate(node: Gate, graph: Graph) -> Kernel:
 @KERNELS.register(Output)
 def _output(node: Output, graph: Graph) -> Kernel:
     return lambda inputs: inputs[0]
-
-
-def check_input(node: Input, value: Tensor) -> Tensor:
-    """Return ``value`` when it has the input's shape, else raise ``GraphError``."""
-    if tuple(value.shape) != node.shape:
-        raise GraphError(f"{node.name}: shape {tuple(value.shape)} given, {node.shape} needed")
-    return value

@@ -34,7 +34,7 @@ STEPS_A_SAMPLE = 16  # of PilotNet SNN: 10,000 steps in 1.54 s, 408.9 samples a 
 
 @dataclass(frozen=True)
 class Measured:
-    """A figure that others measured on Loihi 2, without the host, and the model's range."""
+    """A figure that others measured on Loihi 2, and the model's range, which has no host in it."""
 
     system: str
     figure: str

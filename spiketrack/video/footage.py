@@ -175,11 +175,6 @@ def has_images(folder: Path) -> bool:
     return any(p.suffix.lower() in IMAGE_SUFFIXES and p.name[0] != "." for p in home.iterdir())
 
 
-def list_images(folder: Path) -> tuple[Path, ...]:
-    """The images that ``survey_images`` finds."""
-    return survey_images(folder).images
-
-
 def _order_notes(home: Path, images: list[Path]) -> list[str]:
     """Numbers that are missing, or that several images share."""
     pairs = [

@@ -46,12 +46,6 @@ class Activity:
     names: tuple[str, ...]
     table: Table
 
-    def by_step(self, column: str) -> Table:
-        """Sum over all layers in each time step, from 0 to the last."""
-        return np.bincount(
-            self.table[:, 0], self.table[:, COLUMNS.index(column)].astype(np.float64)
-        ).astype(np.int64)
-
     def by_layer(self, column: str) -> dict[str, int]:
         """Sum over all time steps for each layer."""
         values = self.table[:, COLUMNS.index(column)].astype(np.float64)

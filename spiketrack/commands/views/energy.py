@@ -81,10 +81,10 @@ def _whole_frame(found: WholeEnergy, sources: bool) -> Table:
     head = (
         Column("part", kind="text"),
         Column("number", kind="number"),
-        Column("of", rank=1, kind="text"),
+        Column("of", rank=2, kind="text"),
         Column("low", kind="number"),
         Column("high", kind="number"),
-        Column("kind", "of the energy; numbers are counted", rank=2),
+        Column("kind", "of the energy; numbers are counted", rank=1),
         *((Column("source", rank=3, kind="text"),) if sources else ()),
     )
     rows = [

@@ -113,7 +113,7 @@ def test_against_the_got10k_toolkit() -> None:
     ious = ious[cover[1:] > 0]
     assert got.ao == pytest.approx(ious.mean(), abs=1e-12)
     assert got.sr50 == pytest.approx((ious > 0.5).mean(), abs=1e-12)
-    ao, sr, _, _ = toolkit._evaluate([ious], np.ones(4))
+    ao, sr, _, _ = toolkit._evaluate(ious, np.ones(4))
     assert (got.ao, got.sr50) == pytest.approx((ao, sr[0] if np.ndim(sr) else sr), abs=1e-6)
     otb = object.__new__(ExperimentOTB)
     otb.nbins_iou, otb.nbins_ce = 21, 51

@@ -356,8 +356,9 @@ def test_trouble_is_reported_by_name_and_ends_everything(
     monkeypatch.setattr(BlockModel, "send", lambda model, *message: trouble(model, *message))
     network = LavaNetwork(tiny_graph(1, "template"), recording=Recording(), timeout=60)
     image = np.zeros(network.graph["image"].shape, np.int16)
+    before = descendants()  # another test's tracker of resources may live on
     network.run(image)
-    pids = descendants()
+    pids = descendants() - before
     assert named_memory(pids) == set()
     network.timeout = 2
     begin = time.monotonic()

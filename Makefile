@@ -33,6 +33,7 @@ oldest:  ## the same with the oldest release of every range, on Python 3.10
 	PYTHON=3.10 CONSTRAINTS=constraints/oldest.txt sh tools/setup.sh .venv-oldest platform
 	.venv-oldest/bin/pytest -n $(JOBS) --dist loadgroup -m platform
 
+matrix: export SPIKETRACK_LONG := 1
 matrix: oldest  ## the same on every supported Python, each in an environment of its own
 	for version in $(PYTHONS); do $(MAKE) platform PYTHON=$$version || exit 1; done
 

@@ -93,23 +93,31 @@ def synthetic(shared_data: Path, built_once: Path) -> Callable[..., Path]:
     return make
 
 
+LONG = bool(os.environ.get("SPIKETRACK_LONG"))
 ONLY = (3, 10)  # the Python that lava-dl and the other counters exist for
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A worker takes whole files, whose fixtures are shared; one worker takes all of Lava.
 
-    What needs a package that cannot exist on this Python is not collected, and said at the end.
+    What needs a package that cannot exist on this Python, or minutes, is not collected, and said
+    at the end.
     """
     if sys.version_info[:2] != ONLY:
         items[:] = [item for item in items if not item.get_closest_marker("limited")]
+    if not LONG:
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
     for item in items:
         group = "lava" if item.get_closest_marker("lava") else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Which tests this Python cannot have."""
+    """Which tests were not collected."""
+    if not LONG:
+        terminalreporter.write_line(
+            "not here: tests marked long, minutes each (make matrix, or SPIKETRACK_LONG=1)"
+        )
     if sys.version_info[:2] != ONLY:
         terminalreporter.write_line(
             "not here: tests marked limited; lava-dl, NeuroBench, syops and SpikingJelly's old "

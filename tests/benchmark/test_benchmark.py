@@ -112,7 +112,8 @@ def test_bench_writes_every_measure(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(measure, "THREADS", (1,))  # one process a backend
-    save_checkpoint(tmp_path / "tiny.safetensors", tiny_model(3), TrackerConfig())
+    monkeypatch.setattr(measure, "FEW", 1)
+    save_checkpoint(tmp_path / "tiny.safetensors", tiny_model(1), TrackerConfig())
     out = tmp_path / "bench.json"
     options = ["--frames", "10", "--soak", "0", "--json", str(out)]
     with pytest.raises(SystemExit) as ended:

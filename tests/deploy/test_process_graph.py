@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,8 +13,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from support.program import Program
-from support.random_graphs import tiny_graph
+from support.random_graphs import tiny_graph, tiny_model
 
+from spiketrack.config import TrackerConfig
 from spiketrack.deploy.process_graph.document import branches, document
 from spiketrack.deploy.process_graph.drawing import dot, svg
 from spiketrack.deploy.process_graph.grouping import group
@@ -28,6 +31,8 @@ from spiketrack.deploy.process_graph.processes import (
 from spiketrack.documents.process_graph import ProcessGraphDocument
 from spiketrack.errors import GraphError
 from spiketrack.integer.graph import Graph
+from spiketrack.pipeline import export_checkpoint
+from spiketrack.reference.checkpoint import save_checkpoint
 
 BRANCHES = ("template", "search")
 ALL = Recording(operations=True, counts=True)
@@ -153,8 +158,9 @@ def test_pictures_show_every_process_and_channel() -> None:
 
 @pytest.mark.slow
 def test_info_writes_them_by_suffix(tmp_path: Path, program: Program) -> None:
-    folder = tmp_path / "nano"
-    program("export", "nano", "--out", folder)
+    folder, checkpoint = tmp_path / "export", tmp_path / "tiny.safetensors"
+    save_checkpoint(checkpoint, tiny_model(1), TrackerConfig())
+    export_checkpoint(checkpoint, folder)
     for suffix in ("json", "svg", "dot"):
         program("info", folder, "--graph", tmp_path / f"g.{suffix}")
     assert len(branches(ProcessGraphDocument.read(tmp_path / "g.json"))) == 2
@@ -178,28 +184,36 @@ def version(name):
         raise metadata.PackageNotFoundError(name)
     return known(name)
 metadata.version = version
+import json
 import spiketrack.cli as cli
-sys.argv = ["spiketrack", *sys.argv[1:]]
-cli.main()
+for words in json.loads(sys.argv[1]):
+    try:
+        cli.main(words)
+    except SystemExit as ended:
+        print("\\0", ended.code, file=sys.stderr)
 """
 
 
 @pytest.mark.platform
 @pytest.mark.slow
 def test_export_and_run_need_no_lava(tmp_path: Path) -> None:
-    def run(*arguments: str, code: int = 0) -> str:
-        command = [sys.executable, "-c", WITHOUT_LAVA, *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
-        assert done.returncode == code, done.stderr
-        return done.stderr
-
-    run("export", "nano")
-    for backend in ("integer", "inline"):
-        run("simulate", "nano", "--backend", backend, "--frames", "2", "--out", backend)
-    run("energy", "inline")
-    run("map", "nano")
-    run("info", "nano")
-    for backend, remedy in (("lava", "--no-deps --ignore-requires-python"), ("onnx", "[onnx]")):
-        said = run("simulate", "nano", "--backend", backend, "--out", backend, code=2)
+    inputs = ["simulate", "nano", "--frames", "2", "--backend"]
+    lines = [
+        ["export", "nano"],
+        *([*inputs, backend, "--out", backend] for backend in ("integer", "inline")),
+        ["energy", "inline"],
+        ["map", "nano"],
+        ["info", "nano"],
+        *([*inputs, backend, "--out", "none"] for backend in ("lava", "onnx")),
+    ]
+    command = [sys.executable, "-c", WITHOUT_LAVA, json.dumps(lines)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    codes = re.findall(r"^\0 (.*)$", done.stderr, re.MULTILINE)
+    assert codes == ["0"] * 6 + ["2"] * 2, done.stderr
+    *_, lava, onnx, _ = re.split(r"^\0 .*\n", done.stderr, flags=re.MULTILINE)
+    for said, remedy in (
+        (lava, "--no-deps --ignore-requires-python"),
+        (onnx, "[onnx]"),
+    ):
         assert remedy in said
         assert said.count("\n") == 1, said

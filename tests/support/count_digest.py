@@ -29,6 +29,7 @@ from support.paths import DATA
 
 STORED = DATA / "count_digests.json"
 FRAMES = {"nano": 30, "spiketrack_s256_t3": 2}  # searched frames
+FIRST = {"nano": 3, "spiketrack_s256_t3": 1}  # of them, for a backend of seconds a frame
 
 
 class Crops(NamedTuple):
@@ -37,17 +38,21 @@ class Crops(NamedTuple):
     templates: Crop
     searches: tuple[Crop, ...]
 
+    def first(self, frames: int) -> Crops:
+        """The same templates, fewer searched frames."""
+        return Crops(self.templates, self.searches[:frames])
+
 
 def crops(network: ExportedNetwork, frames: int) -> Crops:
     """Templates from the first T frames, searches in those behind."""
     config, tracker = network.config, network.tracker
-    found = list(islice(open_clip(bundled_clip()), config.templates + frames))
+    shown = list(islice(open_clip(bundled_clip()), config.templates + frames))
     cut = [
         (
             take_crop(frame, BUNDLED_BOX, tracker.template_factor, config.resolution),
             take_crop(frame, BUNDLED_BOX, tracker.search_factor, config.resolution),
         )
-        for frame in found
+        for frame in shown
     ]
     templates = np.stack([template for template, _ in cut[: config.templates]])
     return Crops(templates, tuple(search for _, search in cut[config.templates :]))
@@ -78,12 +83,17 @@ def described(network: ExportedNetwork, counts: Mapping[str, str]) -> dict[str, 
 
 def main() -> None:
     """Print the file as the integer backend gives it; arguments: a checkpoint for each name."""
-    found = {}
+    stored = {}
     for (name, frames), checkpoint in zip(FRAMES.items(), sys.argv[1:], strict=True):
         with tempfile.TemporaryDirectory() as folder:
             network = export_checkpoint(checkpoint, Path(folder) / name)
-        found[name] = described(network, digests(network, INTEGER, crops(network, frames)))
-    sys.stdout.write(json.dumps(found, indent=1) + "\n")
+        whole = crops(network, frames)
+        first = digests(network, INTEGER, whole.first(FIRST[name]))
+        stored[name] = {
+            **described(network, digests(network, INTEGER, whole)),
+            f"search, first {FIRST[name]}": first[SEARCH],
+        }
+    sys.stdout.write(json.dumps(stored, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -360,10 +360,13 @@ def one_thread() -> Iterator[None]:
 def tiny_model(templates: int, seed: int = 0) -> SpikeTrack:
     """A whole network of 64 x 64 crops with random weights whose populations all spike.
 
+    It has every kind of block, and fewer of them than published ones.
+
     Batch-norm statistics are those of one random batch, so that inputs of populations have
     realistic spread. In eval mode, without gradients. Do not change it: it is shared.
     """
-    return built_model(NetworkConfig((16, 16, 16, 24), 4, templates, 16), seed)
+    sizes = NetworkConfig((16, 16, 16, 24), 4, templates, 16, blocks3=2, blocks4=1)
+    return built_model(sizes, seed)
 
 
 def built_model(config: NetworkConfig, seed: int = 0) -> SpikeTrack:

@@ -93,6 +93,7 @@ def synthetic(shared_data: Path, built_once: Path) -> Callable[..., Path]:
     return make
 
 
+BUILT = {"report_files", "report_page"}  # takes half a minute; a test that reads it is slow
 LONG = bool(os.environ.get("SPIKETRACK_LONG"))
 ONLY = (3, 10)  # the Python that lava-dl and the other counters exist for
 
@@ -108,6 +109,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if not LONG:
         items[:] = [item for item in items if not item.get_closest_marker("long")]
     for item in items:
+        if not BUILT.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
         group = "lava" if item.get_closest_marker("lava") else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))
 

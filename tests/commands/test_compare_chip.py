@@ -22,6 +22,8 @@ from spiketrack.integer.kernels import Program as Evaluator
 from spiketrack.runs.folder import open_counts
 from spiketrack.verification.chip_kit import FORM, KIT_FILE, SCHEMA, VECTORS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def chip_run(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -168,7 +168,10 @@ except BaseException:
 """
 
 
-HEED = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+HEED = """import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # of whom nohup runs the tests
+"""
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,8 @@ from spiketrack.reference.checkpoint import save_checkpoint
 from spiketrack.runs.folder import RunFolder
 from spiketrack.video.identity import clip_digest
 
+pytestmark = pytest.mark.slow
+
 BOX = "10,20,20,16"
 FRAMES, _ = moving_patch(4)
 FILES = {

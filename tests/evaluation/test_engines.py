@@ -29,7 +29,10 @@ from spiketrack.tracking.ledger import Ledger, unfinished
 from spiketrack.tracking.sequences import Sequence
 from spiketrack.video.boxes import write_otb
 
-pytestmark = pytest.mark.filterwarnings("default")  # of Dask and tornado, which are not ours
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("default"),  # of Dask and tornado, which are not ours
+]
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,8 @@ from spiketrack.steps.price import price
 from spiketrack.steps.price import with_whole_frames as whole
 from spiketrack.steps.timing import time as describe
 
+pytestmark = pytest.mark.slow
+
 FIGURES = {"whole", "seconds", "step_times", "core_time"}
 
 

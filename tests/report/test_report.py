@@ -36,6 +36,8 @@ from spiketrack.report.page import page_of
 from spiketrack.report.pictures import encode, read_pictures
 from spiketrack.runs.operations import read_run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def files(report_files: Files) -> Files:
@@ -60,7 +62,6 @@ def text(report: Report, section: str) -> str:
 # what the tables hold
 
 
-@pytest.mark.slow
 def test_energy_table_is_the_energy_document(full: Report, files: Files, tmp_path: Path) -> None:
     app = typer.Typer()
     app.command()(energy_command)
@@ -73,7 +74,6 @@ def test_energy_table_is_the_energy_document(full: Report, files: Files, tmp_pat
     assert [dict(zip(shown.columns, row, strict=True)) for row in shown.rows] == rows
 
 
-@pytest.mark.slow
 def test_runs_side_by_side_give_the_ratio(full: Report) -> None:
     shown = table(full, "comparison")
     rows = [dict(zip(shown.columns, row, strict=True)) for row in shown.rows]
@@ -113,7 +113,6 @@ def test_stage(name: str, expected: str) -> None:
     assert stage(name) == expected
 
 
-@pytest.mark.slow
 def test_counts_of_every_frame(full: Report, files: Files) -> None:
     branch = read_run(files.run)["search"]
     shown = table(full, "spikes_search")
@@ -264,7 +263,6 @@ def only(name: str, path: Path) -> Any:
     return {name: path}
 
 
-@pytest.mark.slow
 def test_documents_of_another_network_or_run_are_refused(files: Files, tmp_path: Path) -> None:
     run = changed_run(tmp_path / "run", files.run, network_digest="0" * 64)
     for name, path, verb in (
@@ -302,7 +300,6 @@ def test_a_verdict_must_be_that_of_its_rows(
         read_sources(files.run, verify=path)
 
 
-@pytest.mark.slow
 def test_the_report_says_what_the_verification_holds(files: Files, tmp_path: Path) -> None:
     exact = build_report(read_sources(files.run, verify=files.verify))
     assert "Exact: integer and inline agree in all" in text(exact, "agreement")

@@ -16,6 +16,8 @@ from spiketrack.surface.run import Run
 from spiketrack.video.boxes import Box
 from spiketrack.video.clip import box_of
 
+pytestmark = pytest.mark.slow
+
 NUMBERS = [200, 120, 80, 100]
 
 

@@ -22,6 +22,8 @@ from spiketrack.notebook.sheet import Sheet
 from spiketrack.runs.folder import RunFolder
 from spiketrack.surface.run import Run
 
+pytestmark = pytest.mark.slow
+
 MINE = """
 name: mine
 version: 1

@@ -21,6 +21,8 @@ from spiketrack.steps.timing import time as describe
 from spiketrack.timing.document import placed
 from spiketrack.timing.events import frames_of, read_counts
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def recorded(report_files: Files, tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -34,6 +34,8 @@ from spiketrack.verification.verify import Verification, verify
 from spiketrack.video.boxes import Box, iou
 from spiketrack.video.crop import take_crop
 
+pytestmark = pytest.mark.slow
+
 BOX = Box(10, 20, 20, 16)
 FRAMES, _ = moving_patch(6)
 TEXT = "10,20,20,16"

@@ -49,6 +49,7 @@ def test_how_many_workers() -> None:
     assert workers(pace, 10**6, 280, 1.5, 10**11) == 1
 
 
+@pytest.mark.slow
 def test_a_pace_is_measured(tmp_path: Path) -> None:
     job = small_job(tmp_path)
     pace = measure(job)

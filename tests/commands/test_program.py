@@ -200,6 +200,7 @@ def test_a_signal_that_is_ignored_stays_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("limit", [2**30, 2 * 2**30])
+@pytest.mark.slow
 def test_too_little_address_space_is_one_line(limit: int) -> None:
     """Where torch cannot be loaded, or not be used."""
     first = f"import resource; resource.setrlimit(resource.RLIMIT_AS, ({limit}, {limit}))"

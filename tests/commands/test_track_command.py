@@ -410,6 +410,7 @@ def test_a_simulation_keeps_what_was_won(tmp_path: Path, checkpoint: str) -> Non
     assert (run["frames"], run["clip"]["path"]) == (2, str(folder))
 
 
+@pytest.mark.slow
 def test_a_verification_compares_what_decodes(tmp_path: Path, checkpoint: str) -> None:
     """Up to the frame that cannot be read: compared, said, written; exit code 1."""
     folder = write_otb(tmp_path / "Patch", FRAMES, BOXES)
@@ -484,6 +485,7 @@ def test_one_bad_sequence_leaves_the_others(
         invoke(*arguments, "--frames", 2)
 
 
+@pytest.mark.slow
 def test_evaluate_command(tmp_path: Path, checkpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def chromeless(document: object, path: Path) -> None:
         raise MissingDependency("plots.png: skipped")

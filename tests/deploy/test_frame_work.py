@@ -88,6 +88,7 @@ def compare(chip: Chip, run: Any, frame: FrameWork) -> None:
     st.sampled_from([60, 150, 500, 4000]),
     st.integers(0, 99),
 )
+@pytest.mark.slow
 def test_a_recount_is_what_an_execution_records(
     graph: Graph, chosen: Choices, neurons: int, seed: int
 ) -> None:
@@ -95,6 +96,7 @@ def test_a_recount_is_what_an_execution_records(
 
 
 @pytest.mark.parametrize("branch", ["search", "template"])
+@pytest.mark.slow
 def test_a_whole_network_is_recounted(branch: str) -> None:
     compare(*executed(tiny_graph(3, branch), Choices(), small_board(400), 1))
 

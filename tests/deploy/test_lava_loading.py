@@ -94,6 +94,7 @@ def test_the_installed_release_loads_and_leaves_no_trace() -> None:
     assert load() == load()
 
 
+@pytest.mark.slow
 def test_one_module_imports_lava() -> None:
     found = set()
     for folder in ("spiketrack", "export", "deploy", "simulators", "tests", "tools", "benchmarks"):

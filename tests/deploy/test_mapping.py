@@ -177,6 +177,7 @@ def test_no_core_is_over_any_limit(graph: Graph, board: Board) -> None:
 
 @SLOW
 @given(graphs(2), boards, st.integers(0, 99))
+@pytest.mark.slow
 def test_every_synapse_is_reachable(graph: Graph, board: Board, seed: int) -> None:
     (branch,) = map_network({"g": graph}, board).branches
     shapes = {layer.name: layer for layer in branch.layers}
@@ -553,6 +554,7 @@ def test_a_run_of_another_network_is_refused(tiny: dict[str, Graph]) -> None:
         require_same(Path("RUN"), tiny["search"], run_counts(other, 1))
 
 
+@pytest.mark.slow
 def test_a_run_of_the_same_shapes_is_told_by_its_digest(
     tiny: dict[str, Graph], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -138,6 +138,7 @@ def test_cases_hold_what_they_promise() -> None:
     assert max(heights) > 2**22
 
 
+@pytest.mark.slow
 def test_one_module_calls_private_operators() -> None:
     found = set()
     for folder in ("spiketrack", "export", "deploy", "simulators"):

@@ -136,6 +136,7 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("bomb", BOMBS)
+@pytest.mark.slow
 def test_bombs_end_with_one_line(bomb: str, path: Path) -> None:
     content, complaint = BOMBS[bomb]
     path.write_bytes(content)
@@ -218,6 +219,7 @@ def _blocks(state: State, count: int, tail: str) -> State:
 
 
 @pytest.mark.parametrize("count", [2_000, 20_000])
+@pytest.mark.slow
 def test_surplus_keys_are_compared_before_a_network_is_built(
     count: int, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

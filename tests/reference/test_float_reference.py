@@ -195,7 +195,7 @@ def test_templates_are_time_steps() -> None:
 
 
 def test_maps_have_published_shapes_and_ranges() -> None:
-    config = NetworkConfig((16, 16, 16, 24), 4, 3, 16)
+    config = NetworkConfig((16, 16, 16, 24), 4, 3, 16, blocks3=2, blocks4=1)
     model = tiny_model(3)
     assert model.config == config
     memory = model.encode_template(torch.randn(3, 3, 64, 64))
@@ -212,7 +212,7 @@ def test_maps_have_published_shapes_and_ranges() -> None:
 
 
 def test_gradients_reach_every_parameter_that_is_used() -> None:
-    model = SpikeTrack(NetworkConfig((16, 16, 16, 24), 4, 3, 16)).train()
+    model = SpikeTrack(NetworkConfig((16, 16, 16, 24), 4, 3, 16, blocks3=2, blocks4=1)).train()
     model.load_state_dict(tiny_model(3).state_dict())
     maps = model.joint(torch.randn(3, 2, 3, 64, 64), torch.randn(2, 3, 64, 64))
     total: Tensor = sum(value.square().mean() for value in maps.values())  # type: ignore[assignment]

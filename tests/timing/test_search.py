@@ -15,6 +15,9 @@ from spiketrack.timing.search.balance import Balance, Blocks, Profile
 from spiketrack.timing.search.optimise import Outcome, Problem, optimise
 
 
+pytestmark = pytest.mark.slow
+
+
 def problem(board: Board, mode: str = "pipelined") -> Problem:
     graphs = {branch: tiny_graph(1, branch) for branch in (SEARCH, TEMPLATE)}
     programs = {name: build_program(graph, Choices(mode)) for name, graph in graphs.items()}

@@ -367,6 +367,7 @@ def test_a_log_goes_on_after_a_kill(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["state.pt", "log.jsonl", "weights.pth.tar"])
+@pytest.mark.slow
 def test_a_full_disk_names_the_file(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,6 @@ from spiketrack.timing.rates import load_rates
 from spiketrack.timing.search.balance import Balance, Blocks, Profile
 from spiketrack.timing.search.optimise import Outcome, Problem, optimise
 
-
 pytestmark = pytest.mark.slow
 
 

@@ -88,6 +88,10 @@ def score(
         note(f"note: {text}")
     sizes: dict[str, tuple[int, int]] = {}
     scored = {t.name: score_tracker(t, footage, sizes) for t in trackers}
+    for text in dict.fromkeys(
+        n for progress in scored.values() for one in progress.outcomes.values() for n in one.notes
+    ):
+        note(f"note: {text}")
     names = [sequence.name for sequence in footage]
     parts = {name: progress.part(names) for name, progress in scored.items()}
     table = paper_table(parts)
@@ -99,7 +103,7 @@ def score(
     _attributes(hard)
     failed = False
     for name, progress in scored.items():
-        for reason in progress.failed.values():
+        for reason in dict.fromkeys(progress.failed.values()):
             failed = True
             note(f"failed: {name}: {reason}")
     if failed:

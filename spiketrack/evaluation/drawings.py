@@ -8,8 +8,9 @@ from pathlib import Path
 import plotly.graph_objects as go
 
 from spiketrack.documents.tracking import FiguresPart
-from spiketrack.errors import ConfigError, MissingDependency
+from spiketrack.errors import ConfigError
 from spiketrack.files import atomic_path
+from spiketrack.pages.picture import NEEDS, drawn
 from spiketrack.pages.plots import COLOURS
 
 FORMATS = (".png", ".svg", ".pdf")
@@ -70,18 +71,9 @@ def write_figure(figure: go.Figure, path: Path) -> None:
     if suffix == ".html":
         content = figure.to_html(include_plotlyjs=True).encode()
     else:
-        content = _image(figure, path)
+        content = drawn(
+            lambda: figure.to_image(format=suffix[1:], scale=2),
+            f"{path}: {NEEDS}, .html needs neither",
+        )
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
-
-
-def _image(figure: go.Figure, path: Path) -> bytes:
-    try:
-        content: bytes = figure.to_image(format=path.suffix[1:].lower(), scale=2)
-    except (ImportError, ValueError, RuntimeError) as error:
-        reason = (str(error).strip().splitlines() or ["no reason given"])[0]
-        raise MissingDependency(
-            f"{path}: needs kaleido (pip install 'spiketrack-loihi[png]') and Chrome, .html needs "
-            f"neither: {reason}"
-        ) from error
-    return content

@@ -4,7 +4,8 @@
     GOT-10k           FOLDER/NAME/NAME_001.txt (002 … are further runs), NAME_time.txt
     ours              FOLDER/boxes/METHOD/NAME.txt, FOLDER/times/METHOD/NAME.txt
 
-Rows of four numbers, separated by commas, tabs or spaces, count pixels as the labels do.
+NAME may be any of those that ``tracking.names`` knows. Rows of four numbers, separated by commas,
+tabs or spaces, count pixels as the labels do.
 """
 
 from __future__ import annotations
@@ -22,11 +23,16 @@ from spiketrack.tracking.evaluation import Energy, SequenceResult, score_boxes
 from spiketrack.tracking.figures import outcome
 from spiketrack.tracking.ledger import NAME, Progress
 from spiketrack.tracking.metrics import mean_scores
+from spiketrack.tracking.names import published
 from spiketrack.tracking.sequences import Sequence
 from spiketrack.video.boxes import read_rectangles, read_text
 from spiketrack.video.footage import read_image
 
 ABSENT = "no result"
+
+
+class Absent(ClipError):
+    """A tracker lacks a sequence."""
 
 
 @dataclass(frozen=True)
@@ -46,15 +52,17 @@ class Tracker:
     times: Path
     document: EvaluationDocument | None = None
 
-    def files(self, name: str) -> Files | None:
-        """Of one sequence, None where there is nothing."""
-        plain = self.folder / f"{name}.txt"
-        if plain.is_file():
-            spent = [self.times / f"{name}.txt"] if self.times != self.folder else []
-            return Files((plain,), _first([*spent, self.folder / f"{name}_time.txt"]))
-        home = self.folder / name
-        runs = sorted(home.glob(f"{name}_[0-9][0-9][0-9].txt"))
-        return Files(tuple(runs), _first([home / f"{name}_time.txt"])) if runs else None
+    def files(self, sequence: Sequence) -> Files | None:
+        """Of one sequence under any of its published names, None where there is nothing."""
+        for name in published(sequence.name, sequence.layout):
+            plain = self.folder / f"{name}.txt"
+            if plain.is_file():
+                spent = [self.times / f"{name}.txt"] if self.times != self.folder else []
+                return Files((plain,), _first([*spent, self.folder / f"{name}_time.txt"]))
+            home = self.folder / name
+            if runs := sorted(home.glob(f"{name}_[0-9][0-9][0-9].txt")):
+                return Files(tuple(runs), _first([home / f"{name}_time.txt"]))
+        return None
 
     def energy(self, name: str) -> Energy | None:
         """What our own evaluation counted."""
@@ -118,36 +126,55 @@ def score_tracker(
 ) -> Progress:
     """Score every labelled sequence; one without a result, or that does not fit, is named."""
     progress = Progress()
+    absent = 0
     for sequence in footage:
         try:
             progress.outcomes[sequence.name] = _scored(tracker, sequence, sizes)
         except ClipError as error:
+            absent += isinstance(error, Absent)
             progress.failed[sequence.name] = str(error)
+    if absent > 1 and absent == len(progress.failed) and not progress.outcomes:
+        first = next(iter(progress.failed))
+        why = f"{tracker.folder}: holds a result of none of {absent} sequences; expected such as "
+        why += f"{first}.txt, {first}/{first}_001.txt or what evaluate --out wrote"
+        progress.failed = dict.fromkeys(progress.failed, why)
     return progress
 
 
 def _scored(
     tracker: Tracker, sequence: Sequence, sizes: dict[str, tuple[int, int]]
 ) -> SequencePart:
-    files = tracker.files(sequence.name)
+    files = tracker.files(sequence)
     if files is None:
-        raise ClipError(f"{sequence.name}: {ABSENT} in {tracker.folder}")
+        raise Absent(f"{sequence.name}: {_missing(tracker, sequence)}")
     if sequence.name not in sizes:
         height, width = read_image(sequence.images[0]).shape[:2]
         sizes[sequence.name] = (width, height)
-    runs = [_boxes(path) for path in files.boxes]
+    notes: list[str] = []
+    runs = [_boxes(path, len(sequence.boxes), notes) for path in files.boxes]
     scores = [score_boxes(sequence, run, sizes[sequence.name]) for run in runs]
     seconds = _seconds(files.times)
     spent = tracker.energy(sequence.name)
     result = SequenceResult(
         sequence, runs[0], sizes[sequence.name], mean_scores(scores), (seconds,), spent,
-        sequence.notes,
+        (*sequence.notes, *notes),
     )  # fmt: skip
     return SequencePart.timed(outcome(result), seconds)
 
 
-def _boxes(path: Path) -> NDArray[np.float64]:
-    return np.array([box.as_tuple() for box in read_rectangles(path)], np.float64)
+def _missing(tracker: Tracker, sequence: Sequence) -> str:
+    """Why there is no result, as far as the folder tells."""
+    if any(tracker.folder.glob(f"{sequence.name}@*.txt")):
+        return f"{tracker.folder} holds runs from other starts, which evaluate itself scores"
+    return f"{ABSENT} in {tracker.folder}"
+
+
+def _boxes(path: Path, frames: int, notes: list[str]) -> NDArray[np.float64]:
+    """As many as there are labels: more are left out, as toolkits do (LaSOT's monkey-17)."""
+    boxes = np.array([box.as_tuple() for box in read_rectangles(path)], np.float64)
+    if len(boxes) > frames:
+        notes.append(f"{path}: {len(boxes)} boxes for {frames} frames: the last are left out")
+    return boxes[:frames]
 
 
 def _seconds(path: Path | None) -> float:

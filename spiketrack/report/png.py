@@ -12,8 +12,8 @@ import numpy as np
 import plotly.graph_objects as go
 import plotly.io
 
-from spiketrack.errors import MissingDependency
 from spiketrack.files import atomic_path
+from spiketrack.pages.picture import NEEDS, drawn
 from spiketrack.report.document import Report
 from spiketrack.video.footage import to_rgb
 from spiketrack.video.render import Filmstrip, annotate, label
@@ -52,13 +52,8 @@ def _draw(plots: list[go.Figure], files: list[Path]) -> None:
     """All figures on white paper, in one browser."""
     figures = [go.Figure(plot).update_layout(template="simple_white") for plot in plots]
     heights = [int(figure.layout.height) for figure in figures]
-    try:
-        plotly.io.write_images(figures, files, scale=SCALE, width=WIDTH, height=heights)
-    except (ImportError, ValueError, RuntimeError) as error:
-        reason = (str(error).strip() or "no reason given").splitlines()[0]
-        raise MissingDependency(
-            f"--png: a PNG needs kaleido (pip install spiketrack-loihi[png]) and Chrome: {reason}"
-        ) from error
+    options = {"scale": SCALE, "width": WIDTH, "height": heights}
+    drawn(lambda: plotly.io.write_images(figures, files, **options), f"--png: a PNG {NEEDS}")
 
 
 def filmstrip(report: Report) -> Filmstrip:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from spiketrack.errors import ClipError
+from spiketrack.tracking.names import published
 from spiketrack.video.boxes import read_text
 
 HOMES = ("att", "attributes", "anno/att")
@@ -44,7 +45,7 @@ def attributes(layout: str, name: str, label: Path) -> tuple[str, ...]:
     ``ClipError`` for a file that has another number of entries than the data set has attributes.
     """
     names = NAMES.get(layout)
-    path = _file(name, label) if names else None
+    path = _file(name, published(name, layout), label) if names else None
     if names is None or path is None:
         return ()
     fields = read_text(path).replace(",", " ").split()
@@ -55,9 +56,9 @@ def attributes(layout: str, name: str, label: Path) -> tuple[str, ...]:
     return tuple(name for name, field in zip(names, fields, strict=True) if field == "1")
 
 
-def _file(name: str, label: Path) -> Path | None:
+def _file(name: str, names: tuple[str, ...], label: Path) -> Path | None:
     home = label.parent
     own = [home / "att.txt"] if home.name == name else []
     above = [home, *list(home.absolute().parents)[:2]]
-    places = [folder / inner / f"{name}.txt" for folder in above for inner in HOMES]
+    places = [folder / inner / f"{n}.txt" for n in names for folder in above for inner in HOMES]
     return next((path for path in (*own, *places) if path.is_file()), None)

@@ -12,7 +12,10 @@ from spiketrack.video.boxes import read_text
 
 HIDDEN_FLAGS = ("full_occlusion.txt", "out_of_view.txt", "absence.label")  # not 0: hidden
 COVER = "cover.label"  # eighths of the target that are visible
-EXPECTED = {"LaSOT": HIDDEN_FLAGS[:2]}  # without them absent frames cannot be told
+EXPECTED = {  # without them absent frames cannot be told
+    "LaSOT": HIDDEN_FLAGS[:2],
+    "GOT-10k": (HIDDEN_FLAGS[2], COVER),
+}
 
 Flags = NDArray[np.bool_]
 

@@ -10,8 +10,8 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from spiketrack.errors import MissingDependency
 from spiketrack.files import atomic_path
+from spiketrack.pages.picture import NEEDS, drawn
 from spiketrack.pages.plots import COLOURS, DASHES
 from spiketrack.tracking.metrics import (
     IOU_THRESHOLDS,
@@ -89,13 +89,9 @@ def title(document: Mapping[str, Any]) -> str:
 
 def write_png(document: Mapping[str, Any], path: Path) -> None:
     """The same as PNG; ``MissingDependency`` where kaleido or the Chrome it needs is absent."""
-    try:
-        png = figure(document).to_image(format="png", scale=2)
-    except (ImportError, ValueError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else "no reason given"
-        raise MissingDependency(
-            f"{path.name}: skipped; a PNG needs kaleido (pip install spiketrack-loihi[png]) and "
-            f"Chrome: {reason}"
-        ) from error
+    png = drawn(
+        lambda: figure(document).to_image(format="png", scale=2),
+        f"{path.name}: skipped; a PNG {NEEDS}",
+    )
     with atomic_path(path) as temporary:
         temporary.write_bytes(png)

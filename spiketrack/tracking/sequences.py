@@ -18,6 +18,7 @@ from spiketrack.errors import ClipError
 from spiketrack.tracking.attributes import attributes
 from spiketrack.tracking.flags import Flags, hidden, missing
 from spiketrack.tracking.layouts import Source, find_sources
+from spiketrack.tracking.nfs import aligned
 from spiketrack.tracking.otb import omitted, ranged
 from spiketrack.tracking.uav123 import part
 from spiketrack.video.boxes import Box, read_rectangles
@@ -164,9 +165,12 @@ def read_sequence(source: Source) -> Sequence:
         frames = ImageFolder(ranged(source.name, frames.images, len(boxes)), frames.notes)
     if source.first is not None:
         frames = ImageFolder(part(frames.images, source.first, len(boxes)), frames.notes)
+    if source.layout == "NfS":
+        images, boxes, said = aligned(frames.images, boxes)
+        frames = ImageFolder(images, (*frames.notes, *said))
     labelled = not (len(boxes) == 1 < len(frames.images))
     notes = [*source.notes, *frames.notes]
-    if odd := missing(source.layout, source.label.parent):
+    if labelled and (odd := missing(source.layout, source.label.parent)):
         notes.append(odd)
     if not labelled:
         notes.append(f"{source.label}: holds the first frame's box alone: tracked, not scored")

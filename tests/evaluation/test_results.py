@@ -120,6 +120,43 @@ def test_what_is_wrong_with_results(tmp_path: Path, dataset: Path) -> None:
         find_trackers([str(folder), str(folder)])
 
 
+def test_none_of_its_sequences(tmp_path: Path, dataset: Path) -> None:
+    """A folder too high: one reason for all; runs from other starts have one of their own."""
+    footage = find_sequences(dataset)
+    published(tmp_path / "mine" / "lasot", BOXES)
+    folder = tmp_path / "mine"
+    failed = score_tracker(find_trackers([str(folder)])[0], footage, {}).failed
+    assert set(failed) == {"A", "B"}
+    assert set(failed.values()) == {
+        f"{folder}: holds a result of none of 2 sequences; expected such as A.txt, A/A_001.txt or "
+        "what evaluate --out wrote"
+    }
+    for name in ("A@left", "A"):
+        (folder / f"{name}.txt").write_text(rows(BOXES))
+    (folder / "B@left.txt").write_text(rows(BOXES))
+    failed = score_tracker(find_trackers([str(folder)])[0], footage, {}).failed
+    assert failed["B"].startswith(f"B: {folder} holds runs from other starts, which evaluate")
+
+
+def test_names_and_lengths_of_published_results(tmp_path: Path) -> None:
+    """pytracking's Jogging_1; more boxes than labels, as LaSOT's toolkit cuts monkey-17."""
+    write_otb(tmp_path / "data" / "Jogging", FRAMES, BOXES)
+    home = tmp_path / "data" / "Jogging"
+    (home / "groundtruth_rect.txt").rename(home / "groundtruth_rect.1.txt")
+    (home / "groundtruth_rect.2.txt").write_text(rows(BOXES))
+    folder = tmp_path / "results"
+    folder.mkdir()
+    (folder / "Jogging_1.txt").write_text(rows(BOXES))
+    (folder / "Jogging-2.txt").write_text(rows([*BOXES, *BOXES[:2]]))
+    footage = find_sequences(tmp_path / "data")
+    progress = score_tracker(find_trackers([str(folder)])[0], footage, {})
+    assert progress.failed == {}
+    assert {part.success_auc for part in progress.outcomes.values()} == {20 / 21}
+    assert progress.outcomes["Jogging.2"].notes == (
+        f"{folder}/Jogging-2.txt: 10 boxes for 8 frames: the last are left out",
+    )
+
+
 def test_the_table_of_a_paper(tmp_path: Path, dataset: Path) -> None:
     """AUC and precision of OTB in per cent, best first and bold; energy where it was counted."""
     footage = find_sequences(dataset)
@@ -171,12 +208,29 @@ def test_accuracy_against_energy(tmp_path: Path, dataset: Path) -> None:
         energy_scatter({"other": parts["other"]})
 
 
-def test_a_picture_needs_kaleido(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (
+            RuntimeError("Kaleido requires Google Chrome to be installed.\n\nEither"),
+            "requires Google",
+        ),
+        (
+            ValueError("Image export requires the Kaleido package,\nv1.0.0"),
+            "kaleido is not installed",
+        ),
+        (
+            RuntimeError("The browser seemed to close.", "Try another"),
+            r"The browser seemed to close\.$",
+        ),
+    ],
+)
+def test_a_picture_needs_kaleido(tmp_path: Path, error: Exception, reason: str) -> None:
     class Chromeless:
         def to_image(self, **options: object) -> bytes:
-            raise RuntimeError("Kaleido requires Google Chrome to be installed.\n\nEither")
+            raise error
 
-    with pytest.raises(MissingDependency, match=r"s\.svg: needs kaleido .* requires Google Chrome"):
+    with pytest.raises(MissingDependency, match=rf"s\.svg: needs kaleido .* neither: .*{reason}"):
         write_figure(Chromeless(), tmp_path / "s.svg")
     assert not (tmp_path / "s.svg").exists()
 

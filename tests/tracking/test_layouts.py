@@ -10,6 +10,7 @@ import pytest
 from support.synthetic_clips import moving_patch, write_images, write_otb
 
 from spiketrack.errors import ClipError
+from spiketrack.tracking.names import published
 from spiketrack.tracking.otb import OTB_RANGES, omitted, ranged
 from spiketrack.tracking.sequences import find_sequences, survey
 from spiketrack.video.boxes import Box
@@ -51,6 +52,9 @@ def nfs(boxes: list[Box]) -> str:
         ("UAV123", "A", "data_seq/UAV123/A", "anno/UAV123/A.txt", rows(BOXES)),
         ("NfS", "A_30", "A/30/A", "A/30/A.txt", nfs(BOXES)),
         ("NfS", "A_240", "A/240/A", "A/240/A.txt", nfs(BOXES)),
+        ("NfS", "nfs_A", "sequences/A", "anno/nfs_A.txt", rows(BOXES, "\t")),
+        ("VOT", "A", "A", "A/groundtruth.txt", polygons(BOXES)),
+        ("other", "A", "sequences/A", "anno/A.txt", rows(BOXES)),
         ("UAV123", "A", "data_seq/UAV123/A", "anno/UAV20L/A.txt", rows(BOXES)),
         ("other", "A", "A", "A/A_gt.txt", rows(BOXES)),
         ("other", "A", "A/img", "A/my boxes.txt", rows(BOXES)),
@@ -138,6 +142,72 @@ def test_tc128_labels_a_part(tmp_path: Path) -> None:
         ["0003.png", "0004.png", "0005.png", "0006.png"],
     )
     assert only.start == BOXES[2]
+
+
+def test_tc128_writes_a_name_otherwise(tmp_path: Path) -> None:
+    """Its labels of Yo_yos_ce1 are Yo-yos_ce1_gt.txt."""
+    folder = tmp_path / "Yo_yos_ce1"
+    write_images(folder / "img", FRAMES)
+    (folder / "Yo-yos_ce1_gt.txt").write_text(rows(BOXES))
+    (folder / "Yo-yos_ce1_frames.txt").write_text("1,8\n")
+    (only,) = find_sequences(tmp_path)
+    assert (only.name, only.layout, only.start) == ("Yo_yos_ce1", "TC128", BOXES[0])
+
+
+@pytest.mark.parametrize("more", [0, 3])
+def test_nfs_labels_thirty_frames_at_240(tmp_path: Path, more: int) -> None:
+    """Rows 0, 8, 16 … belong to the frames; one label more than these is left out and said."""
+    home = tmp_path / "A" / "30"
+    write_images(home / "A", FRAMES)
+    each = [box for box in BOXES for _ in range(8)] + BOXES[:1] * more
+    (home / "A.txt").write_text(nfs(each))
+    (only,) = find_sequences(tmp_path)
+    np.testing.assert_allclose(only.boxes, [b.as_tuple() for b in BOXES])
+    said = f"{home}/A: one label more than the others: left out"
+    assert only.notes == ((said,) if more else ())
+    (home / "A.txt").write_text(nfs(BOXES[:5]))
+    with pytest.raises(ClipError, match="5 boxes for 8 frames"):
+        find_sequences(tmp_path)
+
+
+def test_vot_until_2017_is_no_got10k(tmp_path: Path) -> None:
+    """Images beside upright boxes: VOT has a file of camera_motion; a GOT-10k lacks its flags."""
+    for name in ("vot", "got"):
+        (write_images(tmp_path / name, FRAMES) / "groundtruth.txt").write_text(rows(BOXES))
+    (tmp_path / "vot" / "camera_motion.tag").write_text("0\n" * 8)
+    got, vot = find_sequences(tmp_path)
+    assert (got.layout, vot.layout, vot.notes) == ("GOT-10k", "VOT", ())
+    assert got.notes == (
+        f"{tmp_path}/got: GOT-10k layout without absence.label and cover.label: every frame with "
+        "a box counts as visible",
+    )
+
+
+def test_flags_that_are_not_read_are_named(tmp_path: Path) -> None:
+    write_images(tmp_path / "sequences" / "A", FRAMES)
+    for name in ("anno/A.txt", "full_occlusion/A_full_occlusion.txt"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(rows(BOXES))
+    assert survey(tmp_path).notes == [
+        f"{tmp_path}/full_occlusion: not read: every frame with a box counts as visible"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "layout", "others"),
+    [
+        ("Jogging.2", "OTB", {"Jogging-2", "Jogging_2"}),
+        ("Human4", "OTB", {"Human4.2", "Human4-2", "Human4_2"}),
+        ("bike1", "UAV123", {"uav_bike1"}),
+        ("bowl_30", "NfS", {"nfs_bowl", "bowl"}),
+        ("nfs_bowl", "NfS", {"bowl"}),
+        ("Ball_ce1", "TC128", {"tpl_Ball_ce1"}),
+        ("airplane-1", "LaSOT", set()),
+    ],
+)
+def test_published_names(name: str, layout: str, others: set[str]) -> None:
+    names = published(name, layout)
+    assert (names[0], set(names[1:])) == (name, others)
 
 
 def test_half_a_lasot_is_named(tmp_path: Path) -> None:

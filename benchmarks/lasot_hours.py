@@ -84,7 +84,12 @@ def main() -> None:
                 whole = pace + read[side]
                 spent = (f"{hours(whole, count):.3g}" for count in WORKERS)
                 rows.append((variant, backend, f"{1e3 * whole:.1f}", *spent))
-    head = ("variant", "backend", "ms a frame", *(f"hours, {n} workers" for n in WORKERS))
+    head = (
+        "variant",
+        "backend",
+        "ms a frame",
+        *(f"hours, {n} worker{'s' * (n > 1)}" for n in WORKERS),
+    )
     shown = ", ".join(f"{1e3 * s:.1f} ms for a crop of {side}" for side, s in read.items())
     measured_here = f"Reading and cropping: {shown}, processor time, median of 20 in this run."
     text = f"{measured_here}\n\n{table(head, rows)}"

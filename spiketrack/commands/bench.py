@@ -88,7 +88,7 @@ def bench(
     check_processes(processes)
     will_write((*(checkpoint or ()), video), json=json, into=into)
     if throughput:
-        _evaluation(checkpoint or ["nano"], key, sequences, into)
+        _evaluation(checkpoint or ["nano"], key, sequences, into, json)
         return
     slot = Slot(into, "bench-stock" if against else "bench") if into else None
     clip, start = choose_clip(video, box, frames)
@@ -123,11 +123,14 @@ def bench(
     end_with(clip.late, problems)
 
 
-def _evaluation(names: Sequence[str], key: str | None, sequences: int, into: Path | None) -> None:
+def _evaluation(
+    names: Sequence[str], key: str | None, sequences: int, into: Path | None, json: Path | None
+) -> None:
     """Frames a second of workers, and what many sequences cost on Dask."""
+    from spiketrack.benchmark.document import document
     from spiketrack.benchmark.machine import describe
     from spiketrack.benchmark.results import Findings
-    from spiketrack.benchmark.throughput import many, throughput
+    from spiketrack.benchmark.throughput import FRAMES, many, throughput
     from spiketrack.commands.options.backend import load_backend
     from spiketrack.evaluation.work import Job
     from spiketrack.simulators.backends import INTEGER
@@ -142,6 +145,8 @@ def _evaluation(names: Sequence[str], key: str | None, sequences: int, into: Pat
     _show(findings)
     if slot:
         slot.fill(markdown(findings, [], machine))
+    if json is not None:
+        document(machine, FRAMES, findings).write(json)
 
 
 MINIMUM = 10

@@ -15,7 +15,7 @@ import pytest
 from support.browser import SETTLED, until, violations
 from support.synthetic_clips import moving_patch, write_images, write_otb
 
-from spiketrack.commands.views.evaluation import show
+from spiketrack.commands.views.evaluation import show, together
 from spiketrack.config import NetworkConfig, TrackerConfig
 from spiketrack.documents.tracking import EvaluationDocument
 from spiketrack.errors import ClipError, ConfigError, MissingDependency, SpikeTrackError
@@ -190,6 +190,19 @@ def test_document_of_two_methods(tmp_path: Path) -> None:
     assert len(plain["thresholds"]["success"]) == len(a["success_curve"]) == 21
     assert (a["frames"], a["scored"], a["scored_later"], a["layout"]) == (7, 8, 7, "OTB")
     assert document.complete
+
+
+def test_got10k_is_shown_over_all_frames(tmp_path: Path) -> None:
+    """Frames of all sequences together, beside a mean that weighs sequences alike."""
+    for name, count in (("A", 8), ("B", 4)):
+        folder = write_images(tmp_path / name, FRAMES[:count])
+        write_rows(folder / "groundtruth.txt", BOXES[:count])
+    found = find_sequences(tmp_path)
+    document = evaluated(found, {"net": [BOXES[0]] * 8})
+    (line,) = together(document)
+    assert line.startswith(f"net: AO {document.pooled.ao:.3f}, SR0.5 ")
+    assert line.endswith("over all frames, as GOT-10k's toolkit reports them")
+    assert together(evaluated(found[:1], {"net": BOXES})) == []
 
 
 def test_what_is_won_is_written_and_gone_on_with(tmp_path: Path) -> None:

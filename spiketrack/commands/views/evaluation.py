@@ -56,7 +56,7 @@ def show(document: EvaluationDocument) -> None:
     starts = "" if document.starts == "ope" else f", starts {document.starts}"
     title = f"{document.method}, {document.backend} backend{starts}"
     print_table(Table.of(title, (*head, *(column for column, _ in columns.values())), rows, *means))
-    for line in (*rules(document), *spreads(document)):
+    for line in (*rules(document), *together(document), *spreads(document)):
         say(line)
     if not counted and document.mean is not None:
         say(
@@ -69,6 +69,20 @@ def rules(document: EvaluationDocument) -> list[str]:
     """What each layout is scored by."""
     layouts = dict.fromkeys(part.layout for part in document.sequences.values())
     return [f"scored by {layout}: {rule_of(layout).said}" for layout in layouts]
+
+
+def together(document: EvaluationDocument) -> list[str]:
+    """GOT-10k's own figures, of the frames of all sequences together; ``mean`` weighs sequences."""
+    lines = []
+    for method, part in document.methods.items():
+        ao, sr50, sr75 = part.pooled.ao, part.pooled.sr50, part.pooled.sr75
+        several = sum(one.ao is not None for one in part.sequences.values()) > 1
+        if ao is None or sr50 is None or sr75 is None or not several:
+            continue
+        if any(one.layout == "GOT-10k" for one in part.sequences.values()):
+            figures = f"AO {ao:.3f}, SR0.5 {sr50:.3f}, SR0.75 {sr75:.3f}"
+            lines.append(f"{method}: {figures} over all frames, as GOT-10k's toolkit reports them")
+    return lines
 
 
 def spreads(document: EvaluationDocument) -> list[str]:

@@ -73,6 +73,8 @@ class Desk:
     def __init__(self, job: Job) -> None:
         self.job = job
         self.methods: dict[str, Method] = {}
+        self.busy = threading.Lock()
+        self.left = False
 
     def method(self, name: str) -> Method:
         """Opened where it is not yet."""
@@ -87,13 +89,35 @@ class Desk:
                 method.simulator.close()
         self.methods = {}
 
+    def follow(self, method: str, sequence: Sequence) -> Tracked:
+        """Follow a sequence, up to the frame in which another thread leaves the desk."""
+        with self.busy:
+            try:
+                return guarded(self, method, sequence, self._stay)
+            finally:
+                if self.left:
+                    self.close()
+
+    def _stay(self) -> None:
+        if self.left:
+            raise Lost("whoever asked for it went away")
+
+    def leave(self) -> None:
+        """Close now, or after the frame that is under way in another thread."""
+        self.left = True
+        if self.busy.acquire(blocking=False):
+            try:
+                self.close()
+            finally:
+                self.busy.release()
+
 
 class Lost(SpikeTrackError):
     """A worker that cannot work at all: nothing that it is given would come to an end."""
 
 
 _JOBS: dict[str, Job] = {}
-_HERE = threading.local()
+_DESKS: dict[str, dict[int, Desk]] = {}  # by job and thread
 
 
 def install(content: bytes) -> str:
@@ -104,11 +128,10 @@ def install(content: bytes) -> str:
 
 
 def forget(key: str) -> None:
-    """Close and drop a job."""
+    """Drop a job and leave its desks, in whatever threads they are: Dask asks from its own."""
     _JOBS.pop(key, None)
-    desks: dict[str, Desk] = getattr(_HERE, "desks", {})
-    if key in desks:
-        desks.pop(key).close()
+    for desk in _DESKS.pop(key, {}).values():
+        desk.leave()
 
 
 def track(key: str, method: str, sequence: Sequence) -> Tracked:
@@ -116,7 +139,7 @@ def track(key: str, method: str, sequence: Sequence) -> Tracked:
 
     ``ClipError`` names a sequence that cannot be followed, ``Lost`` says that the worker is unfit.
     """
-    return guarded(_desk(key), method, sequence)
+    return _desk(key).follow(method, sequence)
 
 
 def guarded(
@@ -141,16 +164,17 @@ def _one_line(error: Exception) -> str:
 
 
 def _desk(key: str) -> Desk:
-    desks: dict[str, Desk] = _HERE.__dict__.setdefault("desks", {})
-    if key not in desks:
-        if key not in _JOBS:
-            raise Lost("a worker was given a sequence before its network")
-        job = _JOBS[key]
-        if job.version != VERSION:
-            raise Lost(f"a worker runs spiketrack {VERSION}, this program is {job.version}")
+    job = _JOBS.get(key)
+    if job is None:
+        raise Lost("a worker was given a sequence without its network")
+    if job.version != VERSION:
+        raise Lost(f"a worker runs spiketrack {VERSION}, this program is {job.version}")
+    desks = _DESKS.setdefault(key, {})
+    thread = threading.get_ident()
+    if thread not in desks:
         set_threads(job.threads)
-        desks[key] = Desk(job)
-    return desks[key]
+        desks[thread] = Desk(job)
+    return desks[thread]
 
 
 def set_threads(count: int) -> None:

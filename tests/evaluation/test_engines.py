@@ -6,18 +6,20 @@ import functools
 import hashlib
 import multiprocessing
 import os
+import pickle
 import signal
 import time
 import warnings
 from collections.abc import Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.jobs import small_job, write_sequences
 
-from spiketrack.errors import ConfigError
+from spiketrack.errors import ClipError, ConfigError
+from spiketrack.evaluation import work
 from spiketrack.evaluation.cluster import Cluster
 from spiketrack.evaluation.driver import DIED, Done, Driver, Task
 from spiketrack.evaluation.engines import Engine, Here, Workers
@@ -271,6 +273,28 @@ def test_a_scheduler_that_goes_away(tmp_path: Path, job: Job, footage: list[Sequ
     assert len(results(out)) == 3
     evaluate(Here(job), footage, out)
     assert results(out) == results(tmp_path / "whole")
+
+
+def test_a_job_is_left_from_another_thread(job: Job, footage: list[Sequence]) -> None:
+    """Dask follows in one thread and hears of the end in another; what is open is closed."""
+    work.install(pickle.dumps(job))
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(work.track, job.key, "small", footage[0]).result()
+        (desk,) = work._DESKS[job.key].values()
+        assert list(desk.methods) == ["small"]
+        work.forget(job.key)
+        assert (desk.methods, work._DESKS, work._JOBS) == ({}, {}, {})
+        with pytest.raises(work.Lost, match="a sequence without its network"):
+            pool.submit(work.track, job.key, "small", footage[0]).result()
+
+
+def test_a_sequence_under_way_ends_with_its_job(job: Job, footage: list[Sequence]) -> None:
+    desk = work.Desk(job)
+    with desk.busy:  # another thread is in the middle of a frame
+        desk.leave()
+    with pytest.raises(ClipError, match="s0000: whoever asked for it went away"):
+        desk.follow("small", footage[0])
+    assert desk.methods == {}
 
 
 def test_no_scheduler(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,7 +44,7 @@ fuzz: setup-test  ## mutate inputs of every kind, TRIES cases of each
 	$(BIN)/python tools/fuzz.py --tries $(or $(TRIES),300)
 
 mutation: setup-test  ## change one small thing after the other: does a test notice? NUMBER, SEED
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check "cosmic-ray>=8.4,<9"
+	sh tools/setup.sh $(VENV) test,mutation
 	$(BIN)/python tools/mutation.py --number $(or $(NUMBER),40) --seed $(or $(SEED),1)
 
 lint: setup-test  ## ruff, and mypy with the packages of Python 3.10, which type a module's parts as Any

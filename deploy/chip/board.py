@@ -14,7 +14,8 @@ from pydantic import ConfigDict, ValidationError
 
 from spiketrack.documents.placement import Limits
 from spiketrack.documents.problems import problem
-from spiketrack.documents.yaml_files import is_file, parse_yaml, read_yaml
+from spiketrack.documents.readable import readable
+from spiketrack.documents.yaml_files import parse_yaml, read_yaml
 from spiketrack.errors import ConfigError, SpikeTrackError, printable
 from spiketrack.packaged import BOARDS
 
@@ -95,7 +96,7 @@ def _value(spec: str) -> Any:
     if spec in board_names():
         return parse_yaml(BOARDS.read(spec), spec)
     path = Path(spec)
-    if not is_file(path):
+    if not readable(path):
         known = ", ".join(board_names())
         raise ConfigError(f"no board {printable(spec)}: choose {known}, 'N chips' or a YAML file")
     return read_yaml(path)

@@ -22,6 +22,7 @@ from pydantic import (
 from typing_extensions import Self
 
 from spiketrack.documents.problems import problem
+from spiketrack.documents.readable import read_start, readable
 from spiketrack.errors import DocumentError, printable
 from spiketrack.files import atomic_path, json_text
 from spiketrack.notebook.markup import table_html
@@ -84,11 +85,10 @@ class Document(Part):
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read and check a file; ``DocumentError`` names it, the key and the remedy in one line."""
-        if not path.is_file():
+        if not readable(path):
             raise DocumentError(f"{path}: no such file; {cls.REMEDY}")
         try:
-            with path.open("rb") as file:
-                content = file.read(MOST_BYTES + 1)
+            content = read_start(path, MOST_BYTES + 1)
         except OSError as error:
             raise DocumentError(f"{path}: {error.strerror or error}") from None
         return cls.parse(content, str(path))

@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Hashable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from spiketrack.documents.readable import read_start
 from spiketrack.errors import ConfigError, printable
 
 MOST_BYTES = 64 * 1024
@@ -31,18 +31,10 @@ _CORE = (
 )  # fmt: skip
 
 
-def is_file(path: Path) -> bool:
-    """Whether a name that a user gave is a file; a name too long for one is none."""
-    with suppress(OSError):
-        return path.is_file()
-    return False
-
-
 def read_yaml(path: Path) -> Any:
     """The value of a file; ``ConfigError`` in one line for anything that is not plain YAML."""
     try:
-        with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
+        content = read_start(path, MOST_BYTES + 1)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}") from None
     return parse_yaml(content, str(path))

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 
 from spiketrack.documents.prices import PriceTable
 from spiketrack.documents.problems import problem
-from spiketrack.documents.yaml_files import is_file, parse_yaml, read_yaml
+from spiketrack.documents.readable import readable
+from spiketrack.documents.yaml_files import parse_yaml, read_yaml
 from spiketrack.errors import ConfigError, printable
 from spiketrack.packaged import PRICE_TABLES
 
@@ -34,11 +35,11 @@ def load_prices(name: str) -> PriceTable:
     ``ConfigError`` says what is wrong.
     """
     known = price_names()
-    name = name if name in known or is_file(Path(name)) else RENAMED.get(name, name)
+    name = name if name in known or readable(Path(name)) else RENAMED.get(name, name)
     if name in known:
         return _named(name, _checked(parse_yaml(PRICE_TABLES.read(name), name), name))
     path = Path(name)
-    if not is_file(path):
+    if not readable(path):
         there = ", ".join(known)
         raise ConfigError(f"{printable(name)}: no such price table or file; there are {there}")
     return _checked(read_yaml(path), str(path))

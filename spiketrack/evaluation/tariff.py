@@ -8,6 +8,8 @@ from pathlib import Path
 
 from typing_extensions import Self
 
+from spiketrack.documents.base import MOST_BYTES
+from spiketrack.documents.readable import read_start
 from spiketrack.energy.joules import price_operations
 from spiketrack.energy.messages import price_messages
 from spiketrack.energy.prices import load_prices
@@ -30,4 +32,4 @@ class Tariff:
         if placement is None:
             return cls(price)
         messages = price_messages(placement, network_digest, table, table.execution)
-        return cls(price, messages, hashlib.sha256(placement.read_bytes()).hexdigest())
+        return cls(price, messages, hashlib.sha256(read_start(placement, MOST_BYTES)).hexdigest())

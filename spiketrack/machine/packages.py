@@ -29,7 +29,7 @@ OPENCV = (
     "opencv-python", "opencv-python-headless", "opencv-contrib-python",
     "opencv-contrib-python-headless",
 )  # fmt: skip
-DEVELOPMENT = ("test", "platform", "dev", "docs")  # extras that only this package's developers need
+DEVELOPMENT = ("test", "platform", "dev", "docs", "mutation")  # for this package's developers
 MARK = "\x1f"
 PROBE = f"""
 import importlib, json, sys

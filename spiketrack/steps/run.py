@@ -17,13 +17,14 @@ from spiketrack.documents.energy import EnergyDocument
 from spiketrack.documents.manifest import Manifest
 from spiketrack.documents.network import TrackerPart
 from spiketrack.documents.placement import MapDocument
+from spiketrack.documents.readable import is_pipe
 from spiketrack.documents.settings import RunSettings
 from spiketrack.documents.summary import SummaryDocument
 from spiketrack.documents.timing import TimeDocument
 from spiketrack.documents.verification import VerifyDocument
 from spiketrack.energy.prices import load_prices
 from spiketrack.energy.tables import to_csv
-from spiketrack.errors import UnsupportedError
+from spiketrack.errors import ConfigError, UnsupportedError
 from spiketrack.export.nir.folder import read_manifest
 from spiketrack.files import atomic_path
 from spiketrack.reference.checkpoint import Checkpoint, read_checkpoint
@@ -86,6 +87,11 @@ def check(settings: RunSettings) -> None:
             f"prices; choose {usable}"
         )
     load(row)
+    for option, name in (("--prices", settings.prices), ("--board", settings.board)):
+        if is_pipe(Path(name)):
+            raise ConfigError(
+                f"{option} {name}: a pipe, which settings.yaml could not name again; give a file"
+            )
     load_prices(settings.prices)
     load_board(settings.board)
     for name in settings.verify.backends or ():

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from spiketrack.documents.problems import problem
 from spiketrack.documents.rates import RateTable
-from spiketrack.documents.yaml_files import is_file, parse_yaml, read_yaml
+from spiketrack.documents.readable import readable
+from spiketrack.documents.yaml_files import parse_yaml, read_yaml
 from spiketrack.errors import ConfigError, printable
 from spiketrack.packaged import RATE_TABLES
 
@@ -22,7 +23,7 @@ def load_rates(name: str) -> RateTable:
     if name in rate_names():
         return _checked(parse_yaml(RATE_TABLES.read(name), name), name)
     path = Path(name)
-    if not is_file(path):
+    if not readable(path):
         known = ", ".join(rate_names())
         raise ConfigError(f"{printable(name)}: no such table of rates or file; there are {known}")
     return _checked(read_yaml(path), str(path))

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from spiketrack.errors import ClipError
 from spiketrack.tracking import metrics
+from spiketrack.tracking.rules import RULES
 from spiketrack.video.boxes import Box, iou
 
 
@@ -130,6 +131,34 @@ def test_the_same_boxes_overlap_wholly_whatever_rounds() -> None:
     boxes = np.random.default_rng(0).random((1000, 4)) * 100 + 0.1
     assert metrics.overlaps(boxes, boxes).max() == 1
     assert metrics.overlaps(boxes, boxes + 200).max() == 0
+
+
+def test_a_frame_without_a_size_takes_the_box_before_and_the_first_is_the_label() -> None:
+    truth = array(*[(10, 20, 30, 40)] * 8)
+    rows = [(1, 1, 5, 5), (2, 2, 6, 7), (np.nan, 2, 6, 7), (3, 3, 7, 8)]
+    rows += [(4, 4, 0, 9), (5, 5, 9, -1), (6, np.inf, 8, 8), (7, 7, 1, 2)]
+    kept = metrics.settled(array(*rows), truth)
+    third = rows[3]
+    wanted = [(10, 20, 30, 40), rows[1], rows[1], third, third, third, third, rows[7]]
+    assert kept.tolist() == [list(map(float, row)) for row in wanted]
+    first = metrics.settled(array((9, 9, 9, 9), (np.nan,) * 4), array((1, 2, 3, 4), (5, 6, 7, 8)))
+    assert first.tolist() == [[1.0, 2.0, 3.0, 4.0]] * 2
+
+
+@pytest.mark.parametrize(
+    ("rule", "success", "precision", "normalised"),
+    [("TNL2K", 0.75, 0.75, 1.0), ("UAV123", 0.75, 1.0, 1.0), ("LaSOT", 0.75, 0.75, 0.75)],
+)
+def test_hidden_frames_are_hits_or_misses_at_every_threshold(
+    rule: str, success: float, precision: float, normalised: float
+) -> None:
+    """Three frames exactly right, one hidden: a hit counts at the threshold 0, too."""
+    truth = array(*[(10, 20, 30, 40)] * 4)
+    seen = np.array([True, True, False, True])
+    scores = metrics.score(truth, truth, seen, (200, 200), RULES[rule])
+    assert set(scores.success_curve[:20]) == {success}
+    assert set(scores.precision_curve) == {precision}
+    assert set(scores.normalised_curve) == {normalised}
 
 
 def test_mean_scores() -> None:

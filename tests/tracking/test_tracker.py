@@ -229,6 +229,17 @@ def test_single_template_is_never_renewed() -> None:
     assert results[0].templates.shape == (1, 3, 144, 144)
 
 
+def test_of_two_templates_the_second_is_renewed() -> None:
+    frames, boxes = moving_patch(3)
+    simulator = Scripted(2, [0.9] * 2)
+    settings = TrackerConfig(update_every=2, update_threshold=0.0)
+    results = list(follow(Tracker(simulator, settings), frames, boxes[0]))
+    assert [r.updated for r in results] == [False, False, True]
+    a = take_crop(frames[0], boxes[0], 4.0, 144)
+    b = take_crop(frames[2], results[2].box, 4.0, 144)
+    assert np.array_equal(simulator.encoded[1], np.stack([a, b]))
+
+
 def test_templates_drop_the_second_and_append() -> None:
     frames, boxes = moving_patch(8)
     scores = [0.9, 0.8, 0.9, 0.3, 0.9, 0.9, 0.9]

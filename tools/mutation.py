@@ -60,13 +60,15 @@ class Change:
         from cosmic_ray.mutating import mutate_code
         from cosmic_ray.plugins import get_operator
 
-        code = mutate_code(self.module.read_text(), get_operator(self.operator)(), self.occurrence)
+        code = mutate_code(
+            self.module.read_text("utf-8"), get_operator(self.operator)(), self.occurrence
+        )
         assert code is not None
         return str(code)
 
     def __str__(self) -> str:
         """Place, operator and the lines that differ."""
-        before, after = self.module.read_text().splitlines(), self.source().splitlines()
+        before, after = self.module.read_text("utf-8").splitlines(), self.source().splitlines()
         lines = list(difflib.unified_diff(before, after, n=0, lineterm=""))[3:]
         return "\n    ".join(
             [
@@ -81,7 +83,7 @@ def changes(module: Path) -> Iterator[Change]:
     from cosmic_ray.ast import ast_nodes, get_ast
     from cosmic_ray.plugins import get_operator, operator_names
 
-    text = module.read_text()
+    text = module.read_text("utf-8")
     nodes, silent = list(ast_nodes(get_ast(text))), list(_silent(ast.parse(text)))
     for name in operator_names():
         operator = get_operator(name)
@@ -210,7 +212,7 @@ def main() -> None:
     for name in LIBRARIES:
         importlib.import_module(name)
     noticed = tried = 0
-    for area, table in yaml.safe_load(TABLE.read_text()).items():
+    for area, table in yaml.safe_load(TABLE.read_text("utf-8")).items():
         if asked.area is None or area in asked.area:
             caught, number = survey(area, table, asked.number, asked.seed)
             noticed, tried = noticed + caught, tried + number

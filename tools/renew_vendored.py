@@ -61,7 +61,9 @@ KEPT = {
 def fetch(kept: Kept, version: str, folder: Path) -> tuple[dict[str, str], Path]:
     """What npm says of the archive, and the unpacked package."""
     words = ["npm", "pack", f"{kept.package}@{version}", "--json"]
-    told = subprocess.run(words, cwd=folder, check=True, capture_output=True, text=True).stdout
+    told = subprocess.run(
+        words, cwd=folder, check=True, capture_output=True, encoding="utf-8"
+    ).stdout
     (about,) = json.loads(told)
     with tarfile.open(folder / about["filename"]) as archive:
         archive.extractall(folder, filter="data")

@@ -36,7 +36,10 @@ def silent() -> Iterator[None]:
     ``SpikeTrackError`` where SANA-FE fails.
     """
     _flush()
-    with tempfile.TemporaryFile() as said, io.TextIOWrapper(said, write_through=True) as words:
+    with (
+        tempfile.TemporaryFile() as said,
+        io.TextIOWrapper(said, "utf-8", "replace", write_through=True) as words,
+    ):
         kept = [os.dup(number) for number in (1, 2)]
         try:
             for number in (1, 2):

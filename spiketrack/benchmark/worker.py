@@ -18,7 +18,14 @@ def run(task: str, folder: Path, options: Document, spin: bool = False) -> Docum
     """Run a task in a process of its own; ``spin`` leaves torch's threads their own habits."""
     environment = {k: v for k, v in os.environ.items() if not (spin and k in SPINNING)}
     command = [sys.executable, "-m", __name__, task, str(folder), json.dumps(options)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command,
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
     if done.returncode:
         last = (done.stderr.strip() or "no message").splitlines()[-1]
         raise SpikeTrackError(f"bench: the measurement {task} of {options} failed: {last}")

@@ -82,7 +82,7 @@ def choose(family: Family, folder: Path) -> Variant:
     note = folder / f"{_key(family)}.json"
     known = {variant.name: variant for variant in family.variants}
     with suppress(OSError, ValueError, KeyError, TypeError):
-        return known[json.loads(note.read_text())["variant"]]
+        return known[json.loads(note.read_text(encoding="utf-8"))["variant"]]
     exact = first_exact(family)
     if exact is None:
         tried = ", ".join(known)
@@ -99,14 +99,14 @@ def _remember(note: Path, family: Family, variant: Variant) -> None:
     draft = note.with_suffix(f".{os.getpid()}")
     with suppress(OSError):
         note.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(json.dumps(row | {"processor": processor()}))
+        draft.write_text(json.dumps(row | {"processor": processor()}), encoding="utf-8")
         draft.replace(note)
 
 
 def _key(family: Family) -> str:
     own = sorted(Path(compiled.__file__ or "").parent.glob("*.py"))
     files = [*(Path(module.__file__ or "") for module in (exact_ops, exact_proof)), *own]
-    texts = [file.read_text() for file in files]
+    texts = [file.read_text(encoding="utf-8") for file in files]
     names = [variant.name for variant in family.variants]
     build = [torch.__version__, str(torch.version.git_version), numba.__version__]
     settings = [os.environ.get(name, "") for name in ISA_SETTINGS]
@@ -119,7 +119,7 @@ def processor() -> str:
     """The processor's name and the instruction set that torch uses of it."""
     name = "this processor"
     with suppress(OSError, StopIteration):
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
         name = next(
             line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")
         )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import errno
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -476,3 +478,38 @@ def test_a_folder_is_checked_as_it_will_be_written(tmp_path: Path) -> None:
         check_folder("--out", tmp_path / "file", TRACK, True)
     with pytest.raises(SpikeTrackError, match=r"--out .*: its folder does not exist"):
         check_folder("--out", tmp_path / "absent" / "out", TRACK, False)
+
+
+# text
+
+
+def _texts(tree: ast.Module) -> Iterator[ast.Call]:
+    """Calls that read or write text and leave the encoding to the user's locale."""
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+        given = {keyword.arg for keyword in call.keywords}
+        decoded = any(k.arg == "text" and ast.unparse(k.value) == "True" for k in call.keywords)
+        place = {"read_text": 0, "write_text": 1, "TextIOWrapper": 1}.get(name)
+        texts = place is not None and len(call.args) <= place
+        first = isinstance(call.func, ast.Name)  # open(path, mode), path.open(mode)
+        opened = name == "open" and any(map(_text_mode, call.args[first : first + 1]))
+        if (texts or opened or decoded) and not given & {"encoding", "errors"}:
+            yield call
+
+
+def _text_mode(argument: ast.expr) -> bool:
+    mode = argument.value if isinstance(argument, ast.Constant) else None
+    return isinstance(mode, str) and re.fullmatch(r"[rwax]\+?t?", mode) is not None
+
+
+@pytest.mark.parametrize("folder", ["spiketrack", "export", "deploy", "simulators", "tools"])
+def test_no_text_depends_on_the_locale(folder: str) -> None:
+    """In an ASCII locale Python would read its own sources, and a note of ours, as ASCII."""
+    root = Path(__file__).parents[2]
+    bare = [
+        f"{path.relative_to(root)}:{call.lineno}: {ast.unparse(call)}"
+        for path in sorted((root / folder).rglob("*.py"))
+        if not path.name.startswith("test_")
+        for call in _texts(ast.parse(path.read_text("utf-8")))
+    ]
+    assert bare == []

@@ -37,7 +37,7 @@ def printed(line: str, folder: Path) -> str:
         cwd=folder,
         env=environment,
         stdout=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
         check=True,
     ).stdout
     lines = [text.rstrip() for text in found.strip("\n").splitlines()]

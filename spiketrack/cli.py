@@ -22,6 +22,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from spiketrack.errors import SpikeTrackError, printable
@@ -91,6 +92,7 @@ def export_main() -> None:
 
 def _run(arguments: list[str] | None) -> int:
     """The exit code of a command that ended by itself."""
+    _require_place()
     from spiketrack.commands import Passed, UsageError, build
 
     try:
@@ -103,6 +105,14 @@ def _run(arguments: list[str] | None) -> int:
         error.show()  # no arguments at all: the help
         return FAILED
     return int(code or 0)
+
+
+def _require_place() -> None:
+    """Libraries end Python, or say nothing of use, where the current folder was deleted."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise SpikeTrackError("the current folder was deleted; change into another one") from None
 
 
 def _flush() -> None:

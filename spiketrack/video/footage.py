@@ -105,12 +105,22 @@ def read_raw(path: Path) -> Raw:
         raise ClipError(f"{path}: unreadable frame: {trouble}")
     data = np.frombuffer(content, np.uint8)
     try:
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH) if content else None
+        image = _decoded(data) if content else None
     except cv2.error as error:
         raise ClipError(f"{path}: unreadable frame: {_short(error)}") from error
     if image is None:
         raise ClipError(f"{path}: unreadable frame: empty, truncated or no image")
     return np.asarray(image)
+
+
+def _decoded(data: NDArray[np.uint8]) -> Raw | None:
+    """(H, W, 3); OpenCV makes no colours of grey floats, which thermal cameras write."""
+    image: Raw | None = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    if image is None and (stored := cv2.imdecode(data, cv2.IMREAD_UNCHANGED)) is not None:
+        planes = np.atleast_3d(stored)
+        grey = planes.shape[2] < 3
+        image = np.repeat(planes[:, :, :1], 3, axis=2) if grey else planes[:, :, :3].copy()
+    return image
 
 
 def _short(error: cv2.error) -> str:

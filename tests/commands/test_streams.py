@@ -14,6 +14,7 @@ import termios
 from pathlib import Path
 
 import pytest
+from support.program import Program
 from support.random_graphs import tiny_model
 
 from spiketrack.config import TrackerConfig
@@ -159,3 +160,14 @@ def test_a_narrow_terminal_shows_whole_numbers(columns: int, checkpoint: Path) -
     for row in json.loads(piped("info", checkpoint, "--json", "-").stdout)["layers"]["search"]:
         if row["dense_mac"]:
             assert f"{row['dense_mac']:,}" in out
+
+
+def test_a_current_folder_that_was_deleted_is_told(
+    program: Program, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    said = program.refuses("info", checkpoint)
+    assert said == "the current folder was deleted; change into another one"

@@ -445,10 +445,16 @@ def test_eight_bits_in_sixteen_stay(tmp_path: Path) -> None:
         ((7.0, 7.0, 7.0), (0, 0, 0)),
     ],
 )
-def test_float_images(tmp_path: Path, values: tuple[float, ...], expected: tuple[int, ...]) -> None:
-    image = np.repeat(np.array(values, np.float32)[None, :, None], 3, axis=2)
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_float_images(
+    tmp_path: Path, values: tuple[float, ...], expected: tuple[int, ...], channels: int, kind: type
+) -> None:
+    image = np.repeat(np.array(values, kind)[None, :, None], channels, axis=2)
     cv2.imwrite(str(tmp_path / "f.tiff"), image, [cv2.IMWRITE_TIFF_COMPRESSION, 1])
-    assert footage.read_image(tmp_path / "f.tiff")[0, :, 0].tolist() == list(expected)
+    frame = footage.read_image(tmp_path / "f.tiff")
+    assert frame.shape == (1, 3, 3)
+    assert frame[0].tolist() == [[value] * 3 for value in expected]
 
 
 def png_chunk(kind: bytes, data: bytes) -> bytes:

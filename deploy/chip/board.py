@@ -14,10 +14,10 @@ from pydantic import ConfigDict, ValidationError
 
 from spiketrack.documents.placement import Limits
 from spiketrack.documents.problems import problem
-from spiketrack.documents.readable import readable
 from spiketrack.documents.yaml_files import parse_yaml, read_yaml
 from spiketrack.errors import ConfigError, SpikeTrackError, printable
 from spiketrack.packaged import BOARDS
+from spiketrack.readable import readable
 
 DEFAULT_BOARD = "hala-point"
 PARENT_DEPTH = 8  # boards that extend boards; more is a circle

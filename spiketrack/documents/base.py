@@ -22,10 +22,10 @@ from pydantic import (
 from typing_extensions import Self
 
 from spiketrack.documents.problems import problem
-from spiketrack.documents.readable import read_start, readable
 from spiketrack.errors import DocumentError, printable
 from spiketrack.files import atomic_path, json_text
 from spiketrack.notebook.markup import table_html
+from spiketrack.readable import read_start, readable
 
 LINE = 60  # characters of a value that stands in the one line of a document
 MOST_BYTES = 256 * 1024 * 1024

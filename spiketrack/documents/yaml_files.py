@@ -15,8 +15,8 @@ from typing import Any
 
 import yaml
 
-from spiketrack.documents.readable import read_start
 from spiketrack.errors import ConfigError, printable
+from spiketrack.readable import read_start
 
 MOST_BYTES = 64 * 1024
 DEEPEST = 16  # tables and lists within each other

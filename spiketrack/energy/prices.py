@@ -13,10 +13,10 @@ from pydantic import ValidationError
 
 from spiketrack.documents.prices import PriceTable
 from spiketrack.documents.problems import problem
-from spiketrack.documents.readable import readable
 from spiketrack.documents.yaml_files import parse_yaml, read_yaml
 from spiketrack.errors import ConfigError, printable
 from spiketrack.packaged import PRICE_TABLES
+from spiketrack.readable import readable
 
 DEFAULT = "operations-45nm-fp32"
 RENAMED = {  # they price operations, not chips: what they were called before

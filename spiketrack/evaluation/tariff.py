@@ -9,10 +9,10 @@ from pathlib import Path
 from typing_extensions import Self
 
 from spiketrack.documents.base import MOST_BYTES
-from spiketrack.documents.readable import read_start
 from spiketrack.energy.joules import price_operations
 from spiketrack.energy.messages import price_messages
 from spiketrack.energy.prices import load_prices
+from spiketrack.readable import read_start
 from spiketrack.tracking.evaluation import Messages, Price
 
 

@@ -17,7 +17,6 @@ from spiketrack.documents.energy import EnergyDocument
 from spiketrack.documents.manifest import Manifest
 from spiketrack.documents.network import TrackerPart
 from spiketrack.documents.placement import MapDocument
-from spiketrack.documents.readable import is_pipe
 from spiketrack.documents.settings import RunSettings
 from spiketrack.documents.summary import SummaryDocument
 from spiketrack.documents.timing import TimeDocument
@@ -27,6 +26,7 @@ from spiketrack.energy.tables import to_csv
 from spiketrack.errors import ConfigError, UnsupportedError
 from spiketrack.export.nir.folder import read_manifest
 from spiketrack.files import atomic_path
+from spiketrack.readable import is_pipe
 from spiketrack.reference.checkpoint import Checkpoint, read_checkpoint
 from spiketrack.runs.folder import RunFolder
 from spiketrack.simulators.backends import FLOAT, INTEGER, either, find, load

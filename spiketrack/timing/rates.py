@@ -10,10 +10,10 @@ from pydantic import ValidationError
 
 from spiketrack.documents.problems import problem
 from spiketrack.documents.rates import RateTable
-from spiketrack.documents.readable import readable
 from spiketrack.documents.yaml_files import parse_yaml, read_yaml
 from spiketrack.errors import ConfigError, printable
 from spiketrack.packaged import RATE_TABLES
+from spiketrack.readable import readable
 
 DEFAULT = "loihi2-scaled"
 

@@ -12,11 +12,11 @@ import pytest
 from support.program import Program
 
 from spiketrack.deploy.chip.board import load_board
-from spiketrack.documents.readable import readable
 from spiketrack.documents.yaml_files import read_yaml
 from spiketrack.energy.prices import load_prices
 from spiketrack.errors import ConfigError
 from spiketrack.packaged import BOARDS, PRICE_TABLES, RATE_TABLES
+from spiketrack.readable import readable
 from spiketrack.timing.rates import load_rates
 
 LOADERS: dict[str, tuple[Callable[[str], object], bytes]] = {

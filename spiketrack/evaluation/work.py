@@ -28,6 +28,12 @@ if TYPE_CHECKING:
     from spiketrack.reference.checkpoint import Checkpoint
 
 
+NO_CHILDREN = (
+    "; Dask's workers may start processes where DASK_DISTRIBUTED__WORKER__DAEMON=False was set for "
+    "the program dask worker"
+)
+
+
 @dataclass(frozen=True, eq=False)
 class Job:
     """A network on a backend, named ``method``, and OpenCV's trackers by their own names.
@@ -149,7 +155,8 @@ def guarded(
     try:
         opened = desk.method(method)
     except Exception as error:  # a backend may fail in any way
-        raise Lost(f"{method}: cannot be opened: {_one_line(error)}") from error
+        why = _one_line(error) + (NO_CHILDREN if "daemonic" in str(error) else "")
+        raise Lost(f"{method}: cannot be opened: {why}") from error
     try:
         return track_sequence(opened, sequence, step)
     except ClipError:

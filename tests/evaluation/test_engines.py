@@ -297,6 +297,17 @@ def test_a_sequence_under_way_ends_with_its_job(job: Job, footage: list[Sequence
     assert desk.methods == {}
 
 
+def test_a_worker_that_may_have_no_children(job: Job, footage: list[Sequence]) -> None:
+    """Lava in a worker of Dask's nanny: the message says which setting allows it."""
+
+    class Daemonic(work.Desk):
+        def method(self, name: str) -> Any:
+            raise AssertionError("daemonic processes are not allowed to have children")
+
+    with pytest.raises(work.Lost, match=r"to have children; .*DASK_DISTRIBUTED__WORKER__DAEMON=Fa"):
+        Daemonic(job).follow("small", footage[0])
+
+
 def test_no_scheduler(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     from spiketrack.evaluation import cluster
 

@@ -64,7 +64,7 @@ RULES = {
     ),
     "VOT": Rule(
         "VOT", False, ("ao", "success_auc"),
-        f"one pass over upright boxes, not VOT's EAO; {LEFT_OUT}",
+        f"one pass over upright boxes, of polygons the smallest, not VOT's EAO; {LEFT_OUT}",
     ),
 }  # fmt: skip
 

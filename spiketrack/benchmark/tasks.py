@@ -53,12 +53,12 @@ class Stopwatch(SimulatorBase):
     def encode_template(self, crops: Crop) -> Inference:
         """The backend's, timed."""
         self.templates = crops
-        return self._time("template", lambda: self.simulator.encode_template(crops))
+        return self._time(TEMPLATE, lambda: self.simulator.encode_template(crops))
 
     def search(self, crop: Crop) -> Inference:
         """The backend's, timed."""
         self.crops.append(crop)
-        return self._time("search", lambda: self.simulator.search(crop))
+        return self._time(SEARCH, lambda: self.simulator.search(crop))
 
     def _time(self, branch: str, run: Callable[[], Inference]) -> Inference:
         begin = time.perf_counter()
@@ -100,10 +100,10 @@ def lava(folder: Path, options: Document) -> Document:
         wall = time.perf_counter() - begin
         count = len(watch.crops) - 1
         measured |= {"frames_per_second": count / wall} | _shares(
-            before, _seconds(plain), watch.times["search"][1:]
+            before, _seconds(plain), watch.times[SEARCH][1:]
         )
-        measured["search"] = watch.times["search"][1:]
-        measured["template"] = _templates(plain, watch)
+        measured[SEARCH] = watch.times[SEARCH][1:]
+        measured[TEMPLATE] = _templates(plain, watch)
         plain.search(watch.crops[0])
         memory = [peak, memory_in_use()]
         templates = np.asarray(watch.templates)
@@ -149,7 +149,7 @@ def _templates(simulator: Simulator, watch: Stopwatch) -> list[float]:
     again = Stopwatch(simulator)
     for _ in range(TEMPLATES + 1):
         again.encode_template(watch.templates)
-    return again.times["template"][1:]
+    return again.times[TEMPLATE][1:]
 
 
 def _soak(simulator: Simulator, crops: Sequence[Crop], frames: int) -> list[int]:
@@ -187,12 +187,12 @@ def _recording(network: Any, watch: Stopwatch, how: Options) -> Document:
                 each = Stopwatch(opened[name])
                 for crop in watch.crops:
                     each.search(crop)
-                medians[name].append(statistics.median(each.times["search"][1:]))
+                medians[name].append(statistics.median(each.times[SEARCH][1:]))
     return medians
 
 
 def _seconds(simulator: Any) -> dict[str, tuple[float, float]]:
-    seconds: dict[str, tuple[float, float]] = simulator.networks["search"].seconds()
+    seconds: dict[str, tuple[float, float]] = simulator.networks[SEARCH].seconds()
     return seconds
 
 
@@ -267,7 +267,7 @@ def _layer_times(simulator: Any, crops: Sequence[Crop]) -> list[tuple[str, float
 
     from spiketrack.integer.readout import quantise_image
 
-    graph, program = simulator.graphs["search"], simulator.programs["search"]
+    graph, program = simulator.graphs[SEARCH], simulator.programs[SEARCH]
     with torch.no_grad():
         for crop in crops[:10]:
             image = torch.from_numpy(quantise_image(crop[None], graph).astype(np.float32))
@@ -307,7 +307,7 @@ def stock(folder: Path, options: Document) -> Document:
     """Lava's own Conv model on every shape of convolution of the search graph."""
     from spiketrack.benchmark.stock import measure_stock
 
-    return {"rows": measure_stock(read_export(folder / NETWORK).graphs["search"])}
+    return {"rows": measure_stock(read_export(folder / NETWORK).graphs[SEARCH])}
 
 
 TASKS: dict[str, Callable[[Path, Document], Document]] = {

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from spiketrack.energy.stages import by_stage, stage
-from spiketrack.inference import SEARCH
+from spiketrack.inference import SEARCH, TEMPLATE
 from spiketrack.integer.costs.formulas import FIELDS
 from spiketrack.notebook.sheet import Sheet
 from spiketrack.runs.operations import BranchCounts
 from spiketrack.surface.layered import Layered
 
-ONE = {"search": "a frame", "template": "an encoding"}
+ONE = {SEARCH: "a frame", TEMPLATE: "an encoding"}
 LEGENDS = {
     "events": "non-zero messages that a population sends",
     "spikes": "sum of the counts it sends",

@@ -131,16 +131,6 @@ class SequenceResult:
         return self.frames / self.seconds
 
 
-def evaluate_sequence(
-    method: Method, sequence: Sequence, price: Price | None = None, step: Step = lambda: None
-) -> SequenceResult:
-    """Follow the first frame's box and score the boxes; ``step`` is called for each frame.
-
-    ``price`` turns operation counts into picojoules. ``ClipError`` names the sequence.
-    """
-    return judge(sequence, track_sequence(method, sequence, step), price)
-
-
 def track_sequence(method: Method, sequence: Sequence, step: Step = lambda: None) -> Tracked:
     """Follow the first frame's box; ``step`` is called for each frame.
 

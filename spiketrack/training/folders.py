@@ -19,7 +19,7 @@ from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError
 
 from spiketrack.documents.problems import problem
 from spiketrack.errors import ClipError, ConfigError
-from spiketrack.tracking.sequences import Sequence, find_sequences, survey
+from spiketrack.tracking.sequences import Sequence, survey
 from spiketrack.training.schema import DataSection
 from spiketrack.video.footage import IMAGE_SUFFIXES, levels_of, read_image
 from spiketrack.video.levels import Levels
@@ -103,12 +103,6 @@ def _videos(folder: Path, notes: list[str]) -> list[Sequence]:
     for sequence in surveyed.sequences:
         notes += sequence.notes
     return [sequence for sequence in surveyed.sequences if sequence.labelled]
-
-
-def read_clip(folder: Path, longest_side: int) -> Clip:
-    """Read the one video in a folder; frames without a visible object are left out."""
-    (sequence,) = find_sequences(folder)
-    return decode(sequence, longest_side, [])
 
 
 def decode(sequence: Sequence, longest_side: int, notes: list[str]) -> Clip:

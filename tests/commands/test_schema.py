@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +15,37 @@ from support.program import Program
 from spiketrack.benchmark.document import document
 from spiketrack.benchmark.results import Detail, Findings, Result
 from spiketrack.benchmark.stock import StockRow
-from spiketrack.documents import SCHEMAS
+from spiketrack.commands.help.completion import VALUES
+from spiketrack.commands.schema import published
+from spiketrack.documents.base import Document
 from spiketrack.documents.bench import BenchDocument
+
+SCHEMAS = published()
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def kinds(parent: type[Document] = Document) -> Iterator[type[Document]]:
+    for kind in parent.__subclasses__():
+        yield kind
+        yield from kinds(kind)
+
+
+def test_every_document_is_published_and_on_the_page() -> None:
+    """Every class of the package with a schema; all modules that define one are imported here."""
+    for path in sorted((ROOT / "spiketrack").rglob("*.py")):  # links into the other folders too
+        if re.search(r"^class \w+\(.*Document\):", path.read_text("utf-8"), re.MULTILINE):
+            name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            importlib.import_module(name.removesuffix(".__init__"))
+    named = {kind for kind in kinds() if kind.__module__.startswith("spiketrack.")}
+    assert named <= {*SCHEMAS.values(), *bases(SCHEMAS.values())}
+    page = (ROOT / "docs" / "files.md").read_text("utf-8")
+    missing = [k.identity()[1] for k in SCHEMAS.values() if f"`{k.identity()[1]}`" not in page]
+    assert missing == []
+    assert tuple(VALUES["name"]()) == tuple(SCHEMAS)
+
+
+def bases(all_of: Iterable[type[Document]]) -> set[type]:
+    return {base for kind in all_of for base in kind.__mro__[1:]}
 
 
 def test_without_a_name_all_are_listed(program: Program) -> None:

@@ -26,7 +26,15 @@ from spiketrack.tracking import metrics, otb
 from spiketrack.tracking import page as evaluation_page
 from spiketrack.tracking import plots as evaluation_plots
 from spiketrack.tracking.baselines import Baseline, parse_baselines
-from spiketrack.tracking.evaluation import NetworkMethod, evaluate_sequence
+from spiketrack.tracking.evaluation import (
+    Method,
+    NetworkMethod,
+    Price,
+    SequenceResult,
+    Step,
+    judge,
+    track_sequence,
+)
 from spiketrack.tracking.ledger import Ledger, unfinished
 from spiketrack.tracking.sequences import Sequence, find_sequences
 from spiketrack.video.boxes import Box, read_rectangles
@@ -42,6 +50,13 @@ FIRST_BOX_KEPT = {
     "tld_panda": 0.082,
     "vot15_bag": 0.039,
 }
+
+
+def evaluate_sequence(
+    method: Method, sequence: Sequence, price: Price | None = None, step: Step = lambda: None
+) -> SequenceResult:
+    """Followed and scored, as a worker and then the ledger do it."""
+    return judge(sequence, track_sequence(method, sequence, step), price)
 
 
 class Recited:

@@ -14,7 +14,7 @@ from spiketrack.errors import ClipError, ConfigError
 from spiketrack.tracking.otb import OTB_RANGES
 from spiketrack.tracking.sequences import find_sequences
 from spiketrack.training import pasting, pixels
-from spiketrack.training.folders import Pixels, data_root, load_collection, read_clip
+from spiketrack.training.folders import Pixels, data_root, decode, load_collection
 from spiketrack.training.pairs import Sampler
 from spiketrack.training.schema import AugmentSection, load_config
 from spiketrack.training.views import Drift, View, lost_drift, search_drift
@@ -70,7 +70,8 @@ def test_got10k_layout_and_shrinking(tmp_path: Path) -> None:
     write_images(tmp_path, frames, "{:08d}.jpg")
     rows = [f"{b.x + 1},{b.y + 1},{b.w},{b.h}\n" for b in boxes[:2]] + ["nan,nan,nan,nan\n"]
     (tmp_path / "groundtruth.txt").write_text("".join(rows))
-    clip = read_clip(tmp_path, 48)
+    (sequence,) = find_sequences(tmp_path)
+    clip = decode(sequence, 48, [])
     assert [frame.shape for frame in clip.frames] == [(36, 48, 3)] * 2
     np.testing.assert_allclose(clip.boxes[0], [5, 10, 10, 8])
 
@@ -103,8 +104,8 @@ def test_training_labels_what_evaluation_reads(
     elif oddity == "deep":
         for file in (folder / "img").iterdir():
             cv2.imwrite(str(file), cv2.imread(str(file)).astype(np.uint16) * 16)
-    clip = read_clip(folder, 480)
     (sequence,) = find_sequences(folder)
+    clip = decode(sequence, 480, [])
     np.testing.assert_array_equal(clip.boxes, sequence.boxes)
     assert len(clip.frames) == (10 if oddity == "late" else 12)
     for frame, box in zip(clip.frames, clip.boxes, strict=True):

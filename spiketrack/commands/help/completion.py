@@ -27,7 +27,7 @@ class Item:
 def _schemas() -> Iterable[str]:
     from spiketrack.documents import SCHEMAS
 
-    return SCHEMAS
+    return (*SCHEMAS, "chip")
 
 
 VALUES: dict[str, Callable[[], Iterable[str]]] = {

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from spiketrack.documents.rates import UNITS
 from spiketrack.documents.timing import BranchTime, Estimate, ModeTime, TimeDocument
-from spiketrack.inference import SEARCH
+from spiketrack.inference import SEARCH, TEMPLATE
 from spiketrack.terminal.amounts import amount, seconds
 from spiketrack.terminal.console import say
 from spiketrack.terminal.table import Column, Table, print_table
 
-WHAT = {SEARCH: "a frame", "template": "a template encoding"}
+WHAT = {SEARCH: "a frame", TEMPLATE: "a template encoding"}
 HEAD = (
     Column("what", kind="text"),
     Column("low", kind="number"),

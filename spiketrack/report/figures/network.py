@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from spiketrack.documents.manifest import LayerFormat
 from spiketrack.documents.verification import LossRow
+from spiketrack.inference import SEARCH
 from spiketrack.pages.parts import Figure
 from spiketrack.pages.plots import blank, hide_names
 
@@ -37,7 +38,7 @@ def headroom_figure(layers: Mapping[str, Sequence[LayerFormat]]) -> Figure:
             y=[row.headroom_bits for row in rows],
             name=f"{branch} branch",
             mode="markers",
-            marker={"size": 6, "symbol": "circle" if branch == "search" else "diamond-open"},
+            marker={"size": 6, "symbol": "circle" if branch == SEARCH else "diamond-open"},
             hovertemplate="%{x}<br>%{y:.2f} bits",
         )
     hide_names(plot)

@@ -100,6 +100,7 @@ def _branch(branch: Branch, board: Board, costs: tuple[SpikeCost, ...]) -> Branc
         mode=times.choices.mode,
         spikes=times.choices.spikes,
         tiles=times.choices.tiles,
+        key_tiles=times.choices.key_tiles,
         cores=len(branch.used_cores),
         neurons=sum(layer.neurons for layer in branch.layers),
         neurons_by_kind=_by_kind(list(branch.layers)),

@@ -98,6 +98,12 @@ class Layer:
         return self.ports == 2 and self.rule != VOTES
 
     @property
+    def parts(self) -> int:
+        """Time steps in which its sources send parts of products; one more takes partial sums."""
+        sums = self.product and any(link.part == WHOLE for link in self.synapses)
+        return self.busy - sums
+
+    @property
     def last(self) -> int:
         """Time step, from the frame's first, in which the last of its network steps is done."""
         return self.first + self.stride * (self.steps - 1)

@@ -25,8 +25,8 @@ def separate(layers: Sequence[Layer]) -> tuple[Layer, ...]:
     found: list[Layer] = []
     renamed: dict[tuple[str, Style], str] = {}
     for layer in layers:
-        links = (_rewired(link, layer, renamed) for link in layer.synapses)
-        styles = dict.fromkeys(style(link, reader) for reader, link in readers.get(layer.name, []))
+        links = (_rewired(link, renamed) for link in layer.synapses)
+        styles = dict.fromkeys(style(link) for _, link in readers.get(layer.name, []))
         plain = (WHOLE, layer.steps, "")
         if len(styles) > 1:
             styles[plain] = None  # what the relays read
@@ -40,9 +40,9 @@ def separate(layers: Sequence[Layer]) -> tuple[Layer, ...]:
     return tuple(found)
 
 
-def style(link: Synapses, reader: Layer) -> Style:
+def style(link: Synapses) -> Style:
     """How a reader wants to be sent to."""
-    return link.part, link.steps, "" if link.part == WHOLE else reader.nodes[0]
+    return link.part, link.steps, "" if link.part == WHOLE else link.node
 
 
 def relay(source: Layer, name: str, steps: int) -> Layer:
@@ -51,8 +51,8 @@ def relay(source: Layer, name: str, steps: int) -> Layer:
     return Layer(name, RELAY, source.shape, steps, (link,), signal=source.signal)
 
 
-def _rewired(link: Synapses, reader: Layer, renamed: dict[tuple[str, Style], str]) -> Synapses:
-    key = (link.source, style(link, reader))
+def _rewired(link: Synapses, renamed: dict[tuple[str, Style], str]) -> Synapses:
+    key = (link.source, style(link))
     return dataclasses.replace(link, source=renamed.get(key, link.source))
 
 

@@ -107,7 +107,7 @@ def _sends(layer: Layer, readers: Readers, binary: bool) -> Sends:
     if link.part == TABLE:
         return Sends(times=1, parts=link.steps, part=TABLE)
     if link.part != WHOLE:
-        return Sends(times=layer.steps, parts=reader.busy, part=link.part)
+        return Sends(times=layer.steps, parts=reader.parts, part=link.part)
     spikes = binary and layer.signal == COUNT
     times = max(layer.steps, link.steps)
     return Sends(times=times, parts=MAX_COUNT if spikes else 1, binary=spikes)
@@ -137,7 +137,8 @@ def _ready(layer: Layer, timed: Mapping[str, Layer], stride: int) -> tuple[int, 
         elif layer.waits:
             found.append((_complete(source) - 1, source.name))
         elif link.part == WHOLE:
-            found.append((source.sends.first + source.sends.parts, source.name))
+            if not layer.product:  # partial sums of its copies come when it fires
+                found.append((source.sends.first + source.sends.parts, source.name))
         else:
             found.append((source.first, source.name))
     return max(found)
@@ -171,7 +172,17 @@ def _later(timed: dict[str, Layer], period: int) -> dict[str, Layer]:
             continue
         found[name] = dataclasses.replace(layer, first=layer.first + need)
         _join(found, layer, layer.first + need - layer.busy)
+        _wait_alike(found, layer, need)
     return found
+
+
+def _wait_alike(timed: dict[str, Layer], layer: Layer, need: int) -> None:
+    """Copies whose partial sums a product takes work in its steps."""
+    for link in layer.synapses if layer.product else ():
+        if link.part == WHOLE:
+            copy = timed[link.source]
+            sends = dataclasses.replace(copy.sends, first=copy.sends.first + need)
+            timed[copy.name] = dataclasses.replace(copy, first=copy.first + need, sends=sends)
 
 
 def _chain(timed: Mapping[str, Layer], before: Mapping[str, str]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from spiketrack.deploy.chip.board import Board
 from spiketrack.deploy.chip.placement import Branch
 from spiketrack.deploy.chip.program import ChipProgram
 from spiketrack.deploy.chip.reach import Index, Tiling
+from spiketrack.deploy.chip.tiles import Tiles
 from spiketrack.documents.placement import BranchPlacement, MapDocument
 from spiketrack.errors import UnsupportedError
 
@@ -46,13 +47,13 @@ def read_sites(document: MapDocument, program: ChipProgram, where: str) -> Sites
 def _require_same(branch: BranchPlacement, program: ChipProgram, where: str) -> None:
     """Choices of the program and the shapes of its layers."""
     choices = program.choices
-    placed = branch.mode, branch.spikes, branch.tiles
-    if placed != (choices.mode, choices.spikes, choices.tiles):
-        mode, spikes, tiles = placed
+    tiles = Tiles(branch.tiles, branch.key_tiles)
+    placed = branch.mode, branch.spikes, tiles
+    if placed != (choices.mode, choices.spikes, choices.copies):
         raise UnsupportedError(
-            f"{where}: the {program.branch} branch was placed with --mode {mode} --spikes {spikes} "
-            f"--tiles {tiles}, and runs with --mode {choices.mode} --spikes {choices.spikes} "
-            f"--tiles {choices.tiles}; give both the same"
+            f"{where}: the {program.branch} branch was placed with --mode {branch.mode} --spikes "
+            f"{branch.spikes} --tiles {tiles}, and runs with --mode {choices.mode} --spikes "
+            f"{choices.spikes} --tiles {choices.copies}; give both the same"
         )
     shapes = {row.name: tuple(row.shape) for row in branch.layers}
     if shapes != {layer.name: layer.shape for layer in program.layers}:

@@ -15,7 +15,7 @@ from typing import Any
 from spiketrack.deploy.chip.execution.messages import PIXEL_PAYLOAD, payload_bits
 from spiketrack.deploy.chip.layers import Layer
 from spiketrack.deploy.chip.program import SPIKES, ChipProgram, Choices, build_program
-from spiketrack.deploy.chip.requirements import KEYS, TABLE
+from spiketrack.deploy.chip.requirements import KEYS, TABLE, WHOLE
 from spiketrack.documents.placement import SpikeCost
 from spiketrack.integer.graph import COUNT, IMAGE, Graph
 
@@ -94,9 +94,14 @@ def _sends_binary(program: ChipProgram, name: str) -> bool:
 
 
 def _partial_sums(program: ChipProgram) -> int:
-    """Values that meet others at a port, where a product is in several copies."""
+    """Values that meet others, at a port or behind it, where a product is in several copies."""
     total = 0
-    for layer in program.layers:
-        links = [link for link in layer.synapses if link.port == 1 and link.part == KEYS]
-        total += sum(program.by_name[link.source].neurons for link in links[1:])
+    for layer in filter(lambda layer: layer.product, program.layers):
+        ports = [link for link in layer.synapses if link.port == 1 and link.part == KEYS]
+        sums = [link for link in layer.synapses if link.part == WHOLE]
+        for link in ports[1:] + sums:
+            source = program.by_name[link.source]
+            across = link.axes[0]
+            shared = across.stride // across.width if link.part == KEYS else 1
+            total += source.neurons // shared * source.sends.times
     return total

@@ -41,7 +41,7 @@ def message_shape(layer: Layer) -> tuple[int, ...]:
     if part == POSITIONS:
         return height * width // parts, channels
     if part == KEYS:
-        return HEADS, height, width
+        return HEADS, channels // HEADS // parts, height, width
     if part == TABLE:
         return (height,)
     return 1, channels, height, width

@@ -77,12 +77,12 @@ def frame_messages(
 
 def _steps(layer: Layer) -> Integers:
     """Time step in which each neuron (C, H, W) sends."""
-    channels, _, width = layer.shape
+    width = layer.shape[2]
     c, y, x = np.indices(layer.shape)
     if layer.sends.part == POSITIONS:
         part = (y * width + x) % layer.sends.parts
     elif layer.sends.part == KEYS:
-        part = c % (channels // HEADS)
+        part = c % layer.sends.parts
     elif layer.sends.part == WHOLE:
         part = np.zeros(layer.shape, np.int64)
     else:

@@ -67,7 +67,11 @@ def map(
         str, typer.Option(help="graded, or binary: a count as up to four spikes.")
     ] = "graded",
     tiles: Annotated[
-        str, typer.Option(help="Copies of each product; auto: fewest steps for 15 % more neurons.")
+        str,
+        typer.Option(
+            help="Copies of products: 16 of kv; 8x2, and 2 of q·kv; auto: fewest steps for 15 % "
+            "more neurons."
+        ),
     ] = "1",
     rules: Annotated[str, typer.Option(help=RULES_HELP)] = "hardware",
     optimise: Annotated[
@@ -219,7 +223,7 @@ def trade_row(program: ChipProgram, plain: ChipProgram) -> tuple[Any, ...]:
     more = 100 * (program.neurons / plain.neurons - 1)
     work = program.neurons * program.latency / 1e9
     return (
-        program.choices.tiles, program.latency, program.interval, program.frames_in_flight,
+        str(program.choices.copies), program.latency, program.interval, program.frames_in_flight,
         program.neurons, more, relays, work,
     )  # fmt: skip
 

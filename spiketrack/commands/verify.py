@@ -61,7 +61,7 @@ def verify(
         str, typer.Option(help="chip, lava-chip: graded, or binary: a count as up to four spikes.")
     ] = "graded",
     tiles: Annotated[
-        str, typer.Option(help="chip, lava-chip: copies of each product; auto: as for map.")
+        str, typer.Option(help="chip, lava-chip: copies of products, as for map: 16, 8x2, auto.")
     ] = "1",
     yardstick: Annotated[
         int,

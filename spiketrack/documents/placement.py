@@ -133,13 +133,15 @@ class SpikeCost(Part):
 class BranchPlacement(Part):
     """One branch: its cores, its times in time steps, its layers. ``counted``: traffic of a run.
 
-    ``spike_costs``: what graded and binary spikes cost by that run, empty without one.
+    ``tiles``, ``key_tiles``: copies of products of k and v, and of q and kv. ``spike_costs``: what
+    graded and binary spikes cost by that run, empty without one.
     """
 
     name: str
     mode: str
     spikes: str
     tiles: Count
+    key_tiles: Count = 1
     cores: Count
     neurons: Count
     neurons_by_kind: dict[str, Count]

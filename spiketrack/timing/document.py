@@ -84,7 +84,7 @@ def placed(folder: Path, run: RunFolder | None, placement: Path | None, board: s
         programs = {
             branch.name: build_program(
                 graphs[branch.name],
-                Choices(branch.mode, branch.spikes, branch.tiles),
+                Choices(branch.mode, branch.spikes, branch.tiles, branch.key_tiles),
             )
             for branch in found.branches
         }

@@ -76,7 +76,7 @@ CASES = [  # seeds of maps of 4 × 4 and 8 × 8
     (
         25,
         ("grouped", "attention"),
-        Choices(FALL_THROUGH, GRADED, 2),
+        Choices(FALL_THROUGH, GRADED, 2, 2),
         small_board(neurons_per_core=1024, chips=1),
     ),
     (36, ("plain", "each_step"), Choices(), small_board(neurons_per_core=4000)),
@@ -104,7 +104,7 @@ def test_every_core_and_link_is_that_of_the_loops(
 def test_cores_add_up_to_layers(branch: str) -> None:
     """Of a whole network, in every time step."""
     graph = tiny_graph(3, branch)
-    program = build_program(graph, Choices(FALL_THROUGH, tiles=4))
+    program = build_program(graph, Choices(FALL_THROUGH, tiles=4, key_tiles=2))
     found, chip, _ = run(graph, program, placed(graph, program, small_board()), 1)
     assert found.placed is not None
     assert chip.ledger is not None

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.naive import evaluate
 from support.naive_chip import NaiveChip
+from support.one_layer import attention_graph
 from support.random_graphs import graphs, random_graph, random_inputs, tiny_graph
 
 from spiketrack.deploy.chip.balance import balance, early, late
@@ -35,16 +36,24 @@ from spiketrack.deploy.chip.program import (
 from spiketrack.deploy.chip.reach import identity
 from spiketrack.deploy.chip.requirements import Synapses
 from spiketrack.deploy.chip.schedule import schedule
+from spiketrack.deploy.chip.tiles import neurons, tile
 from spiketrack.deploy.chip.timeline import work_spans
 from spiketrack.errors import GraphError, UnsupportedError
+from spiketrack.export.passes.quantise import quantise
+from spiketrack.export.passes.spiketrack import fold
 from spiketrack.integer.counting import FIELDS, OperationCounter
 from spiketrack.integer.graph import IMAGE, MEMORY, Graph
 from spiketrack.integer.kernels import Program
 from spiketrack.limits import MAX_DELAY
+from spiketrack.reference.checkpoint import read_checkpoint
 
 SLOW = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 choices = st.builds(
-    Choices, st.sampled_from(MODES), st.sampled_from(SPIKES), st.sampled_from([1, 2, 8, AUTO])
+    Choices,
+    st.sampled_from(MODES),
+    st.sampled_from(SPIKES),
+    st.sampled_from([1, 2, 8, AUTO]),
+    st.sampled_from([1, 2]),
 )
 
 Inputs = list[dict[str, Any]]
@@ -273,6 +282,30 @@ def test_tiles_share_the_positions(tiles: int) -> None:
     assert program.latency == plain.latency - saved
 
 
+@pytest.mark.parametrize("tiles", [2, 3, 4, 8])
+def test_tiles_share_the_key_indices(tiles: int) -> None:
+    """Each index of a head goes to one copy; the population adds their sums up a step later."""
+    graph = attention_graph(tiles, channels=64)  # 8 key indices a head
+    program, plain = (build_program(graph, Choices(key_tiles=n)) for n in (tiles, 1))
+    (reader,) = (x for x in program.layers if x.rule == "counts" and x.product)
+    copies = [program.by_name[x.source] for x in reader.synapses if x.part == "whole"]
+    number = {2: 2, 3: 2, 4: 4, 8: 8}[tiles]
+    assert len(copies) == number - 1
+    taken = np.zeros(64, int)
+    for layer in (reader, *copies):
+        start, stop = layer.synapses[0].axes[0].reach(*np.array([[0, 32], [32, 64]]) * 4)
+        for low, high in zip(start, stop, strict=True):
+            assert high - low == 3 * 8 + 8 // number  # four heads, its own indices of each
+        taken[[h * 8 + start[0] + i for h in range(8) for i in range(8 // number)]] += 1
+        assert layer.parts == 8 // number
+    assert (taken == 1).all()
+    assert {copy.first for copy in copies} == {reader.first - 1}
+    assert program.latency == plain.latency - 8 + 8 // number + 1
+    assert program.neurons == plain.neurons + (number - 1) * reader.neurons
+    inputs = drawn(graph, 3, tiles)
+    assert differing(graph, run_chip(graph, program, inputs), inputs) == []
+
+
 def test_the_host_reads_the_sum_of_tiles() -> None:
     graph = tiny_graph(3, "template")
     program = build_program(graph, Choices(tiles=4))
@@ -286,11 +319,23 @@ def test_automatic_tiles_take_few_more_neurons() -> None:
     graph = tiny_graph(1, "search")
     found = trade(graph, Choices())
     chosen = build_program(graph, Choices(tiles=AUTO))
-    assert [program.choices.tiles for program in found] == [1, 2, 4, 8, 16]
+    assert [p.choices.tiles for p in found if p.choices.key_tiles == 1] == [1, 2, 4, 8, 16]
     assert chosen in found
     assert chosen.neurons <= 1.15 * found[0].neurons
+    for program in found:
+        plain = tile(build_layers(graph), program.choices.copies)
+        assert neurons(build_layers(graph), program.choices.copies) == sum(x.neurons for x in plain)
     better = [p for p in found if p.latency < chosen.latency]
     assert all(program.neurons > 1.15 * found[0].neurons for program in better)
+
+
+def test_automatic_tiles_bring_nano_to_300_steps() -> None:
+    """The bundled network's search branch, whose layers its shapes alone decide."""
+    graph = quantise(fold(read_checkpoint("nano").build(), "search"))
+    plain, chosen = (build_program(graph, Choices(tiles=n)) for n in (1, AUTO))
+    assert (plain.latency, plain.interval) == (778, 64)
+    assert chosen.latency <= 300
+    assert chosen.neurons <= 1.15 * plain.neurons
 
 
 def test_work_spans_are_those_of_the_execution() -> None:
@@ -357,7 +402,8 @@ def test_binary_spikes_add_up_to_counts() -> None:
     [
         ({"mode": "fast"}, "--mode fast: choose one of fall-through, pipelined"),
         ({"spikes": "ternary"}, "--spikes ternary: choose one of graded, binary"),
-        ({"tiles": -1}, "--tiles -1: give a number of copies, or auto"),
+        ({"tiles": -1}, "--tiles -1: give a number of copies of kv, such as 16, also of q·kv, su"),
+        ({"tiles": 4, "key_tiles": 0}, "--tiles 4x0: give a number of copies of kv"),
     ],
 )
 def test_unknown_choices_are_named(values: dict[str, Any], message: str) -> None:

@@ -84,7 +84,13 @@ def compare(chip: Chip, run: Any, frame: FrameWork) -> None:
 @SLOW
 @given(
     graphs(2),
-    st.builds(Choices, st.sampled_from(MODES), st.sampled_from(SPIKES), st.sampled_from([1, 4])),
+    st.builds(
+        Choices,
+        st.sampled_from(MODES),
+        st.sampled_from(SPIKES),
+        st.sampled_from([1, 4]),
+        st.sampled_from([1, 2]),
+    ),
     st.sampled_from([60, 150, 500, 4000]),
     st.integers(0, 99),
 )

@@ -58,7 +58,7 @@ def sites_of(graph: Graph, program: ChipProgram) -> Sites:
 
 
 CASES = [  # every rule; skips that wait in a synapse; one and several processes
-    (("plain", "pooled", "attention"), Choices(PIPELINED, GRADED, 4), 3, 2),
+    (("plain", "pooled", "attention"), Choices(PIPELINED, GRADED, 4, 2), 3, 2),
     (("retrieval", "constant"), Choices(PIPELINED, BINARY), 2, 1),
     (("gated", "down"), Choices(FALL_THROUGH, BINARY), 1, 99),
 ]

@@ -595,5 +595,5 @@ def test_the_command_prints_and_writes(
     assert [branch["tiles"] for branch in found["branches"]] == [16, 16]
     page = (tmp_path / "time.html").read_text()
     assert page.count("encoder.block3.0.attn.kv") >= 2  # in both branches
-    with pytest.raises(UnsupportedError, match="--tiles many: give a number of copies, or auto"):
+    with pytest.raises(UnsupportedError, match="--tiles many: give a number of copies of kv"):
         map_command.map(tmp_path, tiles="many")

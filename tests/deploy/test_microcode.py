@@ -29,7 +29,7 @@ from spiketrack.deploy.chip.microcode.programs import (
     instructions,
 )
 from spiketrack.deploy.chip.microcode.proof import Levels, distinct_thresholds, prove
-from spiketrack.deploy.chip.program import build_program
+from spiketrack.deploy.chip.program import Choices, build_program
 from spiketrack.errors import GraphError, UnsupportedError
 from spiketrack.integer.neurons import thresholds
 
@@ -222,6 +222,11 @@ def test_every_layer_has_listings_and_instructions() -> None:
     assert both.listings == ("product", "count")
     assert both.counted.idle == product.idle
     assert both.counted.sending == product.idle + count.sending - count.idle
+    tiled = build_program(tiny_graph(1, "search"), Choices(key_tiles=2)).layers
+    for name, row in {row.layer: row for row in layer_instructions(tiled)}.items():
+        if name.endswith("attn_spike"):  # takes its copy's sums where it fires
+            assert row.counted.idle == product.idle
+            assert row.counted.sending == count.sending
     leaky = found["encoder.mrm.0.retriever.seg_dw_spike"]
     assert leaky.listings == ("count, with leak",)
     with pytest.raises(

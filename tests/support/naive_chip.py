@@ -78,10 +78,12 @@ class NaiveChip:
                 for t in range(link.steps)
             ]
             slots[max(t for t in times if t[0] <= now)[1]] += values[0]
+        elif link.part == "whole" and layer.ports == 2:
+            self.add(layer, "sums", values)
         elif link.part == "whole":
             self.add(layer, "u", self.weigh(link, values, self.state.get((layer.name, "t"), 0)))
         else:
-            tile = values[link.tile] if link.part == "positions" else values
+            tile = values[link.tile] if link.part == "positions" else values[:, link.tile]
             self.add(layer, f"port{link.port}", tile.reshape(8, -1))
 
     def weigh(self, link: Synapses, values: Array, t: int) -> Array:
@@ -144,7 +146,7 @@ class NaiveChip:
                 u = u + constant[t if len(constant) > 1 else 0].astype(np.int64)
             elif isinstance(node, Read) and not isinstance(self.graph[node.inputs[1]], Input):
                 leaked = self.state.pop((name, "leaked"), 0)
-                u = (u << node.shift) + leaked
+                u = (u << node.shift) + leaked + self.state.pop((name, "sums"), 0)
         value = u
         host = self.graph[layer.nodes[0]] if layer.nodes else None
         if layer.rule == "counts" and isinstance(host, Neuron):
@@ -193,7 +195,8 @@ class NaiveChip:
                 value = np.stack([value[0, :, y, x] for y, x in places])
             elif sends.part == "keys":
                 d = value.shape[1] // 8
-                value = np.stack([value[0, h * d + part] for h in range(8)])
+                tiles = [range(h * d + part, (h + 1) * d, sends.parts) for h in range(8)]
+                value = np.stack([[value[0, c] for c in channels] for channels in tiles])
             elif sends.part == "table":
                 value = value[part]
             counts = layer.signal == "count"

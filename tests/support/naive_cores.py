@@ -82,6 +82,9 @@ class NaiveCores(NaiveChip):
         if not layer.nodes:
             yield index
             return
+        if link.part == "whole" and layer.ports == 2 and layer.rule != "votes":
+            yield index  # of a copy of itself
+            return
         origin = self.origin(link.source)
         for source, element, through in self.walk(layer.nodes[0], index, ""):
             right = through == link.node or (not link.node and source == origin)
@@ -90,6 +93,11 @@ class NaiveCores(NaiveChip):
             if link.part == "positions":
                 width = self.graph[origin].shape[3]
                 if (element[1] * width + element[2]) // layer.busy != link.tile:
+                    continue
+            if link.part == "keys":
+                source_layer = self.layers[link.source]
+                d = source_layer.shape[0] // 8
+                if element[0] % d // source_layer.sends.parts != link.tile:
                     continue
             yield element
 
@@ -129,6 +137,9 @@ class NaiveCores(NaiveChip):
                     (int(element[0]), int(element[1]), int(element[2])), []
                 ):
                     self.count(now, layer, target, "operations", 0 if image else each)
+        elif link.part == "whole" and layer.ports == 2 and layer.rule != "votes":
+            for index in self.home[layer.name]:
+                self.count(now, layer, index, "operations", 1)
         elif link.part != "whole" and (layer.name, f"port{link.port}") in self.state:
             for index in first_takers(layer, link):
                 self.count(now, layer, index, "operations", 1)
@@ -212,7 +223,10 @@ class NaiveCores(NaiveChip):
             ]
         elif layer.sends.part == "keys":
             d = layer.shape[0] // 8
-            found = [(h * d + part, y, x) for h, y, x in zip(*np.nonzero(said), strict=True)]
+            found = [
+                (h * d + tile * layer.sends.parts + part, y, x)
+                for h, tile, y, x in zip(*np.nonzero(said), strict=True)
+            ]
         elif layer.sends.part == "table":
             found = [(0, c, 0) for c in range(height)]
         else:

@@ -22,7 +22,7 @@ class Message:
     """Values of the neurons that send in one time step, a row for each tile of a product.
 
     Whole maps are (1, C, H, W): counts or binary spikes in uint8, membranes in float32. A position
-    is (tiles, C), a key index (8, …), the gate's weights of one network step (C,).
+    is (tiles, C), a key index (8, tiles, …), the gate's weights of one network step (C,).
     """
 
     values: Tensor
@@ -41,7 +41,9 @@ def part_of(value: Tensor, layer: Layer, index: int) -> Message:
         return Message(flat[index :: sends.parts])
     if sends.part == KEYS:
         _, channels, height, width = value.shape
-        return Message(value.reshape(HEADS, channels // HEADS, height, width)[:, index])
+        return Message(
+            value.reshape(HEADS, channels // HEADS, height, width)[:, index :: sends.parts]
+        )
     if sends.part == TABLE:
         return Message(value[index])
     return Message(value)
@@ -57,15 +59,16 @@ def senders(message: Message, layer: Layer, index: int) -> NDArray[np.bool_]:
         rows = found.reshape(channels, height * width)
         rows[:, index :: layer.sends.parts] = sent.numpy().T
     elif layer.sends.part == KEYS:
-        found.reshape(HEADS, channels // HEADS, height, width)[:, index] = sent.numpy()
+        heads = found.reshape(HEADS, channels // HEADS, height, width)
+        heads[:, index :: layer.sends.parts] = sent.numpy()
     else:
         found[...] = sent.numpy().reshape(layer.shape)
     return found
 
 
 def for_tile(message: Message, link: Synapses) -> Tensor:
-    """The values that end in one copy of a product: position tile · parts + index of the map."""
-    return message.values[link.tile] if link.part == POSITIONS else message.values
+    """What ends in one copy of a product: position, or key index, tile · parts + index."""
+    return message.values[link.tile] if link.part == POSITIONS else message.values[:, link.tile]
 
 
 def payload_bits(layer: Layer) -> int:

@@ -16,6 +16,7 @@ from spiketrack.deploy.chip.requirements import (
     ROUNDS,
     VOTES,
     WEIGHS,
+    WHOLE,
 )
 from spiketrack.errors import GraphError, UnsupportedError
 from spiketrack.integer.costs.formulas import synapses_per_entry
@@ -102,7 +103,8 @@ class ProductUnit(Unit):
     """Neurons that add up products of what arrives at their two ports in the same time step.
 
     Positions: (8, d, 4d) += k (8, d, 1) · v (8, 1, 4d). Key indices: (8, 4d, H, W) +=
-    q (8, 1, H, W) · kv (8, 4d, 1, 1). Partial sums of tiles add up at the port.
+    q (8, 1, H, W) · kv (8, 4d, 1, 1). Partial sums of kv add up at the port, those of copies that
+    multiply other key indices in the accumulators.
     """
 
     def __init__(self, graph: Graph, layer: Layer) -> None:
@@ -120,6 +122,12 @@ class ProductUnit(Unit):
     def receive(self, now: int, index: int, message: Message) -> None:
         """What arrives adds up at its port."""
         link = self.layer.synapses[index]
+        if link.part == WHOLE:
+            super().receive(now, index, message)
+            self.work.operations += message.values.numel()
+            if self.landed is not None:
+                self.landed.operations += 1
+            return
         values = for_tile(message, link).reshape(HEADS, -1).float()
         before = self.ports[link.port]
         if before is not None:

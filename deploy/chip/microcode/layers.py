@@ -50,6 +50,8 @@ def listings_of(layer: Layer) -> tuple[Listing, ...]:
         raise UnsupportedError(
             f"{layer.name}: no listing of the rule {layer.rule}; there are {known}"
         )
+    if _takes_sums(layer) and len(found) == 1:
+        found = (*found, RELAY)
     if layer.steps > 1:
         return tuple(COUNT_LEAKY if listing is COUNT_ONCE else listing for listing in found)
     return found
@@ -59,9 +61,15 @@ def layer_instructions(layers: Sequence[Layer]) -> tuple[LayerInstructions, ...]
     """Of every layer.
 
     A population that multiplies runs its product and, where it fires, what ``count`` does after
-    taking what arrived. What weighs takes a logit as a relay does, and runs ``WEIGH`` to send.
+    taking what arrived; with copies, whose partial sums arrive then, it takes them as ``count``
+    does. What weighs takes a logit as a relay does, and runs ``WEIGH`` to send.
     """
     return tuple(_of(layer) for layer in layers)
+
+
+def _takes_sums(layer: Layer) -> bool:
+    """Whether partial sums of copies arrive in the step in which it fires."""
+    return layer.parts < layer.busy
 
 
 def _of(layer: Layer) -> LayerInstructions:
@@ -69,6 +77,9 @@ def _of(layer: Layer) -> LayerInstructions:
     counted = instructions(first)
     if rest:
         after = instructions(rest[0])
+        if _takes_sums(layer):
+            fires = Instructions(counted.idle, after.silent, after.sending)
+            return LayerInstructions(layer.name, tuple(x.name for x in listings), fires)
         skipped = after.idle if layer.rule == COUNTS else 0
         counted = Instructions(
             counted.idle,

@@ -227,21 +227,30 @@ class FrameCounter:
     ) -> Iterator[Rows]:
         ports: tuple[list[Synapses], list[Synapses]] = ([], [])
         for link in layer.synapses:
-            ports[link.port].append(link)
+            if link.part == WHOLE:
+                yield self._summed(number, footprint, link)
+            else:
+                ports[link.port].append(link)
         first = self.program.by_name[ports[0][0].source]
         second = [self.program.by_name[link.source] for link in ports[1]]
         for time in range(first.sends.times):
             sent = self.sending(first, counts, time).maps[0]
+            tile = slice(ports[0][0].tile * layer.parts, (ports[0][0].tile + 1) * layer.parts)
             if ports[0][0].part == POSITIONS:
                 other = self.sending(second[0], counts, time).maps[0]
-                tile = slice(ports[0][0].tile * layer.busy, (ports[0][0].tile + 1) * layer.busy)
                 k, v = (part.reshape(len(part), -1)[:, tile] for part in (sent, other))
                 operations = coincidences(layer, footprint.tiling, k, v)
             else:
-                operations = selections(layer, footprint.tiling, sent, self._each(layer))
-                operations += partial_sums(footprint.tiling, len(second))[:, None]
+                every = selections(layer, footprint.tiling, sent, self._each(layer))
+                operations = every[:, tile] + partial_sums(footprint.tiling, len(second))[:, None]
             steps = sending_steps(first, time) + 1
             yield core_rows(footprint.cores, steps, number, operations=operations)
+
+    def _summed(self, number: int, footprint: Footprint, link: Synapses) -> Rows:
+        """Partial sums of a copy, one for each neuron."""
+        steps = np.array(list(self._arriving(link)))
+        each = np.broadcast_to(footprint.neurons[:, None], (len(footprint.cores), len(steps)))
+        return core_rows(footprint.cores, steps, number, operations=each)
 
     def _each(self, layer: Layer) -> int:
         node = self.graph[layer.synapses[0].node]

@@ -81,10 +81,10 @@ def positions(sent: Map, boxes: Boxes, parts: int) -> Index:
 def keys(sent: Map, boxes: Boxes, parts: int) -> Index:
     """Part p sends channels p, p + parts, … of each head: (boxes, parts)."""
     channels = len(sent)
-    if channels != HEADS * parts:
+    if channels % (HEADS * parts):
         raise GraphError(f"{channels} channels are not {HEADS} heads of {parts} key indices")
     found = np.zeros((len(boxes), channels), np.int64)
     for number, (c0, c1, y0, y1, x0, x1) in enumerate(boxes.tolist()):
         found[number, c0:c1] = np.count_nonzero(sent[c0:c1, y0:y1, x0:x1], (1, 2))
-    sums: Index = found.reshape(len(boxes), HEADS, parts).sum(1)
+    sums: Index = found.reshape(len(boxes), -1, parts).sum(1)
     return sums

@@ -65,6 +65,19 @@ class CountedWork(Part):
     host_out: Amount
 
 
+class StepActivity(Part):
+    """What all neurons do in each time step of one frame by itself, without the host's pixels.
+
+    ``updates``: neurons whose program runs; ``operations``: synaptic; ``messages``: values sent,
+    of so many ``bits`` of payload.
+    """
+
+    updates: tuple[Amount, ...]
+    operations: tuple[Amount, ...]
+    messages: tuple[Amount, ...]
+    bits: tuple[Amount, ...]
+
+
 class TermTime(Part):
     """Steps in which a term is the longest, and the seconds of those; central estimate."""
 
@@ -121,13 +134,15 @@ class BranchTime(Part):
     """One branch: a search frame or a template encoding, mean of ``inferences``.
 
     ``events``: whether places of events were recorded, spread evenly, or every neuron sends;
-    ``core_seconds``: how long each core is busy in a frame by itself (central).
+    ``activity``: step by step; ``core_seconds``: how long each core is busy in a frame by itself
+    (central).
     """
 
     name: str
     inferences: Count
     events: EventKind
     work: CountedWork
+    activity: StepActivity
     host_in: Estimate
     host_out: Estimate
     terms: tuple[str, ...]

@@ -25,6 +25,7 @@ from spiketrack.documents.timing import (
     EventKind,
     ModeName,
     ModeTime,
+    StepActivity,
     TermTime,
 )
 from spiketrack.timing.model import LINKS, NANO, NOWHERE, TERMS, StepTimes, core_seconds, step_times
@@ -56,6 +57,7 @@ class BranchTimes:
         self.work: dict[str, float] = defaultdict(float)
         self.modes: dict[ModeName, Sums] = {}
         self.cores = np.zeros(0)
+        self.steps: dict[str, NDArray[np.float64]] = {}
         self.last: FrameWork | None = None
 
     def add(self, work: FrameWork) -> None:
@@ -67,6 +69,8 @@ class BranchTimes:
         self._mode("fall-through", work.folded(work.steps))
         if work.interval is not None:
             self._mode("pipelined", work.folded(work.interval))
+        for name, values in work.by_step().items():
+            self.steps[name] = self.steps.get(name, 0) + values
         busy = core_seconds(work, self.table.at("central"))
         self.cores = busy if not len(self.cores) else self.cores + busy
 
@@ -92,6 +96,9 @@ class BranchTimes:
             inferences=self.number,
             events=self.events,
             work=CountedWork(**{key: _plain(n / self.number) for key, n in self.work.items()}),
+            activity=StepActivity(
+                **{name: tuple((n / self.number).tolist()) for name, n in self.steps.items()}
+            ),
             host_in=host[0],
             host_out=host[1],
             terms=TERMS,

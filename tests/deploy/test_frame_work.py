@@ -16,6 +16,7 @@ from support.brute_synapses import synapses_of
 from support.random_graphs import graphs, random_graph, random_inputs, tiny_graph
 
 from spiketrack.deploy.chip.board import Board, load_board
+from spiketrack.deploy.chip.execution.activity import COLUMNS
 from spiketrack.deploy.chip.execution.engine import Chip
 from spiketrack.deploy.chip.execution.ledger import CORE_COLUMNS as RECORDED_CORES
 from spiketrack.deploy.chip.execution.ledger import LINK_COLUMNS as RECORDED_LINKS
@@ -73,6 +74,12 @@ def compare(chip: Chip, run: Any, frame: FrameWork) -> None:
     for column in ("updates", "operations", "multiplications", "messages", "copies", "arrivals"):
         recorded = sums(run.placed.cores, RECORDED_CORES, column, column == "arrivals")
         assert sums(frame.cores, CORE_COLUMNS, column) == recorded, column
+    image = run.activity.table[:, 1] == len(run.activity.names) - 1
+    rows = run.activity.table[~image]
+    for column, values in frame.by_step().items():
+        found = np.zeros(len(values))
+        np.add.at(found, rows[:, 0], rows[:, COLUMNS.index(column)])
+        assert np.array_equal(values, found), column
     assert chip.ledger is not None
     names = [tuple(row) for row in chip.ledger.ground.links.table.tolist()]
     assert [tuple(row) for row in frame.ends.tolist()] == names

@@ -24,7 +24,7 @@ from spiketrack.steps.timing import time as describe
 
 pytestmark = pytest.mark.slow
 
-FIGURES = {"whole", "seconds", "step_times", "core_time"}
+FIGURES = {"whole", "seconds", "step_times", "step_activity", "core_time"}
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +87,20 @@ def test_bars_are_the_rows(report: Report, energy: EnergyDocument) -> None:
         for bar, row in zip(plot.data, found.rows, strict=True):
             assert bar.name == row.part
             assert [1e9 * value for value in bar.y] == pytest.approx([row.low_pj, row.high_pj])
+
+
+def test_each_step_has_its_activity(report: Report, times: Path) -> None:
+    """The lines are the document's, and add up to the work of a frame."""
+    (figure,) = (f for f in section(report).figures if f.name == "step_activity")
+    branches = json.loads(times.read_text())["branches"]
+    for (_, plot), branch in zip(figure.variants, branches, strict=True):
+        drawn = {line.name: list(line.y) for line in plot.data}
+        assert drawn.keys() == branch["activity"].keys()
+        for name, values in branch["activity"].items():
+            assert drawn[name] == pytest.approx(values, abs=0.01)
+        for name in ("updates", "operations", "messages"):
+            assert sum(branch["activity"][name]) == pytest.approx(branch["work"][name])
+        assert sum(branch["activity"]["bits"]) > sum(branch["activity"]["messages"])
 
 
 def test_without_seconds_it_says_how_to_get_them(report_files: Files) -> None:

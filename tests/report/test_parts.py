@@ -22,6 +22,7 @@ from spiketrack.report.distributions import count_occurrences, weight_occurrence
 from spiketrack.report.facts import share_equal
 from spiketrack.report.figures.cores import colourings
 from spiketrack.report.figures.graph import blocks, network_svg
+from spiketrack.report.figures.placement import resident_figure
 from spiketrack.report.maps import activity_maps
 from spiketrack.report.names import block, file_name, runs_of, without_folders
 from spiketrack.runs.folder import RunFolder
@@ -130,6 +131,15 @@ def test_the_drawing_has_every_block_once_and_its_energy(report_files: Files) ->
     assert links == list(names)
     memories = [name for name in found if "memory" in found[name].feeds]
     assert svg.count('class="memory"') == len(memories) > 0
+
+
+def test_neurons_work_or_rest_in_every_step(report_files: Files) -> None:
+    placement = MapDocument.read(report_files.placement)
+    figure = resident_figure(placement.branches)
+    for (title, plot), branch in zip(figure.variants, placement.branches, strict=True):
+        total = branch.neurons * branch.latency_steps
+        assert sum(sum(bar.y) for bar in plot.data) == total
+        assert title == f"{branch.name} branch: {total:,}"
 
 
 def test_core_colourings_begin_with_time(report_files: Files) -> None:

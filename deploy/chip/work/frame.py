@@ -80,6 +80,7 @@ class FrameCounter:
             ends=self.links.table,
             kinds=link_kinds(self.links.table),
             chips=self.chips,
+            payloads=(*(payload_bits(layer) for layer in self.layers), PIXEL_PAYLOAD),
             host_in=int(np.prod(self.image.shape)),
             host_out=sum(layer.neurons * layer.steps for layer in self.layers if layer.host),
         )

@@ -47,7 +47,8 @@ class FrameWork:
     None where the program takes one frame at a time; ``resident``: neurons of each core of the
     board, of all that is loaded; ``ends`` (links, 4): from chip and tile to chip and tile, as
     ``deploy/chip/links.py`` has them; ``kinds``: of each link, ``EAST_WEST`` to ``WITH_HOST``;
-    ``chips``: in use; ``host_in``, ``host_out``: values.
+    ``chips``: in use; ``host_in``, ``host_out``: values; ``payloads``: bits of one message of each
+    layer, empty where only cores are known.
     """
 
     layers: tuple[str, ...]
@@ -61,6 +62,7 @@ class FrameWork:
     chips: int
     host_in: int
     host_out: int
+    payloads: tuple[int, ...] = ()
 
     def core(self, column: str) -> Rows:
         """One column of ``cores``."""
@@ -71,6 +73,14 @@ class FrameWork:
         """One column of ``links``."""
         found: Rows = self.links[:, LINK_COLUMNS.index(column)]
         return found
+
+    def by_step(self) -> dict[str, NDArray[np.float64]]:
+        """Updates, operations, messages and their bits in each time step, over all cores."""
+        each = np.array(self.payloads or [0] * len(self.layers), np.int64)
+        values = {name: self.core(name) for name in ("updates", "operations", "messages")}
+        values["bits"] = self.core("messages") * each[self.core("layer")]
+        step = self.core("step")
+        return {name: np.bincount(step, v, self.steps + 1) for name, v in values.items()}
 
     def folded(self, period: int) -> FrameWork:
         """A frame every ``period`` steps, all alike: what one period holds, ``period`` steps."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 
 from spiketrack.documents.placement import BranchPlacement
 from spiketrack.pages.parts import Figure
@@ -14,6 +15,7 @@ from spiketrack.runs.activity import RunActivity
 
 FAINT = 0.4
 ROW_HEIGHT = 5  # pixels of a layer in the timeline
+ACTIVITY = ("updates", "operations", "messages", "bits")
 TRAFFIC = ("within_core", "between_cores", "between_chips")
 
 
@@ -55,17 +57,54 @@ def _timeline(branch: BranchPlacement) -> go.Figure:
 
 def step_figure(branch: str, activity: RunActivity) -> Figure:
     """What one inference does in each time step, in the mean over those of a run."""
-    plot = blank("time step", "a time step", 400)
     inferences = int(activity.column("inference").max()) + 1
-    for name in ("updates", "operations", "messages", "bits"):
-        sums = np.bincount(activity.column("step"), activity.column(name).astype(float))
+    steps = activity.column("step")
+    means = {
+        name: np.bincount(steps, activity.column(name).astype(float)) / inferences
+        for name in ACTIVITY
+    }
+    title = f"Activity of the {branch} branch, mean of {inferences} inferences"
+    return Figure(f"steps_{branch}", title, ((f"{branch} branch", step_plot(means)),), "y")
+
+
+def step_plot(means: Mapping[str, Sequence[float] | NDArray[np.float64]]) -> go.Figure:
+    """Updates, operations, messages and bits of each time step, on a logarithmic scale."""
+    plot = blank("time step", "a time step", 400)
+    for name in ACTIVITY:
         plot.add_scatter(
-            y=sums / inferences, name=name, mode="lines", line={"shape": "hvh"},
+            y=np.asarray(means[name]).round(2), name=name, mode="lines", line={"shape": "hvh"},
             hovertemplate="step %{x}<br>%{y:,.0f}",
         )  # fmt: skip
     plot.update_yaxes(type="log")
-    title = f"Activity of the {branch} branch, mean of {inferences} inferences"
-    return Figure(f"steps_{branch}", title, ((f"{branch} branch", plot),), "y")
+    return plot
+
+
+def resident_figure(branches: Sequence[BranchPlacement]) -> Figure:
+    """Neurons × time steps of each layer: those in which it works, and those in which it rests."""
+    variants = []
+    for branch in branches:
+        plot = blank("layer", "neurons × time steps", 400, barmode="stack")
+        steps = [sum(last - first + 1 for first, last in row.work_steps) for row in branch.layers]
+        working = [min(n, branch.latency_steps) for n in steps]
+        resting = [branch.latency_steps - n for n in working]
+        for name, taken in (("works", working), ("rests", resting)):
+            rows = list(zip(branch.layers, taken, strict=True))
+            plot.add_bar(
+                x=[row.name for row in branch.layers],
+                y=[row.neurons * n for row, n in rows],
+                name=name,
+                customdata=[(row.neurons, n) for row, n in rows],
+                hovertemplate="%{x}<br>%{customdata[0]:,} neurons × %{customdata[1]:,} steps",
+            )
+        hide_names(plot)
+        plot.update_yaxes(**si())
+        total = branch.neurons * branch.latency_steps
+        variants.append((f"{branch.name} branch: {total:,}", plot))
+    note = (
+        "What a chip pays that services neurons which rest. Copies of products make the steps "
+        "fewer: spiketrack map --tiles auto."
+    )
+    return Figure("resident", "Neurons × time steps of a frame", tuple(variants), note=note)
 
 
 def traffic_figure(branches: Sequence[BranchPlacement]) -> Figure:

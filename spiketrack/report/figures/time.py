@@ -14,6 +14,7 @@ from spiketrack.documents.whole import WholeEnergy
 from spiketrack.pages import Figure, Page, Section, write_page
 from spiketrack.pages.plots import COLOURS, blank
 from spiketrack.report.figures.cores import core_plot
+from spiketrack.report.figures.placement import step_plot
 from spiketrack.report.names import file_name
 
 MICRO, MILLI = 1e6, 1e3  # of a second
@@ -52,6 +53,15 @@ def _timeline(branch: BranchTime, mode: ModeTime) -> go.Figure:
             )
     plot.update_layout(showlegend=True)
     return plot
+
+
+def activity_figure(branches: Sequence[BranchTime]) -> Figure:
+    """Updates, operations, messages and bits of each time step; a variant a branch."""
+    variants = tuple(
+        (f"{branch.name} branch", step_plot(branch.activity.model_dump())) for branch in branches
+    )
+    note = "Of one frame by itself, counted; without the host's pixels."
+    return Figure("step_activity", "What each time step does", variants, "y", note)
 
 
 def whole_figure(whole: Sequence[WholeEnergy]) -> Figure:

@@ -10,6 +10,7 @@ from spiketrack.inference import SEARCH
 from spiketrack.pages.parts import Figure, Section, Table
 from spiketrack.report.commands import time_command
 from spiketrack.report.figures.time import (
+    activity_figure,
     core_time_figure,
     seconds_figure,
     timeline_figure,
@@ -29,7 +30,7 @@ def chip_section(sources: Sources) -> Section:
         return Section("chip", TITLE, missing, commands=(time_command(sources.run),))
     whole = sources.run.priced.whole
     figures: list[Figure] = [whole_figure(whole), seconds_figure(time)]
-    figures.append(timeline_figure(time.branches))
+    figures += [timeline_figure(time.branches), activity_figure(time.branches)]
     if sources.placement is not None and sources.placement.cores == time.cores:
         figures.append(core_time_figure(sources.placement, time))
     tables = (

@@ -6,7 +6,7 @@ from spiketrack.documents.placement import BranchPlacement, MapDocument
 from spiketrack.pages.parts import Section, Table
 from spiketrack.report.commands import map_command
 from spiketrack.report.figures.cores import core_figure
-from spiketrack.report.figures.placement import timeline_figure, traffic_figure
+from spiketrack.report.figures.placement import resident_figure, timeline_figure, traffic_figure
 from spiketrack.report.sections.spikes import spike_tables
 from spiketrack.report.sources import Sources
 
@@ -41,6 +41,7 @@ def placement_section(sources: Sources) -> Section:
     figures = (
         core_figure(placement),
         timeline_figure(placement.branches),
+        resident_figure(placement.branches),
         traffic_figure(placement.branches),
     )
     return Section("placement", title, text, figures, placement_tables(placement))

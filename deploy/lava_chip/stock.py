@@ -32,12 +32,14 @@ class Trial:
     """``inputs``: (…, steps) for each of ``ports``; ``expected``: what ``out`` has to send.
 
     ``build``: makes the stock process; ``place``: the element that it would stand for; ``probes``:
-    what is special in the inputs; ``last``: compare the last time step alone.
+    what is special in the inputs; ``why``: no layer is made of it, even where it is right;
+    ``last``: compare the last time step alone.
     """
 
     stock: str
     place: str
     probes: str
+    why: str
     build: Callable[[], Any]
     inputs: tuple[Numbers, ...]
     expected: Numbers
@@ -53,6 +55,7 @@ class Verdict:
     stock: str
     place: str
     probes: str
+    why: str
     compared: int
     differing: int | None
     first: str
@@ -65,7 +68,7 @@ class Verdict:
 
 def judge(trial: Trial) -> Verdict:
     """Execute a trial; a stock process that fails is a verdict, no error."""
-    about = (trial.stock, trial.place, trial.probes)
+    about = (trial.stock, trial.place, trial.probes, trial.why)
     try:
         found, expected = _run(trial), trial.expected
     except Exception as error:  # whatever Lava meets in its own models
@@ -127,20 +130,22 @@ def _synapses(rng: np.random.Generator) -> Iterator[Trial]:
     graded = {"num_message_bits": 8}
     dense = "synapses of a 1×1 convolution"
     for name, module in (("Dense", "dense"), ("Sparse", "sparse")):
-        for probes, weights in (
-            ("int8 weights of both signs", mixed),
-            ("int8 weights, none negative", np.abs(mixed)),
+        for probes, why, weights in (
+            ("int8 weights of both signs", _MIXED, mixed),
+            ("int8 weights, none negative", _PART, np.abs(mixed)),
         ):
             built = _lava(module, name, weights=weights, **graded)
-            yield Trial(name, dense, probes, built, (counts,), _later(weights @ counts))
+            yield Trial(name, dense, probes, why, built, (counts,), _later(weights @ counts))
     membranes = _membranes(rng)
     one = np.eye(NEURONS, dtype=np.int64)
     built = _lava("dense", "Dense", weights=one, num_message_bits=24)
     place = "synapses of weight 1, of a relay"
-    yield Trial("Dense", place, "membranes of 24 bits", built, (membranes,), _later(membranes))
+    probes = "membranes of 24 bits"
+    yield Trial("Dense", place, probes, _PART, built, (membranes,), _later(membranes))
     built = _lava("dense", "DelayDense", weights=np.abs(mixed), delays=3, **graded)
     delayed = _later(np.abs(mixed) @ counts, 4)
-    yield Trial("DelayDense", "synapses that wait", "3 time steps", built, (counts,), delayed)
+    place = "synapses that wait"
+    yield Trial("DelayDense", place, "3 time steps", _PART, built, (counts,), delayed)
 
 
 def _membranes(rng: np.random.Generator) -> Numbers:
@@ -167,6 +172,7 @@ def _convolutions(rng: np.random.Generator) -> Iterator[Trial]:
             "Conv",
             "synapses of a 3×3 convolution" + (", depthwise" if groups > 1 else ""),
             f"int8 weights of both signs, {channels} channels",
+            _GROUPS if groups > 1 else _PART,
             built,
             (np.repeat(counts.T[..., None], STEPS, -1),),
             np.repeat(sums.T[..., None], STEPS, -1),
@@ -184,25 +190,33 @@ def _neurons(rng: np.random.Generator) -> Iterator[Trial]:
     few = rng.integers(-levels[0], levels[1], (NEURONS, STEPS))
     many = rng.integers(-levels[0], 2 * levels[-1], (NEURONS, STEPS))
     few[0], many[0] = levels[0], levels[-1]
-    for probes, u in (("counts 0 and 1, ties", few), ("counts 0 to 4", many)):
+    for probes, why, u in (
+        ("counts 0 and 1, ties", "populations count to 4", few),
+        ("counts 0 to 4", "it spikes once and resets to 0", many),
+    ):
         built = _lava("lif", "LIF", vth=int(levels[0]) - 1, **lif)  # it spikes above, not at
         counted = (u[..., None] >= levels).sum(-1)
-        yield Trial("LIF", place, probes, built, (u,), counted, ("a_in",), "s_out")
+        yield Trial("LIF", place, probes, why, built, (u,), counted, ("a_in",), "s_out")
     membranes = _membranes(rng)
     built = _lava("graded", "GradedVec", shape=(NEURONS,), vth=0)
     relay = ("a_in",), "s_out"
     yield Trial(
-        "GradedVec", "a relay", "all arrives in one time step", built, (membranes,), membranes,
-        *relay,
+        "GradedVec", "a relay", "all arrives in one time step", _RELAY, built, (membranes,),
+        membranes, *relay,
     )  # fmt: skip
     small = membranes >> 3
     built = _lava("graded", "GradedVec", shape=(NEURONS,), vth=0)
-    yield Trial("GradedVec", "a relay", _APART, built, (small,), _every_fourth(small), *relay)
-    built = _lava("sdn", "Sigma", shape=(NEURONS,))
     sums = _every_fourth(small)
-    yield Trial("Sigma", "a relay", _APART, built, (small,), sums, *relay)
+    why = "it fires in every time step"
+    yield Trial("GradedVec", "a relay", _APART, why, built, (small,), sums, *relay)
+    built = _lava("sdn", "Sigma", shape=(NEURONS,))
+    yield Trial("Sigma", "a relay", _APART, "it never resets", built, (small,), sums, *relay)
 
 
+_PART = "synapses alone: no layer is a stock neuron behind them"
+_MIXED = "of weights of both signs it keeps 7 bits"
+_GROUPS = "it holds the number of groups in 8 bits"
+_RELAY = "a relay waits, adds biases, or sends later"
 _APART = "four messages in four time steps, then the next frame"
 
 
@@ -216,9 +230,10 @@ def _every_fourth(values: Numbers) -> Numbers:
 def _products(rng: np.random.Generator) -> Iterator[Trial]:
     a, b = (rng.integers(0, MAX_COUNT + 1, (NEURONS, STEPS)) for _ in range(2))
     ports = ("a_in1", "a_in2"), "s_out"
+    why = "it adds no products up"
     for place, probes, expected in (
         ("one product of two ports", "counts 0 to 4", a * b),
         ("an entry of kᵀ v", "products added up over four positions", _every_fourth(a * b)),
     ):
         built = _lava("prodneuron", "ProdNeuron", shape=(NEURONS,), vth=0)
-        yield Trial("ProdNeuron", place, probes, built, (a, b), expected, *ports)
+        yield Trial("ProdNeuron", place, probes, why, built, (a, b), expected, *ports)

@@ -11,7 +11,7 @@ import typer
 from spiketrack.commands.inputs import is_export
 from spiketrack.terminal.console import say
 from spiketrack.terminal.progress import frame_bar
-from spiketrack.terminal.table import Table, print_table
+from spiketrack.terminal.table import Column, Table, print_table
 
 if TYPE_CHECKING:
     from spiketrack.integer.graph import Graph
@@ -24,7 +24,11 @@ def microcode(
     ] = None,
     stock: Annotated[
         bool,
-        typer.Option("--stock", help="Run Lava's stock processes in place of the chip's elements."),
+        typer.Option(
+            "--stock",
+            help="Run Lava's stock processes in place of the chip's elements; what the layers of "
+            "networks (nano) ask for beyond them.",
+        ),
     ] = False,
 ) -> None:
     """Show the programs of the chip's neurons; with networks, prove that they count rightly.
@@ -36,7 +40,7 @@ def microcode(
     from spiketrack.deploy.chip.microcode.programs import LISTINGS, instructions
 
     if stock:
-        _show_stock()
+        _show_stock(networks or ["nano"])
         return
     if networks:
         _prove(networks)
@@ -52,8 +56,8 @@ def microcode(
     print_table(Table.of("instructions of a neuron in a time step", columns, rows))
 
 
-def _show_stock() -> None:
-    """One row for each stock process and place."""
+def _show_stock(networks: list[str]) -> None:
+    """One row for each stock process and place, then what keeps layers from being made of them."""
     from spiketrack.deploy.lava_chip.stock import judge, trials
 
     found = []
@@ -61,11 +65,38 @@ def _show_stock() -> None:
         for trial in trials():
             found.append(judge(trial))
             advance()
-    columns = ("stock process", "in place of", "probed with", "compared", "differ", "first, or why")
-    rows = [(v.stock, v.place, v.probes, v.compared, v.differing, v.first) for v in found]
+    columns = (
+        Column("process", kind="name"), Column("in place of"), Column("probed with"),
+        Column("right"), Column("why not used"), Column("compared", rank=1),
+        Column("differ", rank=2), Column("first", "what it sent, or why it does not run", rank=3),
+    )  # fmt: skip
+    rows = [
+        (v.stock, v.place, v.probes, v.right, v.why, v.compared, v.differing, v.first)
+        for v in found
+    ]
     print_table(Table.of("Lava's stock processes in fixed point", columns, rows))
     right = sum(verdict.right for verdict in found)
     say(f"right in {right} of {len(found)} trials")
+    could = sum(_show_lacks(name) for name in networks)
+    say(
+        "lava-chip uses none of them: a layer is one process, its synapses and its neurons, and "
+        f"{could or 'no'} layer{'s' * (could != 1)} of these networks could be stock synapses and "
+        "a stock neuron"
+    )
+
+
+def _show_lacks(network: str) -> int:
+    """Layers by what they ask for beyond stock processes; how many ask for nothing."""
+    from spiketrack.deploy.chip.program import FALL_THROUGH, Choices, build_program
+    from spiketrack.deploy.lava_chip.lacks import NOTHING, lacking
+
+    rows = []
+    for graph in _graphs(network):
+        found = lacking(build_program(graph, Choices(FALL_THROUGH)), graph)
+        rows += [(graph.name, kind, number, why) for (kind, why), number in found.most_common()]
+    columns = ("branch", "layers", "number", "what they ask for beyond stock processes")
+    print_table(Table.of(f"layers of {network}", columns, rows))
+    return sum(number for *_, number, why in rows if why == NOTHING)
 
 
 def _prove(networks: list[str]) -> None:

@@ -6,7 +6,21 @@ import dataclasses
 
 import numpy as np
 import pytest
+from support.random_graphs import tiny_graph
 
+from spiketrack.deploy.chip.layers import RELAY, Layer, Sends
+from spiketrack.deploy.chip.program import build_program
+from spiketrack.deploy.chip.reach import identity
+from spiketrack.deploy.chip.requirements import Synapses
+from spiketrack.deploy.lava_chip.lacks import (
+    LATER,
+    NOTHING,
+    OF_RULE,
+    OWN,
+    PRODUCTS,
+    WAITS,
+    lacking,
+)
 from spiketrack.deploy.lava_chip.stock import STEPS, judge, trials
 
 # networkx, which Lava's compiler imports, looks for pandas
@@ -36,6 +50,25 @@ def test_weights_of_both_signs_lose_their_last_bit() -> None:
     even = weights >> 1 << 1
     sums = np.concatenate([np.zeros((len(even), 1), np.int64), even @ mixed.inputs[0][:, :-1]], 1)
     assert judge(dataclasses.replace(mixed, expected=sums)).right
+
+
+def test_no_layer_is_a_stock_neuron() -> None:
+    """Of a whole network; but for a relay of what arrives at once, when it arrives."""
+    graph = tiny_graph(3, "search")
+    program = build_program(graph)
+    found = lacking(program, graph)
+    assert found.total() == len(program.layers)
+    assert NOTHING not in {why for _, why in found}
+    assert found["population", OF_RULE["counts"]] > found["population", PRODUCTS] == 8
+    assert {WAITS, OWN} <= {why for _, why in found}
+    link = Synapses("image", identity((3, 4, 4)), 0, 8, 1)
+    one = Layer("one", RELAY, (3, 4, 4), 1, (link,), first=1, sends=Sends(first=1))
+    for layer, why in (
+        (one, NOTHING),
+        (dataclasses.replace(one, first=2, sends=Sends(first=2)), LATER),
+        (dataclasses.replace(one, synapses=(link, dataclasses.replace(link, delay=1))), WAITS),
+    ):
+        assert lacking(dataclasses.replace(program, layers=(layer,)), graph) == {("relay", why): 1}
 
 
 def test_a_stock_process_that_fails_is_a_verdict() -> None:

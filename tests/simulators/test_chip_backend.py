@@ -21,6 +21,7 @@ from spiketrack.commands.map import map as map_network
 from spiketrack.commands.simulate import simulate
 from spiketrack.commands.verify import verify
 from spiketrack.config import TrackerConfig
+from spiketrack.deploy.chip.balance import early
 from spiketrack.deploy.chip.execution.activity import COLUMNS
 from spiketrack.deploy.chip.execution.engine import Chip, Run
 from spiketrack.deploy.chip.execution.ledger import CORE_COLUMNS, LINK_COLUMNS
@@ -30,13 +31,14 @@ from spiketrack.deploy.chip.program import MODES, SPIKES, ChipProgram, Choices, 
 from spiketrack.deploy.chip.program_document import CHIP_FILE, chip_document, read_programs
 from spiketrack.errors import DocumentError, SpikeTrackError, UnsupportedError
 from spiketrack.export.nir.folder import read_export
-from spiketrack.inference import BRANCHES
-from spiketrack.integer.graph import Graph
+from spiketrack.inference import BRANCHES, Trace
+from spiketrack.integer.graph import Conv, Graph, Neuron
 from spiketrack.reference.checkpoint import save_checkpoint
 from spiketrack.report.figures.placement import step_figure
 from spiketrack.runs.activity import activity_branches, read_activity, read_placed_activity
 from spiketrack.simulators.chip import ChipSimulator
 from spiketrack.simulators.integer import IntegerSimulator
+from spiketrack.verification.comparison import Agreement
 
 CONFIG = {templates: tiny_model(templates).config for templates in (1, 3)}
 
@@ -310,3 +312,115 @@ def test_swapped_frames_are_named(
     program = build_program(read_export(folder).graphs["template"])
     step = program.by_name[name].first
     assert f"in {name} (template branch): frame 0, step 0, time step {step} of the chip" in said
+
+
+# relatives of these mistakes, without a folder
+
+
+MESSAGES: dict[str, Callable[[torch.Tensor], list[torch.Tensor]]] = {
+    "twice": lambda values: [values, values],
+    "elsewhere": lambda values: [values.roll(1, -1)],
+    "another count": lambda values: [values ^ 1],
+}
+
+
+@pytest.fixture(scope="module")
+def expected() -> Trace:
+    """Of an encoding."""
+    return trace(IntegerSimulator(graphs(1), CONFIG[1], False, True))
+
+
+def trace(simulator: Any) -> Trace:
+    found: Trace = simulator.encode_template(crops(1, 3)).trace
+    return found
+
+
+def first_difference(simulator: Any, expected: Trace) -> str:
+    agreement = Agreement("chip")
+    agreement.add("template", 0, expected, trace(simulator))
+    assert not agreement.exact
+    return str(agreement.first)
+
+
+def named(reader: str, step: int) -> str:
+    return (
+        f"chip differs from integer first in {reader} (template branch): frame 0, step 0, "
+        f"time step {step:,} of the chip, index ("
+    )
+
+
+@pytest.mark.parametrize("mistake", MESSAGES)
+def test_a_wrong_message_is_named(
+    mistake: str, expected: Trace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sent twice, to neighbours, with another count: its reader miscounts in the next step."""
+    right = Chip._send
+
+    def send(chip: Chip, now: int, name: str, message: Message, calendar: Any) -> None:
+        wrong = MESSAGES[mistake](message.values) if name == NAME else [message.values]
+        for values in wrong:
+            right(chip, now, name, Message(values), calendar)
+
+    monkeypatch.setattr(Chip, "_send", send)
+    chip = ChipSimulator(graphs(1), CONFIG[1], False, True, Choices("fall-through"))
+    reader = NAME.replace("spike2", "spike3")
+    step = chip.programs["template"].by_name[reader].first
+    assert first_difference(chip, expected).startswith(named(reader, step))
+
+
+def heavier(graph: Graph) -> Graph:
+    """The first kernel of the convolution before ``NAME`` has the other sign."""
+    conv = graph[graph[NAME].inputs[0]]
+    assert isinstance(conv, Conv)
+    weight = conv.weight.copy()
+    weight[0, 0] = -weight[0, 0]
+    return replaced(graph, dataclasses.replace(conv, weight=weight))
+
+
+def easier(graph: Graph) -> Graph:
+    """Each threshold of ``NAME`` is a quarter lower."""
+    node = graph[NAME]
+    assert isinstance(node, Neuron)
+    lower = tuple(level * 3 // 4 for level in node.thresholds)
+    return replaced(graph, dataclasses.replace(node, thresholds=lower))
+
+
+def replaced(graph: Graph, node: Any) -> Graph:
+    nodes = tuple(node if n.name == node.name else n for n in graph)
+    return Graph(graph.name, nodes, graph.fractions)
+
+
+@pytest.mark.parametrize("change", [heavier, easier])
+def test_a_wrong_number_is_named(change: Callable[[Graph], Graph], expected: Trace) -> None:
+    """A weight, the thresholds: the layer that holds them, in the step in which it fires."""
+    wrong = {name: change(graph) for name, graph in graphs(1).items()}
+    chip = ChipSimulator(wrong, CONFIG[1], False, True, Choices("fall-through"))
+    step = chip.programs["template"].by_name[NAME].first
+    assert first_difference(chip, expected).startswith(named(NAME, step))
+
+
+def moved(layer: Layer, by: int) -> Layer:
+    """It fires and sends so many time steps earlier."""
+    sends = dataclasses.replace(layer.sends, first=layer.sends.first - by)
+    return dataclasses.replace(layer, first=layer.first - by, sends=sends)
+
+
+def test_a_relay_that_keeps_too_short_is_named(
+    expected: Trace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pipelined, without delays: what it says falls into the sums of the frame before."""
+    monkeypatch.setattr("spiketrack.deploy.chip.balance._delays", lambda *about: False)
+    programs = {n: build_program(g, Choices("pipelined")) for n, g in graphs(1).items()}
+    program = programs["template"]
+    hold = next(layer for layer in program.layers if "+hold" in layer.name)
+    reader, link = next(
+        (x, link) for x in program.layers for link in x.synapses if link.source == hold.name
+    )
+    earlier_ones = (moved(hold, by) for by in range(program.period))
+    short = next(x for x in earlier_ones if early(x, link, reader, program.period))
+    layers = tuple(short if layer is hold else layer for layer in program.layers)
+    wrong = programs | {"template": dataclasses.replace(program, layers=layers)}
+    chip = ChipSimulator(graphs(1), CONFIG[1], False, True, Choices("pipelined"), wrong)
+    said = first_difference(chip, expected)
+    assert "(template branch): frame 0, step 0, time step " in said
+    assert int(said.split("time step ")[1].split(" ")[0]) >= reader.first + program.period

@@ -30,7 +30,7 @@ class DownsamplingBlock(Block):
     """Strided convolution, then the populations that read its membranes.
 
     On Loihi 2: convolution synapses (stock Conv) into microcode neurons that count 0..4 and send
-    graded spikes. The first one multiplies pixels: on the host or an embedded processor.
+    graded spikes. The first one takes pixels: graded messages of 8 bits, which the host injects.
     """
 
 
@@ -53,7 +53,7 @@ class AttentionBlock(Block):
     """q, k, v, the products kᵀv and q·kv, projection and residual sum, then the block's MLP.
 
     On Loihi 2: convolutions are stock synapses, populations microcode counting neurons. The
-    products of two signals need microcode that writes kᵀv into synaptic weights each step.
+    products of two signals are microcode with two ports, one position or key index a time step.
     """
 
 
@@ -69,8 +69,8 @@ class RetrieverBlock(Block):
 
     On Loihi 2: q·kv are synapses whose weights are the memory, two 8-bit synapses an entry,
     rewritten by the host when templates change; pooling and up-sampling are fixed synapses;
-    leaky counting neurons are microcode; the temporal gate (softmax over T) is left to an
-    embedded processor or the host.
+    leaky counting neurons are microcode; so is the temporal gate (softmax over T), with a table
+    that no published opcode reads.
     """
 
 

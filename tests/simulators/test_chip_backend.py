@@ -381,8 +381,8 @@ def easier(graph: Graph) -> Graph:
     """Each threshold of ``NAME`` is a quarter lower."""
     node = graph[NAME]
     assert isinstance(node, Neuron)
-    lower = tuple(level * 3 // 4 for level in node.thresholds)
-    return replaced(graph, dataclasses.replace(node, thresholds=lower))
+    a, b, c, d = (level * 3 // 4 for level in node.thresholds)
+    return replaced(graph, dataclasses.replace(node, thresholds=(a, b, c, d)))
 
 
 def replaced(graph: Graph, node: Any) -> Graph:

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,13 +75,18 @@ class FrameWork:
         found: Rows = self.links[:, LINK_COLUMNS.index(column)]
         return found
 
-    def by_step(self) -> dict[str, NDArray[np.float64]]:
+    def by_step(self) -> dict[str, NDArray[Any]]:
         """Updates, operations, messages and their bits in each time step, over all cores."""
         each = np.array(self.payloads or [0] * len(self.layers), np.int64)
-        values = {name: self.core(name) for name in ("updates", "operations", "messages")}
+        values: dict[str, Rows] = {
+            name: self.core(name) for name in ("updates", "operations", "messages")
+        }
         values["bits"] = self.core("messages") * each[self.core("layer")]
         step = self.core("step")
-        return {name: np.bincount(step, v, self.steps + 1) for name, v in values.items()}
+        return {
+            name: np.bincount(step, amounts.astype(np.float64), self.steps + 1)
+            for name, amounts in values.items()
+        }
 
     def folded(self, period: int) -> FrameWork:
         """A frame every ``period`` steps, all alike: what one period holds, ``period`` steps."""

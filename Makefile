@@ -7,6 +7,8 @@ DEMO ?= demo-run
 JOBS ?= $(shell nproc)
 PYTHONS ?= 3.10 3.11 3.12 3.13
 PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadgroup
+# the files with such tests: the others import what the oldest environment lacks
+PLATFORM = $(shell grep -rlE 'mark\.(platform|limited)' tests --include='test_*.py')
 
 .DEFAULT_GOAL := help
 .PHONY: help demo quick test fuzz mutation platform oldest matrix bare lint docs setup setup-test clean
@@ -24,14 +26,14 @@ test: setup-test  ## every test
 	$(PYTEST)
 
 platform: setup-test  ## what must hold on every Python: counts, operators, Lava, float reference, training
-	$(PYTEST) -m "platform or limited"
+	$(PYTEST) -m "platform or limited" $(PLATFORM)
 	@mkdir -p build/platform
 	$(BIN)/spiketrack-export nano --out build/platform/nano --force
 	$(BIN)/spiketrack verify build/platform/nano --frames 3 --backends integer,inline,lava,onnx
 
 oldest:  ## the same with the oldest release of every range, on Python 3.10
 	PYTHON=3.10 CONSTRAINTS=constraints/oldest.txt sh tools/setup.sh .venv-oldest platform
-	.venv-oldest/bin/pytest -n $(JOBS) --dist loadgroup -m platform
+	.venv-oldest/bin/pytest -n $(JOBS) --dist loadgroup -m platform $(PLATFORM)
 
 matrix: export SPIKETRACK_LONG := 1
 matrix: oldest  ## the same on every supported Python, each in an environment of its own

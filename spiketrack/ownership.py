@@ -31,7 +31,7 @@ class Kind:
         """The document of a folder of this kind, whatever its version; else None."""
         try:
             path = folder / self.document
-            if path.stat().st_size > _LARGEST:
+            if not path.is_file() or path.stat().st_size > _LARGEST:
                 return None
             document = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError):
@@ -84,6 +84,8 @@ class Boxes(Kind):
     def recognises(self, folder: Path) -> Mapping[str, Any] | None:
         """Nothing but that it is one."""
         try:
+            if not (folder / self.document).is_file():
+                return None
             with (folder / self.document).open(encoding="utf-8") as file:
                 return {} if file.readline(200).strip() == self.value else None
         except (OSError, ValueError):

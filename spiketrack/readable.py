@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import select
 import stat
+import time
 from contextlib import suppress
 from pathlib import Path
 
+PATIENCE = 10.0  # seconds for a named pipe's writer to come
 _PIPED: dict[tuple[int, int, int], bytes] = {}
 
 
@@ -28,14 +33,36 @@ def read_start(path: Path, most: int) -> bytes:
     """The first ``most`` bytes at most; ``OSError`` where they cannot be read.
 
     A pipe gives its bytes once: they are kept for the next who asks, as long as nothing new came.
+    One that nobody writes to is an error.
     """
-    if is_pipe(path) and (kept := _PIPED.get(_state(path))) is not None:
+    if not path.is_fifo():
+        with path.open("rb") as file:
+            return file.read(most)
+    if (kept := _PIPED.get(_state(path))) is not None:
         return kept[:most]
-    with path.open("rb") as file:
-        content = file.read(most)
-    if is_pipe(path):
-        _PIPED[_state(path)] = content
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as pipe:
+        first = _first(descriptor, path)
+        os.set_blocking(descriptor, True)
+        content = first + pipe.read(most - len(first))
+    _PIPED[_state(path)] = content
     return content
+
+
+def _first(descriptor: int, path: Path) -> bytes:
+    """A byte, or none where the writer is there and silent, or has gone."""
+    gone = select.poll()
+    gone.register(descriptor, select.POLLHUP)
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        with suppress(BlockingIOError):
+            if byte := os.read(descriptor, 1):
+                return byte
+            if not gone.poll(0):
+                time.sleep(0.01)
+                continue
+        return b""
+    raise OSError(errno.ETIMEDOUT, "a pipe that nobody writes to", str(path))
 
 
 def _state(path: Path) -> tuple[int, int, int]:

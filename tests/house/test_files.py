@@ -480,6 +480,13 @@ def test_a_folder_is_checked_as_it_will_be_written(tmp_path: Path) -> None:
         check_folder("--out", tmp_path / "absent" / "out", TRACK, False)
 
 
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.what)
+def test_a_pipe_in_the_place_of_the_document_is_not_waited_for(kind: Kind, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / kind.document)
+    assert kind.recognises(tmp_path) is None
+    assert kind.obstacle(tmp_path).startswith("is no ")
+
+
 # text
 
 

@@ -59,6 +59,18 @@ def test_what_comes_anew_through_a_named_pipe_is_read(tmp_path: Path) -> None:
     assert read_yaml(fifo) == {"a": 2}
 
 
+def test_a_pipe_that_nobody_writes_to_is_no_reason_to_wait_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spiketrack.readable.PATIENCE", 0.05)
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    with pytest.raises(ConfigError, match=f"{fifo}: a pipe that nobody writes to"):
+        load_prices(str(fifo))
+    with piped(b"") as name, pytest.raises(ConfigError, match="no price table"):
+        load_prices(name)
+
+
 def test_folders_and_names_of_nothing_are_not_readable(tmp_path: Path) -> None:
     assert not readable(tmp_path)
     assert not readable(tmp_path / "none")

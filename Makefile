@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DEMO ?= demo-run
 JOBS ?= $(shell nproc)
 PYTHONS ?= 3.10 3.11 3.12 3.13
-PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadgroup
+PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder
 # the files with such tests: the others import what the oldest environment lacks
 PLATFORM = $(shell grep -rlE 'mark\.(platform|limited)' tests --include='test_*.py')
 

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -95,6 +96,7 @@ def synthetic(shared_data: Path, built_once: Path) -> Callable[..., Path]:
 
 BUILT = {"report_files", "report_page"}  # takes half a minute; a test that reads it is slow
 LONG = bool(os.environ.get("SPIKETRACK_LONG"))
+LAVA = "lava"
 ONLY = (3, 10)  # the Python that lava-dl and the other counters exist for
 
 
@@ -108,11 +110,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         items[:] = [item for item in items if not item.get_closest_marker("limited")]
     if not LONG:
         items[:] = [item for item in items if not item.get_closest_marker("long")]
+    groups: dict[pytest.Item, str] = {}
+    slow: Counter[str] = Counter()
     for item in items:
         if not BUILT.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
-        group = "lava" if item.get_closest_marker("lava") else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+        groups[item] = LAVA if item.get_closest_marker(LAVA) else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(groups[item]))
+        slow[groups[item]] += item.get_closest_marker("slow") is not None
+    # what takes longest begins first, so that no worker waits for another's last file
+    items.sort(key=lambda item: (groups[item] != LAVA, -slow[groups[item]]))
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from spiketrack.commands import broken_commands
-from spiketrack.commands.targets import will_write
+from spiketrack.commands.targets import then_show, will_write
 from spiketrack.leftovers import clear as clear_leftover
 from spiketrack.leftovers import leftovers
 from spiketrack.machine import limits, packages
@@ -67,10 +67,10 @@ def doctor(
         checks += _packages()
         tell("running a small network on Lava")
         checks += [_operators(), _lava()]
-    if json is not None:
-        rows = tuple(CheckRow(**asdict(check)) for check in checks)
-        DoctorDocument(checks=rows).write(json)
-    print_table(_table(checks))
+    with then_show(lambda: print_table(_table(checks))):
+        if json is not None:
+            rows = tuple(CheckRow(**asdict(check)) for check in checks)
+            DoctorDocument(checks=rows).write(json)
     missing = [check.what for check in checks if not check.ok]
     if missing:
         say(f"missing or broken: {', '.join(missing)}; see the remedies", "bold red")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from spiketrack.commands.inputs import DEFAULT_PRICES, PRICES_HELP, RUN_HELP
-from spiketrack.commands.targets import will_write
+from spiketrack.commands.targets import then_show, will_write
 from spiketrack.commands.views import LAYERS_HELP
 
 
@@ -64,9 +64,9 @@ def energy(
     if compare_with is not None:
         other = price(run_of(compare_with), table, execution, amortise)
         priced = priced.model_copy(update={"comparison": compare(priced, other)})
-    if json is not None:
-        priced.write(json)
-    if csv is not None:
-        with atomic_path(csv) as path:
-            path.write_text(to_csv(priced), encoding="utf-8", errors="backslashreplace")
-    show_energy(priced, layers)
+    with then_show(lambda: show_energy(priced, layers)):
+        if json is not None:
+            priced.write(json)
+        if csv is not None:
+            with atomic_path(csv) as path:
+                path.write_text(to_csv(priced), encoding="utf-8", errors="backslashreplace")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spiketrack.commands.inputs import Key, is_export, open_checkpoint, refuse_key
-from spiketrack.commands.targets import will_write
+from spiketrack.commands.targets import then_show, will_write
 from spiketrack.commands.views import LAYERS_HELP
 from spiketrack.commands.views.processes import GRAPH_HELP, graph_writer
 
@@ -36,11 +36,11 @@ def info(
     write_graph = graph_writer(graph) if graph is not None else None
     network, more = _open(source, key)
     facts = _placed(network) | more
-    if json is not None:
-        write_json(json, facts)
-    if write_graph is not None:
-        write_graph(network)
-    show_network(facts, layers)
+    with then_show(lambda: show_network(facts, layers)):
+        if json is not None:
+            write_json(json, facts)
+        if write_graph is not None:
+            write_graph(network)
 
 
 def _open(source: str, key: str | None) -> tuple[ExportedNetwork, dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spiketrack.commands.inputs import EXPORT_HELP
-from spiketrack.commands.targets import will_write
+from spiketrack.commands.targets import then_show, will_write
 from spiketrack.commands.views import LAYERS_HELP
 from spiketrack.errors import ConfigError
 from spiketrack.packaged import BOARDS
@@ -113,13 +113,13 @@ def map(
         report = faster(network, board, choices, run, Effort(rates, seed, seconds))
     else:
         report = place_network(network, board, choices, run, chosen)
-    if json is not None:
-        report.write(json)
-    if timeline is not None:
-        write_timeline(timeline, report, run)
-    if layers or tiles != "1":
-        show_trade(network.graphs[SEARCH], choices)
-    show(report, layers)
+    with then_show(lambda: show(report, layers)):
+        if json is not None:
+            report.write(json)
+        if timeline is not None:
+            write_timeline(timeline, report, run)
+        if layers or tiles != "1":
+            show_trade(network.graphs[SEARCH], choices)
 
 
 def faster(

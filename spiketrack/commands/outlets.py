@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spiketrack.commands.inputs import Key, open_checkpoint
-from spiketrack.commands.targets import will_write
+from spiketrack.commands.targets import then_show, will_write
 from spiketrack.commands.views.markdown import Slot, table
 from spiketrack.errors import ConfigError, UnsupportedError
 from spiketrack.terminal.console import begin
@@ -68,12 +68,13 @@ def outlets(
     text = markdown(
         measured, readings, f"{checkpoint} ({network}), {frames} frames of the bundled clip"
     )
-    if json is not None:
-        everything: dict[str, Sequence[Any]] = {"outlets": measured, "readers": readings}
-        write_json(json, {k: [dataclasses.asdict(row) for row in v] for k, v in everything.items()})
-    if slot:
-        slot.fill(text)
-    show(measured, readings)
+    everything: dict[str, Sequence[Any]] = {"outlets": measured, "readers": readings}
+    rows = {k: [dataclasses.asdict(row) for row in v] for k, v in everything.items()}
+    with then_show(lambda: show(measured, readings)):
+        if json is not None:
+            write_json(json, rows)
+        if slot:
+            slot.fill(text)
     if any(row.different for row in measured if row.least_iou is None):
         raise typer.Exit(1)
 

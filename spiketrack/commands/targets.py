@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from spiketrack.errors import SpikeTrackError
 from spiketrack.leftovers import leftovers
 from spiketrack.ownership import Kind
 from spiketrack.targets import Source, check_apart, check_folder, check_target, is_stdout
@@ -28,6 +30,17 @@ def will_fill(out: Path | None, kind: Kind, force: bool, inputs: Iterable[Source
     if out is not None:
         check_folder("", out, kind, force, inputs)
         _notes(out)
+
+
+@contextmanager
+def then_show(show: Callable[[], object]) -> Iterator[None]:
+    """Files are written inside, tables shown after: all the same where a file could not be."""
+    try:
+        yield
+    except (OSError, SpikeTrackError):
+        show()
+        raise
+    show()
 
 
 def _notes(path: Path) -> None:

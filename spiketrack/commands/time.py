@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from spiketrack.commands.targets import will_write
+from spiketrack.commands.targets import then_show, will_write
 from spiketrack.commands.views import LAYERS_HELP
 from spiketrack.packaged import BOARDS, RATE_TABLES
 
@@ -59,10 +59,10 @@ def time(
         raise ConfigError(f"--mode {printable(mode)}: choose one of {', '.join(MODES)}")
     will_write((source, placement, rates, board), json=json, timeline=timeline)
     found = model(run_of(source), placement, rates, board, frames)
-    if json is not None:
-        found.write(json)
-    if timeline is not None:
-        from spiketrack.report.figures.time import write_timeline
+    with then_show(lambda: show_time(found, mode, layers)):
+        if json is not None:
+            found.write(json)
+        if timeline is not None:
+            from spiketrack.report.figures.time import write_timeline
 
-        write_timeline(timeline, found)
-    show_time(found, mode, layers)
+            write_timeline(timeline, found)

@@ -10,7 +10,7 @@ import typer
 
 from spiketrack.commands.inputs import EXPORT_HELP, TERMINAL, Key, end_with, open_exported
 from spiketrack.commands.options.backend import PROCESSES_HELP
-from spiketrack.commands.targets import will_write
+from spiketrack.commands.targets import then_show, will_write
 from spiketrack.simulators.backends import FLOAT, INTEGER
 from spiketrack.simulators.backends import names as backend_names
 from spiketrack.terminal.console import begin, say
@@ -111,9 +111,9 @@ def verify(
     )
     verified = run(there.export, names, video, box, frames, how, read, TERMINAL, yardstick)
     report = verified.document
-    if json is not None:
-        report.write(json)
-    _show(report, layers)
+    with then_show(lambda: _show(report, layers)):
+        if json is not None:
+            report.write(json)
     if report.exact is False:
         for line in verified.divergences:
             say(f"spiketrack: {line}")

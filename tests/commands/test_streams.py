@@ -171,3 +171,11 @@ def test_a_current_folder_that_was_deleted_is_told(
     gone.rmdir()
     said = program.refuses("info", checkpoint)
     assert said == "the current folder was deleted; change into another one"
+
+
+def test_a_table_is_shown_where_its_file_could_not_be_written(
+    program: Program, checkpoint: Path
+) -> None:
+    shown = program(*info(checkpoint))
+    assert program(*info(checkpoint, "--json", "/dev/full"), code=2) == shown
+    assert "the disk is full" in program.err

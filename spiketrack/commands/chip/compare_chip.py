@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spiketrack.commands.targets import will_fill, will_write
+from spiketrack.commands.targets import then_show, will_fill, will_write
 from spiketrack.errors import ConfigError, SpikeTrackError
 from spiketrack.ownership import CHIP_KIT
 from spiketrack.terminal.console import say
@@ -113,9 +113,10 @@ def _compare(
     expected = expected_of(run, network.graphs, measured.branch)
     found = compare(run, expected, measured, path)
     whole = _whole(run, measured, *model)
-    if json is not None:
-        write_json(json, {**dataclasses.asdict(found), "whole": whole, "device": measured.device})
-    show(found, measured, whole)
+    with then_show(lambda: show(found, measured, whole)):
+        if json is not None:
+            facts = {**dataclasses.asdict(found), "whole": whole, "device": measured.device}
+            write_json(json, facts)
     if found.first is not None:
         raise typer.Exit(1)
 

@@ -30,7 +30,12 @@ LOADERS: dict[str, tuple[Callable[[str], object], bytes]] = {
 def piped(content: bytes) -> Iterator[str]:
     """The name of a pipe that holds ``content``."""
     out, into = os.pipe()
-    thread = threading.Thread(target=lambda: (os.write(into, content), os.close(into)))
+
+    def write() -> None:
+        with os.fdopen(into, "wb") as file:
+            file.write(content)
+
+    thread = threading.Thread(target=write)
     thread.start()
     yield f"/dev/fd/{out}"
     thread.join()

@@ -135,6 +135,7 @@ def test_the_same_boxes_overlap_wholly_whatever_rounds() -> None:
 
 def test_a_frame_without_a_size_takes_the_box_before_and_the_first_is_the_label() -> None:
     truth = array(*[(10, 20, 30, 40)] * 8)
+    rows: list[tuple[float, float, float, float]]
     rows = [(1, 1, 5, 5), (2, 2, 6, 7), (np.nan, 2, 6, 7), (3, 3, 7, 8)]
     rows += [(4, 4, 0, 9), (5, 5, 9, -1), (6, np.inf, 8, 8), (7, 7, 1, 2)]
     kept = metrics.settled(array(*rows), truth)

@@ -59,7 +59,7 @@ def test_no_layer_is_a_stock_neuron() -> None:
     found = lacking(program, graph)
     assert found.total() == len(program.layers)
     assert NOTHING not in {why for _, why in found}
-    assert found["population", OF_RULE["counts"]] > found["population", PRODUCTS] == 8
+    assert found["population", OF_RULE["counts"]] > found["population", PRODUCTS] > 0
     assert {WAITS, OWN} <= {why for _, why in found}
     link = Synapses("image", identity((3, 4, 4)), 0, 8, 1)
     one = Layer("one", RELAY, (3, 4, 4), 1, (link,), first=1, sends=Sends(first=1))

@@ -11,7 +11,7 @@ from spiketrack.commands.targets import will_write
 from spiketrack.terminal.console import say
 
 if TYPE_CHECKING:
-    from spiketrack.documents import Document
+    from spiketrack.documents.base import Document
 
 
 def published() -> dict[str, type[Document]]:

@@ -14,7 +14,7 @@ import spiketrack
 
 def main(out: Path) -> None:
     """Every module of the package; public names are imported first, since they come late."""
-    names = [found.name for found in pkgutil.walk_packages(spiketrack.__path__, "spiketrack.")]
+    names = [entry.name for entry in pkgutil.walk_packages(spiketrack.__path__, "spiketrack.")]
     shown = ["spiketrack"]
     for name in ["spiketrack", *names]:
         if name.endswith("__main__"):

@@ -35,14 +35,14 @@ def kinds(home: Path) -> dict[str, Kind]:
 
     from spiketrack.commands.energy import energy
 
-    found: dict[str, Kind] = {}
+    kinds_: dict[str, Kind] = {}
     for module in (media, graphs, checkpoints):
-        found |= module.KINDS
+        kinds_ |= module.KINDS
     priced = home / "energy.json"
     with contextlib.redirect_stdout(io.StringIO()):  # tables of the commands that make inputs
         files = write_all(home)
         energy(files.run, compare_with=files.other, json=priced)
-    return found | documents.targets(files, priced)
+    return kinds_ | documents.targets(files, priced)
 
 
 def work(kind: Kind, seeds: range, memory: int, out: Connection) -> None:

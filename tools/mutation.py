@@ -123,12 +123,12 @@ def drawn(modules: Sequence[Path], number: int, seed: int) -> list[Change]:
             places.setdefault((module, change.place), []).append(change)
     chance = random.Random(seed)
     order = chance.sample(sorted(places), len(places))
-    found: list[Change] = []
+    kept: list[Change] = []
     for key in order:
         change = chance.choice(places[key])
-        if len(found) < number and _compiles(change.source()):
-            found.append(change)
-    return found
+        if len(kept) < number and _compiles(change.source()):
+            kept.append(change)
+    return kept
 
 
 def _compiles(source: str) -> bool:
@@ -226,8 +226,8 @@ def survey(
     """Changes of one area that tests noticed, of those tried; the others are printed."""
     limits: dict[str, float] = {}
     outcomes: Counter[str] = Counter()
-    found = drawn([ROOT / name for name in table], number, seed)
-    for change in found:
+    changes = drawn([ROOT / name for name in table], number, seed)
+    for change in changes:
         name = str(change.module.relative_to(ROOT))
         if name not in limits:
             outcome, seconds = attempt(table[name], None, 600)
@@ -240,9 +240,9 @@ def survey(
         outcomes[outcome] += 1
         if outcome == "passed":
             print(f"not noticed: {change}", flush=True)
-    caught = len(found) - outcomes["passed"]
-    print(f"{area}, {number} places, seed {seed}: {caught} of {len(found)} noticed", flush=True)
-    return caught, len(found)
+    caught = len(changes) - outcomes["passed"]
+    print(f"{area}, {number} places, seed {seed}: {caught} of {len(changes)} noticed", flush=True)
+    return caught, len(changes)
 
 
 if __name__ == "__main__":

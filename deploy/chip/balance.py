@@ -25,22 +25,22 @@ PLACE_BITS = 128  # of a core's memory for each of its neurons: 128 KiB for 8,19
 def balance(layers: Sequence[Layer], period: int) -> tuple[Layer, ...]:
     """Timed layers → the same with delays on their synapses and relays between them."""
     timed = {layer.name: layer for layer in layers}
-    found: list[Layer] = []
+    balanced: list[Layer] = []
     for layer in layers:
         links = []
         opens = []
         for link in layer.synapses:
             source = timed.get(link.source)
             relays, last = _balanced(source, link, layer, period)
-            found += relays
+            balanced += relays
             links.append(last)
             sender = relays[-1] if relays else source
             opens.append(arrivals(sender, last, layer.stride)[0] + last.delay)
         changed = dataclasses.replace(layer, synapses=tuple(links))
         if layer.rule == VOTES:
             changed = dataclasses.replace(changed, opens=opens[0])
-        found.append(_charged(changed))
-    return tuple(found)
+        balanced.append(_charged(changed))
+    return tuple(balanced)
 
 
 def uses(link: Synapses, reader: Layer) -> tuple[int, ...]:
@@ -103,12 +103,12 @@ def _room(source: Layer, period: int) -> int:
 def _hold(source: Layer, link: Synapses, reader: Layer, number: int, period: int) -> Layer:
     """A relay that fires as late as its own accumulators allow."""
     name = f"{reader.name}+hold{number}:{source.name.partition('+hold')[0]}"
-    found = relay(source, name, source.sends.times)
+    held = relay(source, name, source.sends.times)
     spikes = source.sends.binary
     most = min(uses(link, reader)) - source.sends.parts
     first = min(source.sends.first + _room(source, period), most)
-    sends = Sends(first, found.steps, source.sends.parts, WHOLE, spikes)
-    return _charged(dataclasses.replace(found, first=first, stride=source.stride, sends=sends))
+    sends = Sends(first, held.steps, source.sends.parts, WHOLE, spikes)
+    return _charged(dataclasses.replace(held, first=first, stride=source.stride, sends=sends))
 
 
 def _charged(layer: Layer) -> Layer:

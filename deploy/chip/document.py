@@ -78,10 +78,10 @@ def document(
 
 
 def _by_kind(layers: list[Layer]) -> dict[str, int]:
-    found: dict[str, int] = {}
+    neurons: dict[str, int] = {}
     for layer in layers:
-        found[layer.kind] = found.get(layer.kind, 0) + layer.neurons
-    return found
+        neurons[layer.kind] = neurons.get(layer.kind, 0) + layer.neurons
+    return neurons
 
 
 def _other(placement: Placement, board: Board) -> OtherBoard:
@@ -213,9 +213,9 @@ def _holders(placement: Placement) -> tuple[list[str], list[list[int]]]:
 def events_of(counts: Mapping[str, Any], spikes: str = GRADED) -> dict[str, dict[str, float]]:
     """Branch → population → mean messages of one inference, from ``operations.read_run``."""
     field = "spikes" if spikes == BINARY else "events"
-    found = {}
+    events = {}
     for branch, recorded in counts.items():
         if len(recorded.operations):
             means = recorded.field(field).mean(0)
-            found[branch] = dict(zip(recorded.layers.names, map(float, means), strict=True))
-    return found
+            events[branch] = dict(zip(recorded.layers.names, map(float, means), strict=True))
+    return events

@@ -61,11 +61,11 @@ def places(layer: Layer, board: Board) -> int:
 
 def readers_of(layers: Iterable[Layer]) -> Readers:
     """Source → the layers that read it and their synapses."""
-    found: dict[str, list[tuple[Layer, Synapses]]] = {}
+    readers: dict[str, list[tuple[Layer, Synapses]]] = {}
     for layer in layers:
         for link in layer.synapses:
-            found.setdefault(link.source, []).append((layer, link))
-    return found
+            readers.setdefault(link.source, []).append((layer, link))
+    return readers
 
 
 def loads(layer: Layer, tilings: Tilings, readers: Readers, board: Board) -> Loads:

@@ -23,13 +23,13 @@ WINDOW = 120  # cores that are still open: a chip, so that shared cores stay nea
 
 
 def order(
-    layers: Sequence[Layer], tilings: Tilings, found: Mapping[str, Loads], board: Board
+    layers: Sequence[Layer], tilings: Tilings, loads: Mapping[str, Loads], board: Board
 ) -> list[tuple[str, int]]:
     """(layer, block) in the order in which cores are filled."""
     placed: list[tuple[str, int]] = []
     for _, group in groupby(layers, key=lambda layer: layer.shape[1:]):
         stage = list(group)
-        neurons = sum(int(found[layer.name].neurons.sum()) for layer in stage)
+        neurons = sum(int(loads[layer.name].neurons.sum()) for layer in stage)
         chips = neurons / (board.neurons_per_core.value * board.cores_per_chip.value)
         across = _cells(stage, tilings, math.ceil(chips))
         keys = []
@@ -91,10 +91,10 @@ class Packer:
 
 
 def pack(
-    packer: Packer, placed: Sequence[tuple[str, int]], found: Mapping[str, Loads]
+    packer: Packer, placed: Sequence[tuple[str, int]], loads: Mapping[str, Loads]
 ) -> dict[str, Index]:
     """Core of every block of every layer."""
-    tables = {name: table.table for name, table in found.items()}
+    tables = {name: table.table for name, table in loads.items()}
     cores = {name: np.full(len(table), -1, np.int64) for name, table in tables.items()}
     for name, block in placed:
         cores[name][block] = packer.place(tables[name][block])

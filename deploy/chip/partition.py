@@ -58,13 +58,13 @@ def partition(
     reserves = {n.name: Reserve(shrink=finer.get(n.name, 1.0)) for n in layers}
     for _ in range(ROUNDS):
         tilings = _cut(layers, reserves, board)
-        found = {layer.name: loads(layer, tilings, readers, board) for layer in layers}
-        worse = _too_big(layers, found, board)
-        reserves.update({n.name: _raised(n, tilings, found, reserves, board) for n in worse})
+        needed = {layer.name: loads(layer, tilings, readers, board) for layer in layers}
+        worse = _too_big(layers, needed, board)
+        reserves.update({n.name: _raised(n, tilings, needed, reserves, board) for n in worse})
         if not worse:
             check_fans(layers, tilings, readers, board)
-            return tilings, found
-    raise _overfull(worse[0], found[worse[0].name], board)
+            return tilings, needed
+    raise _overfull(worse[0], needed[worse[0].name], board)
 
 
 # one layer
@@ -189,15 +189,15 @@ def _number(layer: Layer, blocks: Index) -> Index:
 # rounds
 
 
-def _too_big(layers: Sequence[Layer], found: Mapping[str, Loads], board: Board) -> list[Layer]:
+def _too_big(layers: Sequence[Layer], needed: Mapping[str, Loads], board: Board) -> list[Layer]:
     most = limits(board)
-    return [layer for layer in layers if (found[layer.name].table > most).any()]
+    return [layer for layer in layers if (needed[layer.name].table > most).any()]
 
 
 def _raised(
     layer: Layer,
     tilings: Tilings,
-    found: Mapping[str, Loads],
+    needed: Mapping[str, Loads],
     reserves: Mapping[str, Reserve],
     board: Board,
 ) -> Reserve:
@@ -206,16 +206,16 @@ def _raised(
     tiling = tilings[layer.name]
     rows, columns = (np.diff(tiling.cuts(axis), axis=0)[0] for axis in (1, 2))
     pixels = tiling.grid((np.ones(tiling.counts[0], np.int64), rows, columns))
-    axons = float((found[layer.name].output_axons / pixels).max())
+    axons = float((needed[layer.name].output_axons / pixels).max())
     if axons > old.axons:
         return Reserve(axons, old.shrink)
     return Reserve(old.axons, old.shrink * 1.25)
 
 
-def _overfull(layer: Layer, found: Loads, board: Board) -> CapacityError:
-    excess = found.table / limits(board)
+def _overfull(layer: Layer, needed: Loads, board: Board) -> CapacityError:
+    excess = needed.table / limits(board)
     block, resource = np.unravel_index(np.argmax(excess), excess.shape)
-    over = int(found.table[block, resource] - limits(board)[resource])
+    over = int(needed.table[block, resource] - limits(board)[resource])
     return CapacityError(
         f"{layer.name}: {RESOURCES[resource]} of a core of board {board.name} exceeded by "
         f"{over:,} after {ROUNDS} attempts to cut finer; {_help()}"

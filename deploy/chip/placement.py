@@ -44,8 +44,8 @@ class Branch:
     @cached_property
     def used_cores(self) -> Index:
         """Cores that hold a block of this branch, ascending."""
-        found: Index = np.unique(np.concatenate([self.cores[n.name] for n in self.layers]))
-        return found
+        numbers: Index = np.unique(np.concatenate([self.cores[n.name] for n in self.layers]))
+        return numbers
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -100,8 +100,8 @@ class Placement:
     @cached_property
     def fullest(self) -> Index:
         """Index in ``RESOURCES`` of each core's fullest resource."""
-        found: Index = self.fractions.argmax(1)
-        return found
+        resources: Index = self.fractions.argmax(1)
+        return resources
 
     @cached_property
     def lower_bound_cores(self) -> int:

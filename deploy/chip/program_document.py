@@ -56,7 +56,7 @@ def chip_document(programs: Mapping[str, ChipProgram], graphs: Mapping[str, Grap
 
 def read_programs(path: Path, graphs: Mapping[str, Graph]) -> Mapping[str, ChipProgram]:
     """Programs of ``chip.json``; ``DocumentError`` where they are those of another network."""
-    found = ChipDocument.read(path)
-    if found.network_digest != network_digest(graphs):
+    document = ChipDocument.read(path)
+    if document.network_digest != network_digest(graphs):
         raise DocumentError(f"{path}: of another network; {ChipDocument.REMEDY}")
-    return found.programs
+    return document.programs

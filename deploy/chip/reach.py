@@ -119,8 +119,8 @@ class Tiling:
 
     def axis_index(self, axis: int) -> Index:
         """Number along ``axis`` of each block, in block order."""
-        found: Index = np.indices(self.counts).reshape(3, -1)[axis]
-        return found
+        index: Index = np.indices(self.counts).reshape(3, -1)[axis]
+        return index
 
     def bounds(self) -> NDArray[np.int64]:
         """(blocks, 3, 2): start and stop of each block on each axis."""

@@ -22,7 +22,7 @@ Style = tuple[str, int, str]  # what is sent, how often a frame, for which produ
 def separate(layers: Sequence[Layer]) -> tuple[Layer, ...]:
     """Layers of which each sends in one way to all its readers."""
     readers = readers_of(layers)
-    found: list[Layer] = []
+    separated: list[Layer] = []
     renamed: dict[tuple[str, Style], str] = {}
     for layer in layers:
         links = (_rewired(link, renamed) for link in layer.synapses)
@@ -32,12 +32,12 @@ def separate(layers: Sequence[Layer]) -> tuple[Layer, ...]:
             styles[plain] = None  # what the relays read
         ordered = sorted(styles, key=lambda s: s != plain)
         own = dataclasses.replace(layer, synapses=tuple(links))
-        found.append(_weighing(own, ordered[0] if ordered else None))
+        separated.append(_weighing(own, ordered[0] if ordered else None))
         for number, other in enumerate(ordered[1:], 1):
             copy = relay(layer, f"{layer.name}+copy{number}", layer.steps)
             renamed[layer.name, other] = copy.name
-            found.append(_weighing(copy, other))
-    return tuple(found)
+            separated.append(_weighing(copy, other))
+    return tuple(separated)
 
 
 def style(link: Synapses) -> Style:

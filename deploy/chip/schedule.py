@@ -129,19 +129,19 @@ def _ready(layer: Layer, timed: Mapping[str, Layer], stride: int) -> tuple[int, 
 
     An Input sends in step 0. What waits takes the last network step of its sources.
     """
-    found = [(1, "")]
+    ready = [(1, "")]
     for link in layer.synapses:
         source = timed.get(link.source)
         if source is None:
-            found.append((1, ""))
+            ready.append((1, ""))
         elif layer.waits:
-            found.append((_complete(source) - 1, source.name))
+            ready.append((_complete(source) - 1, source.name))
         elif link.part == WHOLE:
             if not layer.product:  # partial sums of its copies come when it fires
-                found.append((source.sends.first + source.sends.parts, source.name))
+                ready.append((source.sends.first + source.sends.parts, source.name))
         else:
-            found.append((source.first, source.name))
-    return max(found)
+            ready.append((source.first, source.name))
+    return max(ready)
 
 
 def _complete(source: Layer) -> int:
@@ -162,18 +162,18 @@ def _join(timed: dict[str, Layer], layer: Layer, start: int) -> None:
 
 def _later(timed: dict[str, Layer], period: int) -> dict[str, Layer]:
     """Fire later where what is to be sent would be overwritten by the next firing's."""
-    found = dict(timed)
+    later = dict(timed)
     for name in reversed(timed):
-        layer = found[name]
+        layer = later[name]
         held = layer.stride * (layer.steps - 1) if layer.sends.part == TABLE else 0
         wait = period if layer.sends.part == TABLE else gap(layer, period)
         need = layer.sends.first + layer.sends.parts - wait - held - layer.first
         if need <= 0:
             continue
-        found[name] = dataclasses.replace(layer, first=layer.first + need)
-        _join(found, layer, layer.first + need - layer.busy)
-        _wait_alike(found, layer, need)
-    return found
+        later[name] = dataclasses.replace(layer, first=layer.first + need)
+        _join(later, layer, layer.first + need - layer.busy)
+        _wait_alike(later, layer, need)
+    return later
 
 
 def _wait_alike(timed: dict[str, Layer], layer: Layer, need: int) -> None:

@@ -38,16 +38,16 @@ class Tiles:
 
 def tile(layers: Sequence[Layer], tiles: Tiles) -> tuple[Layer, ...]:
     """Layers with each product in at most so many copies."""
-    found: list[Layer] = []
+    tiled: list[Layer] = []
     copies: Copies = {}
     for layer in layers:
         if _multiplies(layer, POSITIONS):
-            found += _over_positions(layer, tiles.positions, copies)
+            tiled += _over_positions(layer, tiles.positions, copies)
         elif _multiplies(layer, KEYS):
-            found += (_reading(part, copies) for part in _over_keys(layer, tiles.keys))
+            tiled += (_reading(part, copies) for part in _over_keys(layer, tiles.keys))
         else:
-            found.append(_reading(layer, copies))
-    return tuple(found)
+            tiled.append(_reading(layer, copies))
+    return tuple(tiled)
 
 
 def possible_tiles(layers: Sequence[Layer]) -> tuple[Tiles, ...]:
@@ -77,11 +77,11 @@ def _multiplies(layer: Layer, part: str) -> bool:
 def _possible(
     layers: Sequence[Layer], part: str, shared: Callable[[Layer, int], int]
 ) -> tuple[int, ...]:
-    found = {1}
+    numbers = {1}
     for layer in layers:
         if _multiplies(layer, part):
-            found |= {n for n in range(2, layer.busy + 1) if shared(layer, n) * n == layer.busy}
-    return tuple(sorted(found))
+            numbers |= {n for n in range(2, layer.busy + 1) if shared(layer, n) * n == layer.busy}
+    return tuple(sorted(numbers))
 
 
 # positions

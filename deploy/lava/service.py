@@ -44,14 +44,14 @@ class DirectService(LoihiPyRuntimeService):  # type: ignore[misc]
             port.send_word(word)
 
     def _get_pm_resp(self) -> list[NDArray[np.int32]]:
-        found = []
+        answers = []
         for port in self.process_to_service:
-            found.append(port.take().copy())
+            answers.append(port.take().copy())
             port.give_back()
-        for answer in found:
+        for answer in answers:
             if answer[0] and int(answer[0]) in REQUESTS:
                 setattr(self, REQUESTS[int(answer[0])], True)
-        return found
+        return answers
 
 
 class DirectProtocol(LoihiProtocol):  # type: ignore[misc]

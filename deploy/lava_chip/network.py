@@ -291,12 +291,12 @@ class LavaChip:
 
     def _rows(self) -> dict[int, list[tuple[int, int, Work]]]:
         """Step → (step, layer, work) of all that acted, in the order of the layers."""
-        found: dict[int, list[tuple[int, int, Work]]] = {}
+        rows: dict[int, list[tuple[int, int, Work]]] = {}
         for number, window in enumerate(self.windows[: len(self.names)]):
             for step in np.flatnonzero(window.rows[:, 0]).tolist():
                 work = Work(*window.rows[step, 1:].tolist())
-                found.setdefault(step, []).append((step, number, work))
-        return dict(sorted(found.items()))
+                rows.setdefault(step, []).append((step, number, work))
+        return dict(sorted(rows.items()))
 
     def _placed(self) -> Placed | None:
         if self.ledger is None:

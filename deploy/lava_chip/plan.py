@@ -51,8 +51,8 @@ def memories_of(graph: Graph, layer: Layer) -> tuple[str, ...]:
     """Memories that are weights of a layer's synapses."""
     given = {node.name for node in graph.memories}
     reads = (graph[link.node] for link in layer.synapses if link.node)
-    found = (node.inputs[1] for node in reads if isinstance(node, Read))
-    return tuple(dict.fromkeys(name for name in found if name in given))
+    inputs = (node.inputs[1] for node in reads if isinstance(node, Read))
+    return tuple(dict.fromkeys(name for name in inputs if name in given))
 
 
 def _dtype(layer: Layer) -> str:

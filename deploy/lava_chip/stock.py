@@ -70,17 +70,17 @@ def judge(trial: Trial) -> Verdict:
     """Execute a trial; a stock process that fails is a verdict, no error."""
     about = (trial.stock, trial.place, trial.probes, trial.why)
     try:
-        found, expected = _run(trial), trial.expected
+        computed, expected = _run(trial), trial.expected
     except Exception as error:  # whatever Lava meets in its own models
         lines = str(error).splitlines() or [""]
         return Verdict(*about, 0, None, f"fails: {type(error).__name__}: {lines[0][:80]}")
     if trial.last:
-        found, expected = found[..., -1:], expected[..., -1:]
-    wrong = np.argwhere(found != expected)
+        computed, expected = computed[..., -1:], expected[..., -1:]
+    wrong = np.argwhere(computed != expected)
     first = ""
     if len(wrong):
         at = tuple(wrong[0])
-        first = f"{found[at]:,.0f} instead of {expected[at]:,.0f}"
+        first = f"{computed[at]:,.0f} instead of {expected[at]:,.0f}"
     return Verdict(*about, expected.size, len(wrong), first)
 
 

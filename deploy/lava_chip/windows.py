@@ -41,17 +41,17 @@ class View:
     @property
     def arrays(self) -> dict[str, tuple[tuple[int, ...], str]]:
         """Name → shape and type."""
-        found: dict[str, tuple[tuple[int, ...], str]] = {
+        shapes: dict[str, tuple[tuple[int, ...], str]] = {
             "progress": ((2,), "int64"),
             "rows": ((self.steps, 6), "int64"),
             "fired": ((self.frames, self.fires), "int64"),
         }
         if self.dtype is not None:
-            found["values"] = ((self.frames, self.fires, *self.shape), self.dtype)
+            shapes["values"] = ((self.frames, self.fires, *self.shape), self.dtype)
         if self.blocks:
-            found["landed"] = ((self.steps, 3, self.blocks), "int64")
-            found["copies"] = ((self.steps, self.boxes), "int64")
-        return found
+            shapes["landed"] = ((self.steps, 3, self.blocks), "int64")
+            shapes["copies"] = ((self.steps, self.boxes), "int64")
+        return shapes
 
 
 class Window:

@@ -114,8 +114,8 @@ def _blocks(graph: Graph) -> Grouping:
 
 def _block(node: Node) -> tuple[str, str]:
     for pattern, kind in _BLOCKS:
-        if found := re.match(pattern, node.name):
-            name = found.group(1)
+        if match := re.match(pattern, node.name):
+            name = match.group(1)
             return (name if "." in name else f"decoder.{name}"), kind
     return node.name.rsplit(".", 1)[0], "layers"
 

@@ -176,5 +176,5 @@ def _named(name: str, **attributes: Any) -> dict[str, Any]:
 
 
 def _unit(units: Sequence[Mapping[str, Any]], name: str) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = next(u["attributes"] for u in units if u["name"] == name)
-    return found
+    attributes: Mapping[str, Any] = next(u["attributes"] for u in units if u["name"] == name)
+    return attributes

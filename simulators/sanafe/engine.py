@@ -67,7 +67,7 @@ def _flush() -> None:
 def stock_architecture() -> dict[str, Any]:
     """SANA-FE's own description of Loihi 1, read from the installed package for its prices."""
     path = Path(sanafe().__file__).parent / STOCK
-    found = parse_yaml(path.read_bytes(), str(path))["architecture"]
-    if not isinstance(found, dict):
+    architecture = parse_yaml(path.read_bytes(), str(path))["architecture"]
+    if not isinstance(architecture, dict):
         raise SpikeTrackError(f"{path}: holds no architecture; another release of SANA-FE?")
-    return found
+    return architecture

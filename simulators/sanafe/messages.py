@@ -87,8 +87,8 @@ def _steps(layer: Layer) -> Integers:
         part = np.zeros(layer.shape, np.int64)
     else:
         raise UnsupportedError(f"{layer.name}: sends a {layer.sends.part}, which is not replayed")
-    found: Integers = layer.sends.first + part
-    return found
+    steps: Integers = layer.sends.first + part
+    return steps
 
 
 def _of_source(
@@ -105,10 +105,10 @@ def _of_source(
     home = None if tiling is None else _core_of(tiling, sites.cores[name])
     for start in range(0, len(numbers), CHUNK):
         some = numbers[start : start + CHUNK]
-        found: list[Integers] = []
+        pieces: list[Integers] = []
         for reader, link in readers:
-            found.append(_meetings(graph, some, sent.shape, reader, link, sites, values))
-        neuron, receiver, operations = _merged(np.concatenate(found))
+            pieces.append(_meetings(graph, some, sent.shape, reader, link, sites, values))
+        neuron, receiver, operations = _merged(np.concatenate(pieces))
         sender = receiver if home is None else home[neuron]
         step = steps.reshape(-1)[neuron]
         yield Messages(name, step, neuron, sender, receiver, operations, tiling is None)
@@ -116,10 +116,10 @@ def _of_source(
 
 def _core_of(tiling: Tiling, cores: Integers) -> Integers:
     """Core of each neuron, flat (C, H, W)."""
-    found = np.zeros(tiling.shape, np.int64)
+    where = np.zeros(tiling.shape, np.int64)
     for core, ((c, d), (h, i), (w, x)) in zip(cores, tiling.bounds(), strict=True):
-        found[c:d, h:i, w:x] = core
-    return found.reshape(-1)
+        where[c:d, h:i, w:x] = core
+    return where.reshape(-1)
 
 
 def _meetings(
@@ -160,9 +160,9 @@ def _reached(axis: Axis, tiling: Tiling) -> Integers:
     """(extent of the source, blocks): indices of each block that an index of the source meets."""
     if axis.of is None:
         low, high = axis.offset, axis.offset + axis.extent
-        found = np.zeros((high, 1), np.int64)
-        found[low:high] = 1
-        return found
+        inside = np.zeros((high, 1), np.int64)
+        inside[low:high] = 1
+        return inside
     index = np.arange(tiling.shape[axis.of], dtype=np.int64)
     start, stop = axis.reach(index, index + 1)
     met = (np.arange(axis.extent)[:, None] >= start) & (np.arange(axis.extent)[:, None] < stop)
@@ -205,8 +205,8 @@ def _products(
     value = values[graph[node.inputs[1]].name] > 0
     fired = value.reshape(HEADS, -1, *value.shape[-2:]).sum(1)
     c, y, x = np.unravel_index(neurons, shape)
-    found: Integers = fired[c // (shape[0] // HEADS), y, x].astype(np.int64)
-    return found
+    gates: Integers = fired[c // (shape[0] // HEADS), y, x].astype(np.int64)
+    return gates
 
 
 def _merged(rows: Integers) -> tuple[Integers, Integers, Integers]:

@@ -81,8 +81,8 @@ def run_part(
     }
     size = MAX_COUNT * sum(
         len(edges.source) * (1 if source in given else MAX_COUNT)
-        for found in links.values()
-        for source, edges in found
+        for joined in links.values()
+        for source, edges in joined
     )
     if size > MOST:
         raise UnsupportedError(

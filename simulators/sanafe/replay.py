@@ -162,15 +162,15 @@ class Segment:
         self._connect(groups, sinks)
         simulated = tool.SpikingChip(chip)
         simulated.load(network)
-        found = simulated.sim(steps, timing_model="simple", perf_trace=True, processing_threads=1)
-        trace = found["perf_trace"]
+        results = simulated.sim(steps, timing_model="simple", perf_trace=True, processing_threads=1)
+        trace = results["perf_trace"]
         return Replayed(
             np.rint(np.array(trace["synapse_energy"]) / prices.operation[0]).astype(np.int64),
             np.array(trace["hops"], np.int64),
             np.array(trace["sim_time"]),
-            int(found["neurons_fired"]),
-            int(found["packets_sent"]),
-            float(found["energy"]["total"]),
+            int(results["neurons_fired"]),
+            int(results["packets_sent"]),
+            float(results["energy"]["total"]),
         )
 
     def _slot(self, core: int) -> int:

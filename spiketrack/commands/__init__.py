@@ -71,12 +71,12 @@ def own_commands() -> tuple[str, ...]:
 def _modules() -> dict[str, str]:
     """Command → its module, of this folder and of ``chip/``; a dash stands for an underscore."""
     home = Path(__file__).parent
-    found = {}
+    modules = {}
     for folder, package in ((home, __name__), (home / "chip", f"{__name__}.chip")):
         for path in folder.glob("*.py"):
             if _is_command(path):
-                found[path.stem.replace("_", "-")] = f"{package}.{path.stem}"
-    return found
+                modules[path.stem.replace("_", "-")] = f"{package}.{path.stem}"
+    return modules
 
 
 def _is_command(path: Path) -> bool:

@@ -130,12 +130,12 @@ def faster(
     from spiketrack.terminal.progress import stages
 
     with stages("placing") as tell:
-        report, found = optimise_network(network, board, choices, run, effort, tell)
-    old, new = found.greedy, found.best
+        report, search = optimise_network(network, board, choices, run, effort, tell)
+    old, new = search.greedy, search.best
     what = "a frame" if choices.mode == "fall-through" else "from one frame to the next"
     say(
         f"optimised: {1e3 * old.seconds:.4g} → {1e3 * new.seconds:.4g} ms {what} "
-        f"({-found.gain:+.1%}; modelled at the rates {effort.rates}, central), {found.attempts} "
+        f"({-search.gain:+.1%}; modelled at the rates {effort.rates}, central), {search.attempts} "
         f"placements tried; {old.placement.cores:,} → {new.placement.cores:,} cores on "
         f"{old.placement.chips:,} → {new.placement.chips:,} chips"
     )

@@ -60,10 +60,10 @@ def _show_stock(networks: list[str]) -> None:
     """One row for each stock process and place, then what keeps layers from being made of them."""
     from spiketrack.deploy.lava_chip.stock import judge, trials
 
-    found = []
+    verdicts = []
     with frame_bar("Stock processes", len(list(trials()))) as advance:
         for trial in trials():
-            found.append(judge(trial))
+            verdicts.append(judge(trial))
             advance()
     columns = (
         Column("process", kind="name"), Column("in place of"), Column("probed with"),
@@ -72,11 +72,11 @@ def _show_stock(networks: list[str]) -> None:
     )  # fmt: skip
     rows = [
         (v.stock, v.place, v.probes, v.right, v.why, v.compared, v.differing, v.first)
-        for v in found
+        for v in verdicts
     ]
     print_table(Table.of("Lava's stock processes in fixed point", columns, rows))
-    right = sum(verdict.right for verdict in found)
-    say(f"right in {right} of {len(found)} trials")
+    right = sum(verdict.right for verdict in verdicts)
+    say(f"right in {right} of {len(verdicts)} trials")
     could = sum(_show_lacks(name) for name in networks)
     say(
         "lava-chip uses none of them: a layer is one process, its synapses and its neurons, and "
@@ -92,8 +92,8 @@ def _show_lacks(network: str) -> int:
 
     rows = []
     for graph in _graphs(network):
-        found = lacking(build_program(graph, Choices(FALL_THROUGH)), graph)
-        rows += [(graph.name, kind, number, why) for (kind, why), number in found.most_common()]
+        lacks = lacking(build_program(graph, Choices(FALL_THROUGH)), graph)
+        rows += [(graph.name, kind, number, why) for (kind, why), number in lacks.most_common()]
     columns = ("branch", "layers", "number", "what they ask for beyond stock processes")
     print_table(Table.of(f"layers of {network}", columns, rows))
     return sum(number for *_, number, why in rows if why == NOTHING)

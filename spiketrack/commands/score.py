@@ -120,7 +120,7 @@ def _document(
 
 
 def _write(
-    found: EvaluationDocument,
+    document: EvaluationDocument,
     table: PaperTable,
     hard: Mapping[str, Mapping[str, tuple[int, float]]],
     files: Files,
@@ -138,12 +138,12 @@ def _write(
             with atomic_path(path) as temporary:
                 temporary.write_text(text(), encoding="utf-8")
     if files.json is not None:
-        found.write(files.json)
-    _draw(found, hard, files, drawn=suffix not in kinds)
+        document.write(files.json)
+    _draw(document, hard, files, drawn=suffix not in kinds)
 
 
 def _draw(
-    found: EvaluationDocument,
+    document: EvaluationDocument,
     hard: Mapping[str, Mapping[str, tuple[int, float]]],
     files: Files,
     drawn: bool,
@@ -154,9 +154,9 @@ def _draw(
     from spiketrack.tracking.plots import figure  # plotly loads slowly
 
     if files.plots is not None:
-        write_figure(figure(found.to_json()), files.plots)
+        write_figure(figure(document.to_json()), files.plots)
     if files.scatter is not None:
-        write_figure(energy_scatter(found.methods), files.scatter)
+        write_figure(energy_scatter(document.methods), files.scatter)
     if files.attributes is not None and drawn:
         write_figure(attribute_bars(hard), files.attributes)
 
@@ -178,11 +178,11 @@ def _text(value: float) -> str:
     return f"{value:.4f}" if value < 1 else f"{value:.1f}"
 
 
-def _attributes(found: Mapping[str, Mapping[str, tuple[int, float]]]) -> None:
+def _attributes(scores: Mapping[str, Mapping[str, tuple[int, float]]]) -> None:
     """Success AUC by attribute, where the data set has any."""
-    if not found:
+    if not scores:
         return
-    names = list(dict.fromkeys(name for row in found.values() for name in row))
+    names = list(dict.fromkeys(name for row in scores.values() for name in row))
     head = (
         Column("attribute", kind="name"),
         Column("n", "sequences", kind="number"),
@@ -194,6 +194,6 @@ def _attributes(found: Mapping[str, Mapping[str, tuple[int, float]]]) -> None:
             max(count for count, _ in row.values()),
             *(f"{100 * row[name][1]:.1f}" if name in row else "" for name in names),
         )
-        for attribute, row in found.items()
+        for attribute, row in scores.items()
     ]
     print_table(Table.of("success AUC by attribute", head, rows))

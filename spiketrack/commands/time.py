@@ -58,11 +58,11 @@ def time(
     if mode is not None and mode not in MODES:
         raise ConfigError(f"--mode {printable(mode)}: choose one of {', '.join(MODES)}")
     will_write((source, placement, rates, board), json=json, timeline=timeline)
-    found = model(run_of(source), placement, rates, board, frames)
-    with then_show(lambda: show_time(found, mode, layers)):
+    document = model(run_of(source), placement, rates, board, frames)
+    with then_show(lambda: show_time(document, mode, layers)):
         if json is not None:
-            found.write(json)
+            document.write(json)
         if timeline is not None:
             from spiketrack.report.figures.time import write_timeline
 
-            write_timeline(timeline, found)
+            write_timeline(timeline, document)

@@ -202,7 +202,7 @@ def _show_float(loss: FloatPart, layers: bool) -> None:
     _show_yardstick(loss.yardstick)
 
 
-def _show_yardstick(found: Yardstick) -> None:
+def _show_yardstick(yardstick: Yardstick) -> None:
     """Float32 against float64 and against integer, and what follows."""
     columns = (
         Column("same crops, each its own counts", kind="text"),
@@ -212,11 +212,11 @@ def _show_yardstick(found: Yardstick) -> None:
         Column("box IoU", "median over the frames"),
     )
     rows = (
-        _compared("float32 against float64", found.float64),
-        _compared("float32 against integer", found.integer),
+        _compared("float32 against float64", yardstick.float64),
+        _compared("float32 against integer", yardstick.integer),
     )
-    table(f"what float itself is worth, {found.frames} frames", columns, rows)
-    say(f"judged by float itself: {found.judgement}: {found.meaning}")
+    table(f"what float itself is worth, {yardstick.frames} frames", columns, rows)
+    say(f"judged by float itself: {yardstick.judgement}: {yardstick.meaning}")
 
 
 def _compared(name: str, part: Compared) -> tuple[object, ...]:

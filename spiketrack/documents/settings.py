@@ -88,8 +88,8 @@ class RunSettings(Document):
             raise ConfigError(f"{path}: no settings but {type(values).__name__}; {cls.REMEDY}")
         key, name, version = cls.identity()
         whole: dict[str, Any] = {key: name, "version": version, **values}
-        found = cls.parse(json.dumps(whole).encode(), str(path))
-        return found.placed(path.absolute().parent)
+        settings = cls.parse(json.dumps(whole).encode(), str(path))
+        return settings.placed(path.absolute().parent)
 
     def placed(self, home: Path) -> Self:
         """Paths that are relative and exist below ``home`` as absolute ones; names stay names."""

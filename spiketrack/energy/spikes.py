@@ -18,9 +18,9 @@ def operation_prices(
     cost: SpikeCost, tables: Iterable[PriceTable] | None = None
 ) -> Mapping[str, float]:
     """Price table → picojoules of one inference; tables without both prices are left out."""
-    found = {}
+    prices = {}
     for table in packaged_tables() if tables is None else tables:
         ac, mac = table.pj("ac"), table.pj("mac")
         if table.execution != "dense" and ac is not None and mac is not None:
-            found[table.name] = cost.operations * ac + cost.multiplications * mac
-    return found
+            prices[table.name] = cost.operations * ac + cost.multiplications * mac
+    return prices

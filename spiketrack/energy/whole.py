@@ -51,14 +51,14 @@ def whole_energy(
             f"{table.name}: a whole frame needs prices of {', '.join(NEEDED)}; "
             f"{', '.join(missing)} has none"
         )
-    found = time.branch(branch)
-    if found is None:
+    times = time.branch(branch)
+    if times is None:
         raise ConfigError(f"no times of the {branch} branch; its run has no inference of it")
-    seconds = on_for(found, period)
-    rows = tuple(_rows(time, found, table, seconds))
+    seconds = on_for(times, period)
+    rows = tuple(_rows(time, times, table, seconds))
     return WholeEnergy(
         branch=branch,
-        inferences=found.inferences,
+        inferences=times.inferences,
         prices=table.name,
         rates=time.rates.name,
         chips=time.chips,
@@ -68,8 +68,8 @@ def whole_energy(
         high_pj=sum(row.high_pj for row in rows),
         dominates=max(rows, key=lambda row: row.high_pj).part,
         least=max(rows, key=lambda row: row.low_pj).part,
-        unpriced={"messages between chips": found.work.between_chips}
-        if found.work.between_chips
+        unpriced={"messages between chips": times.work.between_chips}
+        if times.work.between_chips
         else {},
     )
 
@@ -101,9 +101,9 @@ def whole_frames(
     )
 
 
-def on_for(found: BranchTime, period: float | None) -> Estimate:
+def on_for(times: BranchTime, period: float | None) -> Estimate:
     """Seconds that the chips are on for one inference: one object, so frames do not overlap."""
-    frame = next(mode for mode in found.modes if mode.mode == "fall-through").frame
+    frame = next(mode for mode in times.modes if mode.mode == "fall-through").frame
     return Estimate(
         low=frame.low,
         central=max(frame.central, period or 0.0),
@@ -112,9 +112,9 @@ def on_for(found: BranchTime, period: float | None) -> Estimate:
 
 
 def _rows(
-    time: TimeDocument, found: BranchTime, table: PriceTable, seconds: Estimate
+    time: TimeDocument, times: BranchTime, table: PriceTable, seconds: Estimate
 ) -> Iterator[WholeRow]:
-    work, rates = found.work, time.rates.rates
+    work, rates = times.work, time.rates.rates
     added = table.pj("ac") or 0.0
     yield _row(
         OPERATIONS, work.operations, "operations", added, added,
@@ -130,7 +130,7 @@ def _rows(
         else f"{multiplied:g} pJ each: {table.prices['mac'].source}",
         "assumed" if multiplied is None else "modelled",
     )  # fmt: skip
-    yield from _updates(found, table)
+    yield from _updates(times, table)
     hops = [
         (work.copies - work.between_chips, table.pj("spike_in_tile")),
         (work.hops_east_west, table.pj("hop_east_west")),
@@ -171,9 +171,9 @@ def _rows(
     )
 
 
-def _updates(found: BranchTime, table: PriceTable) -> Iterator[WholeRow]:
+def _updates(times: BranchTime, table: PriceTable) -> Iterator[WholeRow]:
     """Of neurons whose program runs, and of all others in every step."""
-    work = found.work
+    work = times.work
     active, idle = (
         table.pj(name) or 0.0 for name in ("neuron_update_active", "neuron_update_inactive")
     )

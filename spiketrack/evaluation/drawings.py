@@ -49,12 +49,12 @@ def energy_scatter(trackers: Mapping[str, FiguresPart]) -> go.Figure:
     return plot
 
 
-def attribute_bars(found: Mapping[str, Mapping[str, tuple[int, float]]]) -> go.Figure:
+def attribute_bars(scores: Mapping[str, Mapping[str, tuple[int, float]]]) -> go.Figure:
     """Success AUC of each tracker by attribute."""
-    names = list(dict.fromkeys(name for row in found.values() for name in row))
+    names = list(dict.fromkeys(name for row in scores.values() for name in row))
     plot = go.Figure()
     for index, name in enumerate(names):
-        rows = {attribute: row[name] for attribute, row in found.items() if name in row}
+        rows = {attribute: row[name] for attribute, row in scores.items() if name in row}
         heads = [f"{attribute} ({count})" for attribute, (count, _) in rows.items()]
         colour = COLOURS[index % len(COLOURS)]
         plot.add_bar(x=heads, y=[auc for _, auc in rows.values()], name=name, marker_color=colour)

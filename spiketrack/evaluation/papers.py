@@ -90,8 +90,8 @@ def paper_table(trackers: Mapping[str, FiguresPart]) -> PaperTable:
     Trackers are ordered by the first figure, the best first.
     """
     layouts = dict.fromkeys(p.layout for t in trackers.values() for p in t.sequences.values())
-    found: list[Rule] = [rule_of(layout) for layout in layouts] or [VISIBLE]
-    figures = found[0].headline if len(found) == 1 else VISIBLE.headline
+    rules: list[Rule] = [rule_of(layout) for layout in layouts] or [VISIBLE]
+    figures = rules[0].headline if len(rules) == 1 else VISIBLE.headline
     rows = [(name, _row(part, figures)) for name, part in trackers.items()]
     rows.sort(key=lambda row: -(row[1][0] if row[1][0] is not None else -1.0))
     columns = [*(NAMES[name] for name in figures), ENERGY, FPS]
@@ -132,11 +132,11 @@ def by_attribute(trackers: Mapping[str, FiguresPart]) -> dict[str, dict[str, tup
     return table
 
 
-def attribute_table(found: Mapping[str, Mapping[str, tuple[int, float]]]) -> PaperTable:
+def attribute_table(scores: Mapping[str, Mapping[str, tuple[int, float]]]) -> PaperTable:
     """Success AUC in per cent, a row an attribute, a column a tracker."""
-    names = list(dict.fromkeys(name for row in found.values() for name in row))
+    names = list(dict.fromkeys(name for row in scores.values() for name in row))
     rows = [
         (attribute, tuple(100 * row[name][1] if name in row else None for name in names))
-        for attribute, row in found.items()
+        for attribute, row in scores.items()
     ]
     return PaperTable(tuple(names), tuple(rows), ("success AUC",), "attribute", across=True)

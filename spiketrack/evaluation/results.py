@@ -81,17 +81,17 @@ def find_trackers(given: Iterable[str]) -> list[Tracker]:
 
     ``ConfigError`` for a folder that is not there or two trackers of one name.
     """
-    found: list[Tracker] = []
+    trackers: list[Tracker] = []
     for text in given:
         name, _, path = text.partition("=") if "=" in text else ("", "", text)
         folder = Path(path)
         if not folder.is_dir():
             raise ConfigError(f"{path}: no such folder of results")
-        found += _ours(folder, name) or [Tracker(name or folder.absolute().name, folder, folder)]
-    names = [tracker.name for tracker in found]
+        trackers += _ours(folder, name) or [Tracker(name or folder.absolute().name, folder, folder)]
+    names = [tracker.name for tracker in trackers]
     if twin := next((name for name in names if names.count(name) > 1), None):
         raise ConfigError(f"two trackers are named {twin}; give NAME=FOLDER")
-    return found
+    return trackers
 
 
 def _ours(folder: Path, name: str) -> list[Tracker]:

@@ -70,8 +70,8 @@ class Sheet:
         """The row whose first column holds ``name``; ``SpikeTrackError`` where none does."""
         for number, row in enumerate(self.rows):
             if row[0] == name:
-                found: dict[str, Any] = self[number]
-                return found
+                values: dict[str, Any] = self[number]
+                return values
         raise SpikeTrackError(f"{self.title}: no row {name!r} in column {self.columns[0]}")
 
     def largest(self, key: str, number: int) -> Sheet:

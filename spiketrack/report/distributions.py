@@ -52,7 +52,7 @@ def weight_occurrences(export: Path, manifest: Manifest) -> dict[str, Occurrence
 
     Empty where the files are gone or unreadable; the figures then say nothing of weights.
     """
-    found = {}
+    occurrences = {}
     for branch in manifest.layers:
         try:
             graph = read_nir(export / f"{branch}.nir")
@@ -62,5 +62,5 @@ def weight_occurrences(export: Path, manifest: Manifest) -> dict[str, Occurrence
         for node in graph:
             if isinstance(node, Conv):
                 sums += np.bincount(node.weight.ravel().astype(np.int64) + LARGEST, minlength=256)
-        found[branch] = sums
-    return found
+        occurrences[branch] = sums
+    return occurrences

@@ -104,11 +104,11 @@ def _accuracy(truth: Truth) -> Fact:
     label = "accuracy on this clip"
     if truth.scores is None:
         return Fact(label, "not scored", "no tracked frame has a visible target", MEASURED)
-    found = truth.scores
+    scores = truth.scores
     detail = (
-        f"AO {found.ao:.3f}; centre within 20 px in {found.precision_20:.0%} of {len(truth.rows)}"
+        f"AO {scores.ao:.3f}; centre within 20 px in {scores.precision_20:.0%} of {len(truth.rows)}"
     )
-    return Fact(label, f"AUC {found.success_auc:.3f}", f"{detail} frames", MEASURED)
+    return Fact(label, f"AUC {scores.success_auc:.3f}", f"{detail} frames", MEASURED)
 
 
 def _placement(placement: MapDocument | None) -> Fact:

@@ -62,15 +62,15 @@ def _sequence(clip: Path, start: Box) -> Footage | None:
     if not clip.is_dir():
         return None
     for folder in (clip, clip.parent):
-        for found in _readable(folder, clip):
-            if iou(found.start, start) >= SAME and found.labelled:
-                return found
+        for footage in _readable(folder, clip):
+            if iou(footage.start, start) >= SAME and footage.labelled:
+                return footage
     return None
 
 
 def _readable(folder: Path, clip: Path) -> list[Footage]:
     """Sequences of a folder itself whose frames are the clip's; unreadable labels are none."""
-    found = []
+    candidates = []
     try:
         frames = survey_images(clip).images
         homes = [s for s in find_sources(folder, []) if image_home(s.frames) == image_home(clip)]
@@ -78,5 +78,5 @@ def _readable(folder: Path, clip: Path) -> list[Footage]:
         return []
     for source in homes:
         with suppress(ClipError):
-            found.append(read_sequence(source))
-    return [footage for footage in found if footage.images == frames]
+            candidates.append(read_sequence(source))
+    return [footage for footage in candidates if footage.images == frames]

@@ -101,9 +101,9 @@ class PlacedActivity:
 
 
 def _largest(steps: Integers, values: Integers) -> Integers:
-    found = np.zeros(int(steps.max(initial=-1)) + 1, np.int64)
-    np.maximum.at(found, steps, values)
-    return found
+    largest = np.zeros(int(steps.max(initial=-1)) + 1, np.int64)
+    np.maximum.at(largest, steps, values)
+    return largest
 
 
 class ActivityFile:

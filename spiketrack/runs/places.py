@@ -23,5 +23,5 @@ def mean_messages(run: Path, branch: str, binary: bool = False) -> dict[str, NDA
 def _mean(counts: NDArray[np.int8], binary: bool) -> NDArray[np.float64]:
     sent = counts if binary else counts != 0
     total = sent.sum((0, 1), np.int64)
-    found: NDArray[np.float64] = total / len(counts)
-    return found
+    means: NDArray[np.float64] = total / len(counts)
+    return means

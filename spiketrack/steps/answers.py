@@ -91,7 +91,7 @@ def energy(priced: EnergyDocument) -> EnergyAnswer:
     chosen = EnergyAt(prices=priced.prices.name, execution=priced.execution, energy_pj=total)
     tables = sorted((row for row in priced.tables if row.energy_pj), key=lambda r: r.energy_pj)
     ends = (_at(tables[0]), _at(tables[-1])) if tables else (chosen, chosen)
-    whole = next((found for found in priced.whole if found.branch == SEARCH), None)
+    whole = next((frame for frame in priced.whole if frame.branch == SEARCH), None)
     dense = next((r.dense_pj for r in priced.tables if r.name == priced.prices.name), None)
     return EnergyAnswer(
         chosen=chosen,

@@ -47,7 +47,7 @@ def optimise_network(
     problem = Problem(
         programs, graphs[SEARCH], load_board(board), table.at("central"), counts, events
     )
-    found = optimise(problem, effort.seed, effort.seconds, tell=tell)
+    outcome = optimise(problem, effort.seed, effort.seconds, tell=tell)
     costs = {} if made is None else costs_of_run(made, graphs, choices)
     digests = network.manifest.network_digest, None if made is None else made.digest
-    return document(found.best.placement, *digests, costs), found
+    return document(outcome.best.placement, *digests, costs), outcome

@@ -77,7 +77,7 @@ def events_of_run(run: RunFolder, graphs: Mapping[str, Graph], spikes: str) -> E
     if run.about.counts != "full":
         return numbers
     binary = spikes == BINARY
-    return {b: {**found, **mean_messages(run.path, b, binary)} for b, found in numbers.items()}
+    return {b: {**events, **mean_messages(run.path, b, binary)} for b, events in numbers.items()}
 
 
 def costs_of_run(

@@ -62,5 +62,5 @@ def with_whole_frames(
             seconds = model(run, placement)
         except SpikeTrackError as error:  # the operations are priced all the same
             return priced.model_copy(update={"whole_missing": str(error)})
-    found = whole_frames(seconds, table, about.clip.fps)
-    return priced.model_copy(update={"whole": found})
+    whole = whole_frames(seconds, table, about.clip.fps)
+    return priced.model_copy(update={"whole": whole})

@@ -137,9 +137,9 @@ def _shown(value: Any) -> str:
     return "unset" if value is None else printable(str(value), 100)
 
 
-def require(path: Path, what: str, found: Any, expected: Any) -> None:
+def require(path: Path, what: str, actual: Any, expected: Any) -> None:
     """``SpikeTrackError`` where a part of the folder is not of what it should be."""
-    if found != expected:
+    if actual != expected:
         raise SpikeTrackError(
-            f"{path}: its {what} is {_shown(found)}, not {_shown(expected)}; {OTHERWISE}"
+            f"{path}: its {what} is {_shown(actual)}, not {_shown(expected)}; {OTHERWISE}"
         )

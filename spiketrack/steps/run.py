@@ -189,20 +189,20 @@ class _Road:
                 None, self.force, (), self.watch,
             )  # fmt: skip
             return RunFolder.read(folder), (*made.warnings, *made.problems)
-        found = RunFolder.read(folder)
+        run = RunFolder.read(folder)
         tracker = self.checkpoint.tracker
         tuned = settings_with(tracker, asked.update_every, asked.update_threshold)
         start = BUNDLED_BOX if self.box is None else parse_box(self.box)
         for what, is_, should in (
-            ("network", found.about.network_digest, manifest.network_digest),
-            ("clip", found.about.clip.digest, asked.clip_digest),
-            ("box", list(found.about.box), list(start.as_tuple())),
-            ("backend", found.about.backend, asked.backend),
-            ("counts", found.about.counts, asked.counts),
-            ("tracker", found.about.tracker, TrackerPart(**dataclasses.asdict(tuned))),
+            ("network", run.about.network_digest, manifest.network_digest),
+            ("clip", run.about.clip.digest, asked.clip_digest),
+            ("box", list(run.about.box), list(start.as_tuple())),
+            ("backend", run.about.backend, asked.backend),
+            ("counts", run.about.counts, asked.counts),
+            ("tracker", run.about.tracker, TrackerPart(**dataclasses.asdict(tuned))),
         ):
             require(folder, what, is_, should)
-        return found, ()
+        return run, ()
 
     def verified(self, manifest: Manifest, made: RunFolder) -> VerifyDocument:
         """The comparison of backends, over at most as many frames as were tracked."""
@@ -210,37 +210,37 @@ class _Road:
         kept = path.is_file()
         self.say(3, "verify, count by count", kept)
         if kept:
-            found = VerifyDocument.read(path)
-            require(path, "network", found.network_digest, manifest.network_digest)
-            require(path, "clip", found.clip_digest, made.about.clip.digest)
-            require(path, "box", list(found.box), list(made.about.box))
-            return found
+            document = VerifyDocument.read(path)
+            require(path, "network", document.network_digest, manifest.network_digest)
+            require(path, "clip", document.clip_digest, made.about.clip.digest)
+            require(path, "box", list(document.box), list(made.about.box))
+            return document
         running = BESIDE if made.about.backend == INTEGER else made.about.backend
         frames = min(asked.frames, made.about.frames)
         backends = asked.backends or (FLOAT, INTEGER, running)
-        found = verify(
+        document = verify(
             self.results.export, backends, self.video, self.box, frames, self.how,
             self.checkpoint, self.watch,
         ).document  # fmt: skip
-        found.write(path)
-        return found
+        document.write(path)
+        return document
 
     def priced(self, made: RunFolder) -> EnergyDocument:
         """The energy document and its table."""
         path, kept = self.results.energy, self.results.energy.is_file()
         self.say(6, f"energy at {self.settings.prices}", kept)
         if kept:
-            found = EnergyDocument.read(path)
-            require(path, "run", found.run_digest, made.digest)
-            require(path, "prices", found.prices, load_prices(self.settings.prices))
-            return found
+            document = EnergyDocument.read(path)
+            require(path, "run", document.run_digest, made.digest)
+            require(path, "prices", document.prices, load_prices(self.settings.prices))
+            return document
         table, where = load_prices(self.settings.prices), self.results
-        found = price(where.run, table, placement=where.map)
-        found = with_whole_frames(found, where.run, table, where.map, where.time)
-        found.write(path)
+        document = price(where.run, table, placement=where.map)
+        document = with_whole_frames(document, where.run, table, where.map, where.time)
+        document.write(path)
         with atomic_path(self.results.csv) as temporary:
-            temporary.write_text(to_csv(found), encoding="utf-8")
-        return found
+            temporary.write_text(to_csv(document), encoding="utf-8")
+        return document
 
     def timed(self, made: RunFolder) -> None:
         """The seconds of a frame on the placement, from what the run counted."""
@@ -256,15 +256,15 @@ class _Road:
         path, kept = self.results.map, self.results.map.is_file()
         self.say(4, f"place on {self.settings.board}", kept)
         if kept:
-            found = MapDocument.read(path)
-            require(path, "network", found.network_digest, manifest.network_digest)
-            require(path, "run", found.run_digest, made.digest)
-            require(path, "board", found.board, load_board(self.settings.board).name)
-            return found
+            document = MapDocument.read(path)
+            require(path, "network", document.network_digest, manifest.network_digest)
+            require(path, "run", document.run_digest, made.digest)
+            require(path, "board", document.board, load_board(self.settings.board).name)
+            return document
         choices = choices_of("pipelined", self.settings.spikes, self.settings.tiles)
-        found = place(self.results.export, self.settings.board, choices, self.results.run)
-        found.write(path)
-        return found
+        document = place(self.results.export, self.settings.board, choices, self.results.run)
+        document.write(path)
+        return document
 
     def reported(self) -> None:
         """The page; kept where nothing has changed since the last summary."""

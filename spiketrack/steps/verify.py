@@ -66,12 +66,12 @@ def verify(
     problems: list[str] = []
     whole = until_it_fails(clip, problems)
     with watch.frames("verify", clip.length) as tick:
-        found = compare(
+        comparison = compare(
             network, checkpoint, whole, start, backends, settings, options, tick,
             yardstick=yardstick,
         )  # fmt: skip
     digest = clip_digest(clip_source(video))
-    report = document(found, network.manifest, clip.name, start, digest)
-    firsts = [agreement.first for agreement in found.agreements.values()]
+    report = document(comparison, network.manifest, clip.name, start, digest)
+    firsts = [agreement.first for agreement in comparison.agreements.values()]
     told = tuple(str(first) for first in firsts if first is not None)
     return Verified(report, told, tuple(clip.late), tuple(problems))

@@ -64,8 +64,8 @@ class RunEnergy(Layered):
     def dense_pj(self) -> float | None:
         """Every MAC of the same network as an ANN at the same prices; None without that price."""
         prices = self.document.prices
-        found = (row for row in self.document.tables if row.name == prices.name)
-        return next((row.dense_pj for row in found), None)
+        rows = (row for row in self.document.tables if row.name == prices.name)
+        return next((row.dense_pj for row in rows), None)
 
     @property
     def title(self) -> str:

@@ -138,12 +138,12 @@ def place(
     if out is not None:
         check_target("out", Path(out), [export, counted, board])
     choices = choices_of(mode, spikes, tiles)
-    found = place_step(
+    placement = place_step(
         left(Path(export)).export, str(board), choices, counted, rules_of(str(rules))
     )
     if out is not None:
-        found.write(Path(out))
-    return found
+        placement.write(Path(out))
+    return placement
 
 
 def write_report(

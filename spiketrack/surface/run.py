@@ -115,13 +115,13 @@ class Run(Layered):
 
     def _counted(self, branch: str) -> BranchCounts:
         require_operations(self.path, self.about.backend)
-        found = self.folder.counts().get(branch)
-        if branch not in BRANCHES or found is None or not len(found.operations):
+        counted = self.folder.counts().get(branch)
+        if branch not in BRANCHES or counted is None or not len(counted.operations):
             known = " and ".join(BRANCHES)
             raise SpikeTrackError(
                 f"{self.path}: no operations of branch {branch!r}; runs have {known}"
             )
-        return found
+        return counted
 
     def __repr__(self) -> str:
         about = self.about

@@ -43,12 +43,12 @@ class Placed:
     @property
     def resident(self) -> Index:
         """(cores,): neurons of both branches, those with two ports counted once."""
-        found = np.zeros(self.document.cores, np.int64)
+        neurons = np.zeros(self.document.cores, np.int64)
         for site in self.sites.values():
             for name, tiling in site.tilings.items():
                 ends = tiling.bounds()
-                np.add.at(found, site.cores[name], (ends[:, :, 1] - ends[:, :, 0]).prod(1))
-        return found
+                np.add.at(neurons, site.cores[name], (ends[:, :, 1] - ends[:, :, 0]).prod(1))
+        return neurons
 
 
 def open_source(folder: Path) -> tuple[RunFolder | None, Path]:
@@ -75,10 +75,10 @@ def placed(folder: Path, run: RunFolder | None, placement: Path | None, board: s
         )
     graphs = {branch: network.graphs[branch] for branch in BRANCHES}
     if placement is not None:
-        found = MapDocument.read(placement)
-        if found.network_digest != digest:
+        document = MapDocument.read(placement)
+        if document.network_digest != digest:
             raise DocumentError(
-                f"{placement}: places network {found.network_digest[:12]}, {folder} holds "
+                f"{placement}: places network {document.network_digest[:12]}, {folder} holds "
                 f"{digest[:12]}; place that network with spiketrack map"
             )
         programs = {
@@ -86,10 +86,10 @@ def placed(folder: Path, run: RunFolder | None, placement: Path | None, board: s
                 graphs[branch.name],
                 Choices(branch.mode, branch.spikes, branch.tiles, branch.key_tiles),
             )
-            for branch in found.branches
+            for branch in document.branches
         }
-        sites = {n: read_sites(found, p, str(placement)) for n, p in programs.items()}
-        return Placed(network, str(folder), found, programs, sites)
+        sites = {n: read_sites(document, p, str(placement)) for n, p in programs.items()}
+        return Placed(network, str(folder), document, programs, sites)
     if run is not None and (run.path / CHIP_FILE).is_file():
         programs = dict(read_programs(run.path / CHIP_FILE, graphs))
     else:

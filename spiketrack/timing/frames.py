@@ -70,23 +70,23 @@ class BranchTimes:
         if work.interval is not None:
             self._mode("pipelined", work.folded(work.interval))
         for name, values in work.by_step().items():
-            self.steps[name] = self.steps.get(name, 0) + values
+            self.steps[name] = self.steps.get(name, np.zeros(1)) + values
         busy = core_seconds(work, self.table.at("central"))
         self.cores = busy if not len(self.cores) else self.cores + busy
 
     def _mode(self, name: ModeName, work: FrameWork) -> None:
-        found = self.modes.setdefault(name, Sums())
+        sums = self.modes.setdefault(name, Sums())
         times = [step_times(work, self.table.at(level)) for level in LEVELS]
-        found.compute += [time.total for time in times]
+        sums.compute += [time.total for time in times]
         central = times[LEVELS.index("central")]
-        found.serviced += central.total
-        found.skipped += step_times(work, self.table.at("central"), idle=False).total
-        if not len(found.steps):
-            found.steps = np.zeros(work.steps)
-            found.terms = np.zeros((work.steps, len(TERMS)))
-        found.steps += central.seconds
-        found.terms[np.arange(work.steps), central.binding] += 1
-        _bind(found, central)
+        sums.serviced += central.total
+        sums.skipped += step_times(work, self.table.at("central"), idle=False).total
+        if not len(sums.steps):
+            sums.steps = np.zeros(work.steps)
+            sums.terms = np.zeros((work.steps, len(TERMS)))
+        sums.steps += central.seconds
+        sums.terms[np.arange(work.steps), central.binding] += 1
+        _bind(sums, central)
 
     def document(self) -> BranchTime:
         """Means over the frames."""
@@ -160,22 +160,22 @@ class BranchTimes:
         )
 
 
-def _bind(found: Sums, times: StepTimes) -> None:
+def _bind(sums: Sums, times: StepTimes) -> None:
     """Add each step to the term, layer and place that it waits for."""
     step = np.arange(len(times.binding))
     layer, place = (part[step, times.binding] for part in (times.layer, times.place))
     rows = zip(times.binding.tolist(), layer.tolist(), place.tolist(), strict=True)
     for key, seconds in zip(rows, times.seconds.tolist(), strict=True):
-        entry = found.bound[key]
+        entry = sums.bound[key]
         entry[0] += 1
         entry[1] += seconds
 
 
 def _seconds_of_terms(sums: Sums) -> NDArray[np.float64]:
-    found = np.zeros(len(TERMS))
+    totals = np.zeros(len(TERMS))
     for (term, _, _), (_, seconds) in sums.bound.items():
-        found[term] += seconds
-    return found
+        totals[term] += seconds
+    return totals
 
 
 def place_name(work: FrameWork, term: int, place: int) -> str:

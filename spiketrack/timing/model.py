@@ -72,12 +72,12 @@ def step_times(work: FrameWork, rates: Rates, idle: bool = True) -> StepTimes:
     base = work.resident * resting
     for term, cost in zip((UPDATES, OPERATIONS, READS), costs, strict=True):
         floor = base if term == UPDATES else np.zeros(len(work.resident))
-        found = _longest(work.core("step"), work.core("core"), work.core("layer"), cost, floor)
-        _take(terms, place, layer, term, found, floor)
+        longest = _longest(work.core("step"), work.core("core"), work.core("layer"), cost, floor)
+        _take(terms, place, layer, term, longest, floor)
     link = link_costs(work, rates)
     none = np.zeros(len(work.kinds))
-    found = _longest(work.link("step"), work.link("link"), work.link("layer"), link, none)
-    _take(terms, place, layer, LINKS, found, none)
+    longest = _longest(work.link("step"), work.link("link"), work.link("layer"), link, none)
+    _take(terms, place, layer, LINKS, longest, none)
     terms[:, BARRIER] = rates["barrier"] + rates["barrier_chip"] * (work.chips - 1)
     return StepTimes(terms * NANO, place, layer)
 
@@ -96,8 +96,8 @@ def link_costs(work: FrameWork, rates: Rates) -> Reals:
     bits = work.link("bits") + rates["message_header"] * work.link("messages")
     mesh, between = rates["link_bit"], rates["chip_link_bit"]
     by_kind = np.array([mesh, mesh, between, 0.0])  # the host's is a term of its own
-    found: Reals = by_kind[work.kinds[work.link("link")]] * bits
-    return found
+    costs: Reals = by_kind[work.kinds[work.link("link")]] * bits
+    return costs
 
 
 def core_seconds(work: FrameWork, rates: Rates) -> Reals:
@@ -140,12 +140,12 @@ def _longest(
 
 
 def _take(
-    terms: Reals, place: Integers, layer: Integers, term: int, found: _Longest, floor: Reals
+    terms: Reals, place: Integers, layer: Integers, term: int, longest: _Longest, floor: Reals
 ) -> None:
     """Enter one term; a core that rests may take longer than those that act."""
     if floor.max(initial=0.0) > 0:
         terms[:, term], place[:, term] = floor.max(), floor.argmax()
-    longer = found.cost > terms[found.step, term]
-    at = found.step[longer]
-    terms[at, term] = found.cost[longer]
-    place[at, term], layer[at, term] = found.place[longer], found.layer[longer]
+    longer = longest.cost > terms[longest.step, term]
+    at = longest.step[longer]
+    terms[at, term] = longest.cost[longer]
+    place[at, term], layer[at, term] = longest.place[longer], longest.layer[longer]

@@ -71,12 +71,12 @@ def measured(table: RateTable) -> tuple[Measured, ...]:
 
 def estimate(network: PrintedNetwork, table: RateTable, pipelined: bool) -> Estimate:
     """Seconds of a step with a sample in every layer, or of all steps of one sample."""
-    found = []
+    totals = []
     for level, activity in zip(LEVELS, ACTIVITY, strict=True):
         work = sample_work(network, activity)
         times = step_times(work.folded(1) if pipelined else work, table.at(level))
-        found.append(times.total)
-    return Estimate(low=found[0], central=found[1], high=found[2])
+        totals.append(times.total)
+    return Estimate(low=totals[0], central=totals[1], high=totals[2])
 
 
 def sample_work(network: PrintedNetwork, activity: float) -> FrameWork:
@@ -143,8 +143,8 @@ def sample_work(network: PrintedNetwork, activity: float) -> FrameWork:
 
 def share(number: Index, activity: float) -> Index:
     """Whole numbers."""
-    found: Index = np.rint(number * activity).astype(np.int64)
-    return found
+    active: Index = np.rint(number * activity).astype(np.int64)
+    return active
 
 
 def _taken(

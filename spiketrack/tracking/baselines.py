@@ -43,8 +43,8 @@ class Baseline:
             if tracker is None:
                 tracker = self._start(image, box)
             else:
-                found, values = tracker.update(image)
-                box = Box(*(float(v) for v in values)) if found else box
+                success, values = tracker.update(image)
+                box = Box(*(float(v) for v in values)) if success else box
             yield box
 
     def _start(self, image: Frame, box: Box) -> Any:

@@ -22,13 +22,13 @@ Flags = NDArray[np.bool_]
 
 def hidden(folder: Path, count: int) -> Flags:
     """(count,) where any file of a folder says so; ``ClipError`` for one that does not fit."""
-    found = np.zeros(count, np.bool_)
+    flags = np.zeros(count, np.bool_)
     for name in HIDDEN_FLAGS:
         if (folder / name).is_file():
-            found |= _flags(folder / name, count)
+            flags |= _flags(folder / name, count)
     if (folder / COVER).is_file():
-        found |= ~_flags(folder / COVER, count)
-    return found
+        flags |= ~_flags(folder / COVER, count)
+    return flags
 
 
 def missing(layout: str, folder: Path) -> str:

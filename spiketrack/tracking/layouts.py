@@ -62,8 +62,8 @@ def find_sources(folder: Path, notes: list[str]) -> list[Source]:
     ``ClipError`` where several files may be the labels.
     """
     texts = _texts(folder)
-    if found := _tc128(folder, texts):
-        return [found]
+    if source := _tc128(folder, texts):
+        return [source]
     if otb := [(path, match[1]) for path in texts if (match := _OTB.fullmatch(path.name))]:
         return [_otb(folder, label, target, len(otb) > 1) for label, target in otb]
     if plain := [path for path in texts if _PLAIN.fullmatch(path.name)]:
@@ -142,9 +142,9 @@ def _video(
     homes: list[Path], inner: Path, stem: str, layout: str
 ) -> tuple[Path | None, int | None]:
     """The folder of frames of a label file; of a segment, that of its video and its first frame."""
-    found = segment(stem, "10fps" in inner.name) if layout == "UAV123" else None
+    cut = segment(stem, "10fps" in inner.name) if layout == "UAV123" else None
     plain = stem.removeprefix(_NFS) if layout == "NfS" else stem
-    for name, first in ((stem, None), (plain, None), found or (stem, None)):
+    for name, first in ((stem, None), (plain, None), cut or (stem, None)):
         for home in homes:
             sets = sorted(p for p in home.iterdir() if p.is_dir()) if layout == "UAV123" else []
             places = (home / inner / name, home / name, *(one / name for one in sets))

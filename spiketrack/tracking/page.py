@@ -81,13 +81,13 @@ def sequence_section(document: Mapping[str, Any]) -> Section:
     rows = [
         {"method": method, "sequence": name, "frames": part["frames"]}
         | {key: part[key] for key in SCORES}
-        for method, found in methods.items()
-        for name, part in found["sequences"].items()
+        for method, scores in methods.items()
+        for name, part in scores["sequences"].items()
     ]
     failed = [
         {"method": method, "sequence": name, "reason": reason}
-        for method, found in methods.items()
-        for name, reason in found["failed"].items()
+        for method, scores in methods.items()
+        for name, reason in scores["failed"].items()
     ]
     tables = [Table.of("sequences", "Every sequence", rows, unfolded=True)]
     if failed:

@@ -62,7 +62,7 @@ def shifted(box: Box, width: int, height: int) -> dict[str, Box]:
     boxes = {name: _moved(one, *side) for name, side in SIDES.items()}
     boxes |= {name: _pulled(one, *corner) for name, corner in CORNERS.items()}
     boxes |= {name: _scaled(one, factor) for name, factor in SCALES.items()}
-    return {name: _cut(found, width, height).moved(-1, -1) for name, found in boxes.items()}
+    return {name: _cut(start, width, height).moved(-1, -1) for name, start in boxes.items()}
 
 
 def _whole(value: float) -> float:

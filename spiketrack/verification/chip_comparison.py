@@ -68,21 +68,21 @@ def compare_chip(
     unknown = tuple(sorted({*rows, *arrays} - known))
     if known.isdisjoint({*rows, *arrays}):
         raise SpikeTrackError(f"{where}: names no layer of the {measured.branch} branch")
-    found = tuple(_layers(run, expected, measured.branch, rows, arrays))
-    return ChipComparison(found, unknown)
+    layers = tuple(_layers(run, expected, measured.branch, rows, arrays))
+    return ChipComparison(layers, unknown)
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[np.int64]]:
     """Arrays of a ``.npz`` file; ``SpikeTrackError`` for anything else than integers in it."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            found = {name: file[name] for name in file.files}
+            arrays = {name: file[name] for name in file.files}
     except (OSError, ValueError, zipfile.BadZipFile, AttributeError, EOFError) as error:
         raise SpikeTrackError(f"{path}: no .npz file ({printable(str(error), 120)})") from None
-    for name, values in found.items():
+    for name, values in arrays.items():
         if not np.issubdtype(values.dtype, np.integer):
             raise SpikeTrackError(f"{path}: {printable(name)} holds {values.dtype}, not integers")
-    return {name: values.astype(np.int64) for name, values in found.items()}
+    return {name: values.astype(np.int64) for name, values in arrays.items()}
 
 
 def _layers(
@@ -111,11 +111,11 @@ def _layers(
 
 
 def _arrays(
-    wanted: NDArray[np.int64], found: NDArray[np.int64], layer: Layer
+    wanted: NDArray[np.int64], measured: NDArray[np.int64], layer: Layer
 ) -> tuple[int, int, str]:
-    if wanted.shape != found.shape:
-        return wanted.size, wanted.size, f"shape {found.shape}, expected {wanted.shape}"
-    wrong = np.argwhere(wanted != found)
+    if wanted.shape != measured.shape:
+        return wanted.size, wanted.size, f"shape {measured.shape}, expected {wanted.shape}"
+    wrong = np.argwhere(wanted != measured)
     if not len(wrong):
         return wanted.size, 0, ""
     step, *index = (int(i) for i in wrong[0])
@@ -125,15 +125,15 @@ def _arrays(
         len(wrong),
         (
             f"network step {step} (time step {_time_step(layer, step)}), neuron {tuple(index)}: "
-            f"expected {wanted[at]}, measured {found[at]}"
+            f"expected {wanted[at]}, measured {measured[at]}"
         ),
     )
 
 
-def _sums(wanted: tuple[int, ...], found: tuple[int, ...], layer: Layer) -> tuple[int, int, str]:
-    if len(wanted) != len(found):
-        return len(wanted), len(wanted), f"{len(found)} network steps, expected {len(wanted)}"
-    wrong = [t for t, pair in enumerate(zip(wanted, found, strict=True)) if pair[0] != pair[1]]
+def _sums(wanted: tuple[int, ...], measured: tuple[int, ...], layer: Layer) -> tuple[int, int, str]:
+    if len(wanted) != len(measured):
+        return len(wanted), len(wanted), f"{len(measured)} network steps, expected {len(wanted)}"
+    wrong = [t for t, pair in enumerate(zip(wanted, measured, strict=True)) if pair[0] != pair[1]]
     if not wrong:
         return len(wanted), 0, ""
     t = wrong[0]
@@ -142,7 +142,7 @@ def _sums(wanted: tuple[int, ...], found: tuple[int, ...], layer: Layer) -> tupl
         len(wrong),
         (
             f"network step {t} (time step {_time_step(layer, t)}): {wanted[t]} spikes expected, "
-            f"{found[t]} measured"
+            f"{measured[t]} measured"
         ),
     )
 

@@ -128,11 +128,11 @@ def _frame(
     simulator = IntegerSimulator(network.graphs, network.config, counts=True)
     tracker = Tracker(simulator, network.tracker)
     started = tracker.start(first, Box(*run.about.box))
-    found = tracker.step(second)
+    step = tracker.step(second)
     if branch == TEMPLATE:
         traced, crops = started.encoding, started.templates
     else:
-        traced, crops = found.inference, None if found.crop is None else found.crop[None]
+        traced, crops = step.inference, None if step.crop is None else step.crop[None]
     if traced is None or crops is None:
         raise SpikeTrackError(f"{run.path}: its first frame gave no {branch} inference")
     image = quantise_image(crops, network.graphs[branch])
@@ -141,14 +141,14 @@ def _frame(
 
 
 def _by_layer(activity: RunActivity) -> dict[str, dict[str, int]]:
-    found: dict[str, dict[str, int]] = {}
+    totals: dict[str, dict[str, int]] = {}
     at = activity.column("layer")
     for name in PROFILED:
         sums = np.zeros(len(activity.layers), np.int64)
         np.add.at(sums, at, activity.column(name))
         for layer, total in zip(activity.layers, sums.tolist(), strict=True):
-            found.setdefault(layer, {})[name] = total
-    return found
+            totals.setdefault(layer, {})[name] = total
+    return totals
 
 
 def _row(expected: Expected, layer: Layer) -> ExpectedLayer:
@@ -169,8 +169,8 @@ def _layer(group: Any, layer: Layer, graph: Graph, values: Mapping[str, Any]) ->
     text = h5py.string_dtype()
     group.attrs.create("sources", [link.source for link in layer.synapses], dtype=text)
     if layer.nodes:
-        found = values[layer.nodes[0]].numpy()
-        _store(group, "values", found.astype(np.int8 if layer.signal == "count" else np.int32))
+        fired = values[layer.nodes[0]].numpy()
+        _store(group, "values", fired.astype(np.int8 if layer.signal == "count" else np.int32))
     for name in layer.nodes:
         node = graph[name]
         if isinstance(node, Neuron):

@@ -112,11 +112,11 @@ class RecordedFrame:
         )
         tracker = Tracker(simulator, network.tracker)
         tracker.start(frames[0], box)
-        found = tracker.step(frames[1]).inference
-        if found is None or found.trace.cores is None or found.trace.links is None:
+        inference = tracker.step(frames[1]).inference
+        if inference is None or inference.trace.cores is None or inference.trace.links is None:
             raise SpikeTrackError("the frame was run without its cores")
-        self.trace: Trace = found.trace
-        self.cores, self.links = found.trace.cores, found.trace.links
+        self.trace: Trace = inference.trace
+        self.cores, self.links = inference.trace.cores, inference.trace.links
         self.chip = simulator.chips[SEARCH]
 
     @cached_property
@@ -170,12 +170,12 @@ def compare(
     """Parts, then the whole frame and its time with one kind of event after the other."""
     tell("running the frame on the chip")
     frame = RecordedFrame(network, frames, box)
-    found = []
+    compared = []
     for name, populations in parts.items():
         tell(f"SANA-FE: {name}")
-        found.append(_part(name, frame, populations))
+        compared.append(_part(name, frame, populations))
     if not whole:
-        return Compared(frame.program.latency + 1, tuple(found), (), ())
+        return Compared(frame.program.latency + 1, tuple(compared), (), ())
     counts: dict[str, NDArray[np.int64]] = {
         name: values.astype(np.int64) for name, values in frame.trace.counts.items()
     }
@@ -184,7 +184,7 @@ def compare(
     prices = loihi1()
     terms, everything = _ladder(replay, prices, tell)
     quantities = _quantities(frame, replay, prices, everything, terms)
-    return Compared(replay.steps, tuple(found), quantities, terms)
+    return Compared(replay.steps, tuple(compared), quantities, terms)
 
 
 def _part(name: str, frame: RecordedFrame, populations: Sequence[str]) -> Part:

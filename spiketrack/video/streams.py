@@ -66,10 +66,10 @@ class Tally:
 
 def address(source: str | Path) -> str | None:
     """``scheme://rest`` where ``source`` is no file but an address (a path loses a slash)."""
-    found = _ADDRESS.fullmatch(str(source))
-    if found is None or os.path.exists(source):  # noqa: PTH110  # a path of any length
+    match = _ADDRESS.fullmatch(str(source))
+    if match is None or os.path.exists(source):  # noqa: PTH110  # a path of any length
         return None
-    return f"{found[1].lower()}://{found[2]}"
+    return f"{match[1].lower()}://{match[2]}"
 
 
 def without_password(address: str) -> str:

@@ -21,8 +21,8 @@ BENCH = ROOT / "docs" / "benchmarks.md"
 
 def measured() -> dict[str, Any]:
     """What ``measure`` wrote."""
-    found: dict[str, Any] = json.loads(NETWORKS.read_text("utf-8"))
-    return found
+    document: dict[str, Any] = json.loads(NETWORKS.read_text("utf-8"))
+    return document
 
 
 def inputs() -> dict[str, str]:
@@ -33,11 +33,11 @@ def inputs() -> dict[str, str]:
 
 def blocks() -> dict[tuple[Path, str], str]:
     """File and name of every block → its text."""
-    found = measured()
-    rows = found["networks"]
+    figures = measured()
+    rows = figures["networks"]
     return {
         (README, "needs"): needs([rows[name] for name in SHORT]),
-        (README, "reaches"): reaches(found["accuracy"]),
+        (README, "reaches"): reaches(figures["accuracy"]),
     }
 
 
@@ -82,13 +82,13 @@ def frames_a_second(name: str) -> str:
     """From the table that ``spiketrack bench --into docs/benchmarks.md`` wrote: of this network,
     else of its sibling with T = 3, which is said.
     """
-    found = {}
+    rates = {}
     for line in BENCH.read_text("utf-8").splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         if cells[1:3] == ["search", "frames per second"]:
-            found.setdefault(cells[0], f"{float(cells[3]):.3g}")  # later tables: other settings
+            rates.setdefault(cells[0], f"{float(cells[3]):.3g}")  # later tables: other settings
     other = name.replace("_t1", "_t3")
-    return found[name] if name in found else f"{found[other]} (T3)"
+    return rates[name] if name in rates else f"{rates[other]} (T3)"
 
 
 def reaches(accuracy: Mapping[str, Any]) -> str:

@@ -32,7 +32,7 @@ def printed(line: str, folder: Path) -> str:
     bin_folder = str(Path(sys.executable).parent)
     path = f"{bin_folder}{os.pathsep}{os.environ['PATH']}"
     environment = dict(os.environ, COLUMNS=COLUMNS, PATH=path)
-    found = subprocess.run(
+    output = subprocess.run(
         shlex.split(line),
         cwd=folder,
         env=environment,
@@ -40,7 +40,7 @@ def printed(line: str, folder: Path) -> str:
         encoding="utf-8",
         check=True,
     ).stdout
-    lines = [text.rstrip() for text in found.strip("\n").splitlines()]
+    lines = [text.rstrip() for text in output.strip("\n").splitlines()]
     return "```text\n" + "\n".join([f"$ {line}", *lines]) + "\n```\n"
 
 

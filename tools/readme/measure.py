@@ -31,21 +31,21 @@ SHARED = Path(os.environ.get("SPIKETRACK_SHARED", ROOT.parent / "shared"))
 
 def measure(names: list[str], evaluation: Path | None) -> None:
     """Measure the named networks (all without names); keep what the file says of others."""
-    found: dict[str, Any] = {"inputs": {}, "accuracy": {}, "networks": {}}
+    sheet: dict[str, Any] = {"inputs": {}, "accuracy": {}, "networks": {}}
     if NETWORKS.exists():
-        found |= json.loads(NETWORKS.read_text("utf-8"))
+        sheet |= json.loads(NETWORKS.read_text("utf-8"))
     for name in names or ["nano", *PUBLISHED]:
         print(name, flush=True)
         with tempfile.TemporaryDirectory() as folder:
-            found["networks"][name] = network(name, Path(folder))
-        found["networks"] = {
-            key: found["networks"][key] for key in ("nano", *PUBLISHED) if key in found["networks"]
+            sheet["networks"][name] = network(name, Path(folder))
+        sheet["networks"] = {
+            key: sheet["networks"][key] for key in ("nano", *PUBLISHED) if key in sheet["networks"]
         }
-        found["inputs"] = inputs()
-        write_json(NETWORKS, found)
+        sheet["inputs"] = inputs()
+        write_json(NETWORKS, sheet)
     if evaluation is not None:
-        found["accuracy"] = accuracy(EvaluationDocument.read(evaluation))
-        write_json(NETWORKS, found)
+        sheet["accuracy"] = accuracy(EvaluationDocument.read(evaluation))
+        write_json(NETWORKS, sheet)
 
 
 def network(name: str, folder: Path) -> dict[str, Any]:

@@ -46,8 +46,8 @@ def _strip(results: Results) -> Iterator[str]:
     rows = run.boxes()
     chosen = {round(i) for i in np.linspace(0, len(rows) - 1, SHOWN)}
     answers = results.answers()
-    found, name = answers.agreement, Path(answers.checkpoint).name
-    proof = f"{found.mismatches:,} of {found.counts_compared:,} counts differ from integer"
+    agreement, name = answers.agreement, Path(answers.checkpoint).name
+    proof = f"{agreement.mismatches:,} of {agreement.counts_compared:,} counts differ from integer"
     head = f"{name} follows a face on {answers.backend} (simulated; {proof})"
     yield _words(10, 18, head, 14)
     place = 0

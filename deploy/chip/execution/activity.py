@@ -55,5 +55,5 @@ class Activity:
 
 def table(rows: Sequence[tuple[int, int, Work]]) -> Table:
     """Rows of (step, layer, work) as one array."""
-    found = [(s, n, *w.__dict__.values()) for s, n, w in rows]
-    return np.array(found, np.int64).reshape(-1, len(COLUMNS))
+    entries = [(s, n, *w.__dict__.values()) for s, n, w in rows]
+    return np.array(entries, np.int64).reshape(-1, len(COLUMNS))

@@ -119,8 +119,8 @@ class Chip:
                 calendar.call(step, number)
         probes = Probes({*self.watched, *self.hosts.values()}, len(images))
         rows: Rows = []
-        while (found := calendar.next()) is not None:
-            now, acting, mail = found
+        while (due := calendar.next()) is not None:
+            now, acting, mail = due
             for number, connection, message in mail:
                 self.units[number].receive(now, connection, message)
                 acting.add(number)
@@ -177,7 +177,7 @@ class Chip:
 
     def _injected(self, images: Sequence[Tensor], calendar: Calendar) -> dict[int, Tensor]:
         """The host sends network step t of a frame in step stride · t."""
-        found: dict[int, Tensor] = {}
+        inputs: dict[int, Tensor] = {}
         stride = max((unit.layer.stride for unit in self.units), default=1)
         for frame, image in enumerate(images):
             if tuple(image.shape) != self.image.shape:
@@ -185,10 +185,10 @@ class Chip:
                     f"{self.image.name}: shape {tuple(image.shape)}, needed {self.image.shape}"
                 )
             for t, pixels in enumerate(torch.split(image.float(), 1)):
-                found[frame * self.program.period + t * stride] = pixels
-        for step in found:
+                inputs[frame * self.program.period + t * stride] = pixels
+        for step in inputs:
             calendar.call(step, len(self.units))
-        return found
+        return inputs
 
     def _host(self, name: str) -> str:
         if name not in self.names:
@@ -222,8 +222,8 @@ class Probes:
 
 def _routes(units: Sequence[Unit]) -> dict[str, list[tuple[int, int, int]]]:
     """Source → (unit, its connection, delay) of all that read it."""
-    found: dict[str, list[tuple[int, int, int]]] = {}
+    routes: dict[str, list[tuple[int, int, int]]] = {}
     for number, unit in enumerate(units):
         for connection, link in enumerate(unit.layer.synapses):
-            found.setdefault(link.source, []).append((number, connection, link.delay))
-    return found
+            routes.setdefault(link.source, []).append((number, connection, link.delay))
+    return routes

@@ -47,10 +47,10 @@ class Footprint:
 
     def in_blocks(self, values: NDArray[np.generic]) -> Index:
         """Sums of (C, H, W) over each block."""
-        found = np.asarray(values, np.int64)
+        sums = np.asarray(values, np.int64)
         for axis in range(3):
-            found = np.add.reduceat(found, self.tiling.cuts(axis)[0], axis)
-        return found.reshape(-1)
+            sums = np.add.reduceat(sums, self.tiling.cuts(axis)[0], axis)
+        return sums.reshape(-1)
 
     def landed(self, landed: Landed) -> tuple[Index, Index]:
         """Operations and multiplications in each block."""
@@ -73,14 +73,14 @@ def footprints(
     name, shape = image
     tilings = {**sites.tilings, name: Tiling(shape, shape)}
     cores = {**sites.cores, name: np.array([HOST], np.int64)}
-    found = []
+    prints = []
     for source in (*(layer.name for layer in layers), name):
         wants = wanted(readers.get(source, []), tilings, cores)
         if source in hosts:
             everything = [end for size in tilings[source].shape for end in (0, size)]
             wants.append((np.array([HOST]), np.array([everything])))
-        found.append(_footprint(tilings[source], cores[source], wants, links))
-    return tuple(found)
+        prints.append(_footprint(tilings[source], cores[source], wants, links))
+    return tuple(prints)
 
 
 def _footprint(tiling: Tiling, cores: Index, wants: Sequence[Wanted], links: Links) -> Footprint:

@@ -40,19 +40,19 @@ class Landed:
 
 def fixed_landings(graph: Graph, layer: Layer) -> Landed:
     """Of each firing: what depends on no message, such as sums of membranes."""
-    found = Landed.none(layer.shape)
+    landed = Landed.none(layer.shape)
     for name in layer.nodes:
         node = graph[name]
         row = FORMULAS[node](node, graph).constant
         spread = SPREAD.get(type(node), _evenly)
         for column, total in (
-            ("ac_graded", found.operations),
-            ("mac", found.multiplications),
+            ("ac_graded", landed.operations),
+            ("mac", landed.multiplications),
         ):
             number = int(row[FIELDS.index(column)]) // layer.steps
             if number:
                 total += spread(node, graph, column, number, layer.shape)
-    return found
+    return landed
 
 
 def _evenly(node: Node, graph: Graph, column: str, number: int, shape: Shape) -> Tensor:
@@ -83,9 +83,9 @@ def _upsample(node: Upsample, graph: Graph, column: str, number: int, shape: Sha
 def _gate(node: Gate, graph: Graph, column: str, number: int, shape: Shape) -> Tensor:
     """T at each position; a channel's table is counted at its first one."""
     steps = graph[node.inputs[0]].shape[0]
-    found = torch.full(shape, steps, dtype=torch.int64)
-    found[:, 0, 0] += (number - steps * math.prod(shape)) // shape[0]
-    return found
+    additions = torch.full(shape, steps, dtype=torch.int64)
+    additions[:, 0, 0] += (number - steps * math.prod(shape)) // shape[0]
+    return additions
 
 
 SPREAD: dict[type[Node], Callable[..., Tensor]] = {

@@ -70,7 +70,7 @@ class Ledger:
         self.ground = ground
         self.cores = np.zeros((ground.cores + 1, len(CORE_COLUMNS) - 2), np.int64)  # the host last
         self.links = np.zeros((len(ground.links.numbers), len(LINK_COLUMNS) - 2), np.int64)
-        self.found: tuple[list[Table], list[Table]] = ([], [])
+        self.written: tuple[list[Table], list[Table]] = ([], [])
 
     def acted(self, number: int, name: str, work: Work, landed: tuple[Table, Table]) -> None:
         """A layer did this in the present step, ``landed`` in each of its blocks."""
@@ -97,9 +97,9 @@ class Ledger:
 
     def close(self, step: int) -> None:
         """Keep the rows of this step; the host is no core."""
-        for table, found in zip((self.cores[:-1], self.links), self.found, strict=True):
+        for table, written in zip((self.cores[:-1], self.links), self.written, strict=True):
             (used,) = np.nonzero(table.any(1))
-            found.append(np.column_stack([np.full_like(used, step), used, table[used]]))
+            written.append(np.column_stack([np.full_like(used, step), used, table[used]]))
         self.cores[:] = 0
         self.links[:] = 0
 
@@ -108,7 +108,7 @@ class Ledger:
         widths = len(CORE_COLUMNS), len(LINK_COLUMNS)
         tables = [
             np.concatenate([np.zeros((0, width), np.int64), *rows])
-            for width, rows in zip(widths, self.found, strict=True)
+            for width, rows in zip(widths, self.written, strict=True)
         ]
-        self.found = ([], [])
+        self.written = ([], [])
         return Placed(*tables)

@@ -53,17 +53,17 @@ def senders(message: Message, layer: Layer, index: int) -> NDArray[np.bool_]:
     """Neurons (C, H, W) that send as part ``index``: non-zero counts, every value otherwise."""
     values = message.values
     sent = values != 0 if layer.signal == COUNT else torch.ones_like(values, dtype=torch.bool)
-    found = np.zeros(layer.shape, np.bool_)
+    sending = np.zeros(layer.shape, np.bool_)
     channels, height, width = layer.shape
     if layer.sends.part == POSITIONS:
-        rows = found.reshape(channels, height * width)
+        rows = sending.reshape(channels, height * width)
         rows[:, index :: layer.sends.parts] = sent.numpy().T
     elif layer.sends.part == KEYS:
-        heads = found.reshape(HEADS, channels // HEADS, height, width)
+        heads = sending.reshape(HEADS, channels // HEADS, height, width)
         heads[:, index :: layer.sends.parts] = sent.numpy()
     else:
-        found[...] = sent.numpy().reshape(layer.shape)
-    return found
+        sending[...] = sent.numpy().reshape(layer.shape)
+    return sending
 
 
 def for_tile(message: Message, link: Synapses) -> Tensor:

@@ -73,8 +73,8 @@ def operator(graph: Graph, link: Synapses) -> Operator:
     if not link.node:
         return OneToOne()
     node = graph[link.node]
-    found: Operator = OPERATORS[node](node, graph)
-    return found
+    made: Operator = OPERATORS[node](node, graph)
+    return made
 
 
 class OneToOne(Uncounted):
@@ -120,10 +120,10 @@ class Convolution:
         sending = (self._wired(values) != 0).float()
         sending = sending.reshape(1, groups, -1, *sending.shape[2:]).sum(2)
         ones = torch.ones(groups, 1, *kernel)
-        found = functional.conv2d(
+        fans = functional.conv2d(
             sending, ones, stride=self.node.stride, padding=self.node.padding, groups=groups
         )
-        return found[0].to(torch.int64).repeat_interleave(self.node.shape[1] // groups, 0)
+        return fans[0].to(torch.int64).repeat_interleave(self.node.shape[1] // groups, 0)
 
     def _wired(self, values: Tensor) -> Tensor:
         if not self.positions:

@@ -92,8 +92,8 @@ class Unit:
 
     def take_landed(self) -> Landed:
         """What has landed since the last call, of a unit that locates."""
-        found, self.landed = self.landed, Landed.none(self.layer.shape)
-        return found or self.landed
+        landed, self.landed = self.landed, Landed.none(self.layer.shape)
+        return landed or self.landed
 
     def start(self, frames: int, period: int) -> None:
         """Set the phase counters; the state stays what it is."""
@@ -102,9 +102,9 @@ class Unit:
 
     def write(self, memory: Mapping[str, Tensor]) -> None:
         """The host rewrites weights that are a memory."""
-        for found in self.operators:
-            if isinstance(found, MemoryRead) and found.name in memory:
-                found.write(memory[found.name])
+        for part in self.operators:
+            if isinstance(part, MemoryRead) and part.name in memory:
+                part.write(memory[part.name])
 
     def receive(self, now: int, index: int, message: Message) -> None:
         """Integrate a message that arrives through connection ``index``."""
@@ -153,11 +153,11 @@ class Unit:
 
     def taken(self, t: int) -> Tensor:
         """The potential with the neurons' own constants."""
-        found = self.potential
-        if found is None:
-            found = torch.zeros(1, *self.layer.shape)
+        potential = self.potential
+        if potential is None:
+            potential = torch.zeros(1, *self.layer.shape)
         constant = self.constants[t]
-        return found if constant is None else found + constant
+        return potential if constant is None else potential + constant
 
     def sent(self, part: int) -> Message:
         """The part of the register that is due."""

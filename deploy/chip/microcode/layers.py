@@ -44,17 +44,17 @@ class LayerInstructions:
 
 def listings_of(layer: Layer) -> tuple[Listing, ...]:
     """By its rule; ``UnsupportedError`` where no listing is known."""
-    found = LISTINGS.get((layer.rule, layer.product))
-    if found is None:
+    listings = LISTINGS.get((layer.rule, layer.product))
+    if listings is None:
         known = ", ".join(sorted({rule for rule, _ in LISTINGS}))
         raise UnsupportedError(
             f"{layer.name}: no listing of the rule {layer.rule}; there are {known}"
         )
-    if _takes_sums(layer) and len(found) == 1:
-        found = (*found, RELAY)
+    if _takes_sums(layer) and len(listings) == 1:
+        listings = (*listings, RELAY)
     if layer.steps > 1:
-        return tuple(COUNT_LEAKY if listing is COUNT_ONCE else listing for listing in found)
-    return found
+        return tuple(COUNT_LEAKY if listing is COUNT_ONCE else listing for listing in listings)
+    return listings
 
 
 def layer_instructions(layers: Sequence[Layer]) -> tuple[LayerInstructions, ...]:

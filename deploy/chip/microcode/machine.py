@@ -85,10 +85,10 @@ class Listing:
         instructions: list[Instruction] = []
         labels: dict[str, int] = {}
         for line in filter(str.strip, text.splitlines()):
-            found = re.fullmatch(r"\s*(?:(\w+):)?\s*(\w*)\s*([^;]*?)\s*(?:;\s*(.*))?", line)
-            if not found:
+            parts = re.fullmatch(r"\s*(?:(\w+):)?\s*(\w*)\s*([^;]*?)\s*(?:;\s*(.*))?", line)
+            if not parts:
                 raise GraphError(f"{name}: no instruction: {line.strip()}")
-            label, op, operands, note = found.groups()
+            label, op, operands, note = parts.groups()
             if label:
                 labels[label] = len(instructions)
             if not op:
@@ -209,9 +209,9 @@ class Run:
         """A number, a parameter, an entry of a parameter's table, a variable or a register."""
         if re.fullmatch(r"-?\d+", name):
             return np.asarray(int(name), np.int64)
-        if found := re.fullmatch(r"#(\w+)\[(\w+)\]", name):
-            table = np.asarray(self.parameters[found.group(1)], np.int64)
-            return table[np.clip(self.value(found.group(2)), 0, len(table) - 1)]
+        if entry := re.fullmatch(r"#(\w+)\[(\w+)\]", name):
+            table = np.asarray(self.parameters[entry.group(1)], np.int64)
+            return table[np.clip(self.value(entry.group(2)), 0, len(table) - 1)]
         if name.startswith("#"):
             return np.asarray(self.parameters[name[1:]], np.int64)
         for home in (self.neurons.state, self.registers):

@@ -33,12 +33,12 @@ class Proof:
 
 def distinct_thresholds(graphs: Iterable[Graph]) -> dict[Levels, int]:
     """Sets of thresholds, and how many populations have each."""
-    found: dict[Levels, int] = {}
+    uses: dict[Levels, int] = {}
     for graph in graphs:
         for node in graph.populations:
             if isinstance(node, Neuron):
-                found[node.thresholds] = found.get(node.thresholds, 0) + 1
-    return dict(sorted(found.items()))
+                uses[node.thresholds] = uses.get(node.thresholds, 0) + 1
+    return dict(sorted(uses.items()))
 
 
 def prove(

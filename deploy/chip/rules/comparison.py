@@ -36,13 +36,13 @@ class UnderRules:
 def under_both(name: str, graphs: Mapping[str, Graph]) -> list[UnderRules]:
     """One row for each set of rules, on as many chips as it takes."""
     programs = {branch: build_program(graphs[branch]) for branch in BRANCHES}
-    found = []
+    rows = []
     for rules in RULES.values():
         try:
-            found.append(_row(name, place(programs, load_board("loihi2"), rules=rules)))
+            rows.append(_row(name, place(programs, load_board("loihi2"), rules=rules)))
         except CapacityError as error:
-            found.append(UnderRules(name, rules.name, reason=str(error)))
-    return found
+            rows.append(UnderRules(name, rules.name, reason=str(error)))
+    return rows
 
 
 def _row(name: str, placement: Placement) -> UnderRules:

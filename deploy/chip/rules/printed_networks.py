@@ -67,12 +67,12 @@ class PrintedNetwork(BaseModel):
 
     def chip_layers(self) -> tuple[Layer, ...]:
         """Populations and their synapses, every weight of 8 bits."""
-        found: list[Layer] = []
+        layers: list[Layer] = []
         source = None if self.input is None else (IMAGE, _chw(self.input))
         for layer in self.layers:
             links = () if source is None else (_link(layer, *source),)
             shape = _chw(layer.shape)
-            found.append(
+            layers.append(
                 Layer(
                     layer.name,
                     POPULATION,
@@ -86,7 +86,7 @@ class PrintedNetwork(BaseModel):
                 )
             )
             source = (layer.name, shape)
-        return tuple(found)
+        return tuple(layers)
 
     def program(self) -> ChipProgram:
         """Layers one step after the other, a new sample every step: the compiler's pipeline."""

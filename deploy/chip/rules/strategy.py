@@ -58,8 +58,8 @@ class IntelCompiler:
 
     name = "intel-compiler"
 
-    def __init__(self, found: Registers | None = None) -> None:
-        self.given = found
+    def __init__(self, registers: Registers | None = None) -> None:
+        self.given = registers
 
     @property
     def registers(self) -> Registers:
@@ -74,7 +74,7 @@ class IntelCompiler:
         """Slices, and what each takes of the registers; memory is that of synapse words."""
         cut = {layer.name: tiling(layer, self.registers, places(layer, board)) for layer in layers}
         readers = readers_of(layers)
-        found = {}
+        needed = {}
         for layer in layers:
             sizes = np.diff(cut[layer.name].bounds(), axis=2)[:, :, 0]
             taken = [
@@ -87,9 +87,9 @@ class IntelCompiler:
             ]
             memory, entering, leaving = np.array(taken, np.int64).T
             neurons = sizes.prod(1).astype(np.int64) * places(layer, board)
-            found[layer.name] = Loads(neurons, memory, entering, leaving)
-            _check(layer, found[layer.name], board)
-        return cut, found
+            needed[layer.name] = Loads(neurons, memory, entering, leaving)
+            _check(layer, needed[layer.name], board)
+        return cut, needed
 
     def packer(self, board: Board) -> Packer:
         """A new core for every slice."""
@@ -117,9 +117,9 @@ def _block(sizes: Index) -> Block:
     return c, h, w
 
 
-def _check(layer: Layer, found: Loads, board: Board) -> None:
+def _check(layer: Layer, needed: Loads, board: Board) -> None:
     """Tables are not made smaller by cutting: what exceeds them fits no core."""
-    over = found.table.max(0) - limits(board)
+    over = needed.table.max(0) - limits(board)
     if over.max() > 0:
         resource = int(over.argmax())
         raise CapacityError(

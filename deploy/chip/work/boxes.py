@@ -19,24 +19,24 @@ def disjoint(owners: Index, boxes: Boxes) -> tuple[Index, Boxes]:
     owners, boxes = rows[:, 0], rows[:, 1:]
     _, first, number = np.unique(owners, return_index=True, return_counts=True)
     alone = np.repeat(number == 1, number)
-    found = [rows[alone]]
+    pieces = [rows[alone]]
     for start, count in zip(first[number > 1], number[number > 1], strict=True):
         parts = union(tuple(box) for box in boxes[start : start + count].tolist())
-        found.append(np.array([(owners[start], *part) for part in parts], np.int64))
-    joined = np.concatenate(found)
+        pieces.append(np.array([(owners[start], *part) for part in parts], np.int64))
+    joined = np.concatenate(pieces)
     joined = joined[np.argsort(joined[:, 0], kind="stable")]
     return joined[:, 0], joined[:, 1:]
 
 
 def union(boxes: Iterable[Box]) -> list[Box]:
     """The same elements in boxes that do not overlap; large boxes first, so that few are cut."""
-    found: list[Box] = []
+    apart: list[Box] = []
     for box in sorted(boxes, key=volume, reverse=True):
         parts = [box]
-        for other in found:
+        for other in apart:
             parts = [piece for part in parts for piece in without(part, other)]
-        found += parts
-    return found
+        apart += parts
+    return apart
 
 
 def volume(box: Box) -> int:

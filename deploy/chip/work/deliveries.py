@@ -39,11 +39,11 @@ def wanted(
     reading: Reading, tilings: Mapping[str, Tiling], cores: Mapping[str, Index]
 ) -> list[Wanted]:
     """Of each reader, the boxes of the source that its blocks need, and their cores."""
-    found = []
+    asked = []
     for reader, link in reading:
         blocks, boxes = needs(link, tilings[reader.name])
-        found.append((cores[reader.name][blocks], boxes))
-    return found
+        asked.append((cores[reader.name][blocks], boxes))
+    return asked
 
 
 def received(wants: Sequence[Wanted]) -> Wanted:
@@ -57,7 +57,7 @@ def deliveries(source: Tiling, sending: Index, wants: Sequence[Wanted]) -> Deliv
     """Of a source that is cut so, its blocks on the cores ``sending``."""
     owners, boxes = received(wants)
     blocks = source.bounds().reshape(-1, 6)
-    found = []
+    sent = []
     size = max(CHUNK // max(len(boxes), 1), 1)
     for first in range(0, len(blocks), size):
         part = blocks[first : first + size, None]
@@ -65,6 +65,6 @@ def deliveries(source: Tiling, sending: Index, wants: Sequence[Wanted]) -> Deliv
         high = np.minimum(part[:, :, 1::2], boxes[None, :, 1::2])
         block, box = np.nonzero((high > low).all(2))
         ends = np.stack([low[block, box], high[block, box]], 2).reshape(-1, 6)
-        found.append((sending[first + block], owners[box], ends))
-    sender, receiver, pieces = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        sent.append((sending[first + block], owners[box], ends))
+    sender, receiver, pieces = (np.concatenate(parts) for parts in zip(*sent, strict=True))
     return Deliveries(sender, receiver, pieces)

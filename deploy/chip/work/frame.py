@@ -287,10 +287,10 @@ def rows_of(
 ) -> Rows:
     """Rows of one layer where any amount is not 0."""
     used, where = np.unique(places, return_inverse=True)
-    found = np.zeros((len(used), len(steps), len(columns)), np.int64)
-    found[:, :, 0], found[:, :, 1], found[:, :, 2] = steps[None], used[:, None], layer
+    rows = np.zeros((len(used), len(steps), len(columns)), np.int64)
+    rows[:, :, 0], rows[:, :, 1], rows[:, :, 2] = steps[None], used[:, None], layer
     for name, values in amounts.items():
-        np.add.at(found[:, :, columns.index(name)], where.reshape(-1), values)
-    flat = found.reshape(-1, len(columns))
+        np.add.at(rows[:, :, columns.index(name)], where.reshape(-1), values)
+    flat = rows.reshape(-1, len(columns))
     kept: Rows = flat[flat[:, 3:].any(1)]
     return kept

@@ -37,7 +37,7 @@ def _separable(link: Synapses, reader: Tiling) -> tuple[Index, Boxes]:
             ends += [np.full(len(reader), n) for n in (axis.offset, axis.offset + axis.extent)]
         else:
             where = reader.axis_index(axis.of)
-            ends += [found[where] for found in axis.reach(*reader.cuts(axis.of))]
+            ends += [cut[where] for cut in axis.reach(*reader.cuts(axis.of))]
     return np.arange(len(reader)), np.stack(ends, 1).astype(np.int64)
 
 

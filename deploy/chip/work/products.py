@@ -21,13 +21,13 @@ def coincidences(layer: Layer, tiling: Tiling, k: Map, v: Map) -> Index:
     """
     d, columns = layer.shape[0] // HEADS, layer.shape[2]
     rows, across = _summed(k), _summed(v)
-    found = np.zeros((len(tiling), k.shape[1]), np.int64)
+    pairs = np.zeros((len(tiling), k.shape[1]), np.int64)
     for block, ((c0, c1), _, (x0, x1)) in enumerate(tiling.bounds().tolist()):
         for head in range(c0 // d, (c1 - 1) // d + 1):
             first, last = max(c0, head * d), min(c1, (head + 1) * d)
             start = head * columns
-            found[block] += (rows[last] - rows[first]) * (across[start + x1] - across[start + x0])
-    return found
+            pairs[block] += (rows[last] - rows[first]) * (across[start + x1] - across[start + x0])
+    return pairs
 
 
 def selections(layer: Layer, tiling: Tiling, q: Map, each: int) -> Index:
@@ -36,13 +36,13 @@ def selections(layer: Layer, tiling: Tiling, q: Map, each: int) -> Index:
     A q is multiplied in every channel of its head that the block has, ``each`` times.
     """
     d, columns = len(q) // HEADS, layer.shape[0] // HEADS
-    found = np.zeros((len(tiling), d), np.int64)
+    selected = np.zeros((len(tiling), d), np.int64)
     for block, ((c0, c1), (y0, y1), (x0, x1)) in enumerate(tiling.bounds().tolist()):
         for head in range(c0 // columns, (c1 - 1) // columns + 1):
             number = min(c1, (head + 1) * columns) - max(c0, head * columns)
             sent = q[head * d : (head + 1) * d, y0:y1, x0:x1]
-            found[block] += np.count_nonzero(sent, (1, 2)) * (number * each)
-    return found
+            selected[block] += np.count_nonzero(sent, (1, 2)) * (number * each)
+    return selected
 
 
 def partial_sums(tiling: Tiling, sources: int) -> Index:

@@ -67,13 +67,13 @@ class FrameWork:
 
     def core(self, column: str) -> Rows:
         """One column of ``cores``."""
-        found: Rows = self.cores[:, CORE_COLUMNS.index(column)]
-        return found
+        values: Rows = self.cores[:, CORE_COLUMNS.index(column)]
+        return values
 
     def link(self, column: str) -> Rows:
         """One column of ``links``."""
-        found: Rows = self.links[:, LINK_COLUMNS.index(column)]
-        return found
+        values: Rows = self.links[:, LINK_COLUMNS.index(column)]
+        return values
 
     def by_step(self) -> dict[str, NDArray[Any]]:
         """Updates, operations, messages and their bits in each time step, over all cores."""

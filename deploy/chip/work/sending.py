@@ -71,10 +71,10 @@ def positions(sent: Map, boxes: Boxes, parts: int) -> Index:
     channels, height, width = sent.shape
     below = np.zeros((channels + 1, height, width), np.int64)
     np.cumsum(sent, 0, np.int64, out=below[1:])
-    found = np.zeros((len(boxes), height, width), np.int64)
+    places = np.zeros((len(boxes), height, width), np.int64)
     for number, (c0, c1, y0, y1, x0, x1) in enumerate(boxes.tolist()):
-        found[number, y0:y1, x0:x1] = (below[c1] - below[c0])[y0:y1, x0:x1]
-    sums: Index = found.reshape(len(boxes), -1, parts).sum(1)
+        places[number, y0:y1, x0:x1] = (below[c1] - below[c0])[y0:y1, x0:x1]
+    sums: Index = places.reshape(len(boxes), -1, parts).sum(1)
     return sums
 
 
@@ -83,8 +83,8 @@ def keys(sent: Map, boxes: Boxes, parts: int) -> Index:
     channels = len(sent)
     if channels % (HEADS * parts):
         raise GraphError(f"{channels} channels are not {HEADS} heads of {parts} key indices")
-    found = np.zeros((len(boxes), channels), np.int64)
+    events = np.zeros((len(boxes), channels), np.int64)
     for number, (c0, c1, y0, y1, x0, x1) in enumerate(boxes.tolist()):
-        found[number, c0:c1] = np.count_nonzero(sent[c0:c1, y0:y1, x0:x1], (1, 2))
-    sums: Index = found.reshape(len(boxes), -1, parts).sum(1)
+        events[number, c0:c1] = np.count_nonzero(sent[c0:c1, y0:y1, x0:x1], (1, 2))
+    sums: Index = events.reshape(len(boxes), -1, parts).sum(1)
     return sums

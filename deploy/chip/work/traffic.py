@@ -63,20 +63,20 @@ def traffic(
 
     ``events``: messages a population sends in one inference, None: every neuron, every step.
     """
-    found = {}
+    flows = {}
     mesh = Mesh(board)
     by_name = {layer.name: layer for layer in layers}
     for layer in layers:
         reading = readers.get(layer.name, ())
-        found[layer.name] = _host(layer, tilings, cores)
+        flows[layer.name] = _host(layer, tilings, cores)
         if not reading:
             continue
         again = max(max(link.steps for _, link in reading) / layer.steps, 1)
         wants = wanted(reading, tilings, cores)
         sent = deliveries(tilings[layer.name], cores[layer.name], wants)
         number = _messages(origin(layer, by_name), events, sent.boxes) * again
-        found[layer.name] += _count(sent.sender, sent.receiver, number, mesh)
-    return found
+        flows[layer.name] += _count(sent.sender, sent.receiver, number, mesh)
+    return flows
 
 
 def origin(layer: Layer, by_name: Mapping[str, Layer]) -> Layer:

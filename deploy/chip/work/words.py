@@ -28,9 +28,9 @@ def words(link: Synapses, reached: NDArray[np.int64], tiling: Tiling, each: int 
     group = axis.group if axis.of == 0 else tiling.shape[0]
     spread = np.add.reduceat(reached, tiling.cuts(1)[0], 1)
     spread = np.add.reduceat(spread, tiling.cuts(2)[0], 2)
-    found = np.zeros(tiling.counts, np.int64)
+    total = np.zeros(tiling.counts, np.int64)
     for number, (low, high) in enumerate(zip(*tiling.cuts(0), strict=True)):
         for first in range(low - low % group, high, group):
             start, stop = max(first, low), min(first + group, high)
-            found[number] += spread[start] // each * -(-(stop - start) * each // PACKED)
-    return found.reshape(-1)
+            total[number] += spread[start] // each * -(-(stop - start) * each // PACKED)
+    return total.reshape(-1)

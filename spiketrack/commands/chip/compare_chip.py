@@ -85,11 +85,11 @@ def _write(kit: Path, run: RunFolder, network: ExportedNetwork, branch: str, for
 
     if branch not in BRANCHES:
         raise ConfigError(f"--branch {branch}: choose {' or '.join(BRANCHES)}")
-    found = write_kit(kit, run, network, branch, force)
-    counting = sum(bool(layer.spikes) for layer in found.layers)
+    written = write_kit(kit, run, network, branch, force)
+    counting = sum(bool(layer.spikes) for layer in written.layers)
     say(
-        f"{kit}: {len(found.layers)} layers of the {branch} branch, {counting} with counts, "
-        f"{found.time_steps:,} time steps ({found.mode})"
+        f"{kit}: {len(written.layers)} layers of the {branch} branch, {counting} with counts, "
+        f"{written.time_steps:,} time steps ({written.mode})"
     )
     say(f"  {VECTORS}: inputs, integer weights, expected values; {SCHEMA}: what to give back")
     say(f"  fill in {FORM}, then: spiketrack compare-chip {run.path} {kit / FORM}")
@@ -111,35 +111,35 @@ def _compare(
 
     measured = MeasuredDocument.read(path)
     expected = expected_of(run, network.graphs, measured.branch)
-    found = compare(run, expected, measured, path)
+    verdict = compare(run, expected, measured, path)
     whole = _whole(run, measured, *model)
-    with then_show(lambda: show(found, measured, whole)):
+    with then_show(lambda: show(verdict, measured, whole)):
         if json is not None:
-            facts = {**dataclasses.asdict(found), "whole": whole, "device": measured.device}
+            facts = {**dataclasses.asdict(verdict), "whole": whole, "device": measured.device}
             write_json(json, facts)
-    if found.first is not None:
+    if verdict.first is not None:
         raise typer.Exit(1)
 
 
-def show(found: ChipComparison, measured: MeasuredDocument, whole: list[tuple[Any, ...]]) -> None:
+def show(verdict: ChipComparison, measured: MeasuredDocument, whole: list[tuple[Any, ...]]) -> None:
     """Layers that were measured, time and energy, the verdict last."""
     rows = []
-    for layer in found.layers:
+    for layer in verdict.layers:
         if layer.compared or layer.fields:
             ratios = [_ratio(layer.fields.get(n)) for n in ("updates", "operations", "messages")]
             different = layer.different if layer.compared else None
             rows.append((layer.name, layer.compared or None, different, *ratios, layer.where))
     print_table(Table.of(f"{measured.branch} branch on {measured.device}", COLUMNS, rows))
     print_table(Table.of("", WHOLE, whole))
-    for name in found.unknown:
+    for name in verdict.unknown:
         say(f"{name}: measured, but no layer of the {measured.branch} branch")
-    total = len(found.layers)
-    say(f"counts of {found.measured} of {total} layers were measured")
-    first = found.first
+    total = len(verdict.layers)
+    say(f"counts of {verdict.measured} of {total} layers were measured")
+    first = verdict.first
     if first is None:
-        say("no count differs" if found.measured else "no counts were measured: nothing is shown")
+        say("no count differs" if verdict.measured else "no counts were measured: nothing is shown")
     else:
-        differ = sum(layer.different > 0 for layer in found.layers)
+        differ = sum(layer.different > 0 for layer in verdict.layers)
         say(f"first layer that differs: {first.name}, {first.where}; {differ} layers differ")
 
 

@@ -68,16 +68,16 @@ def partitions(
     will_write(folders, into=into, json=json)
     slots = [Slot(into, name) for name in ("printed", "rules")] if into else []
     printed = printed_networks()
-    found = [row for network in printed for row in reproduce(network)]
+    results = [row for network in printed for row in reproduce(network)]
     placed: list[UnderRules] = []
     if folders:
         with frame_bar("Networks", len(folders)) as advance:
             for folder in folders:
                 placed += under_both(folder.name, read_export(folder).graphs)
                 advance()
-    tables = [_rows(found), _both(placed)]
+    tables = [_rows(results), _both(placed)]
     if json is not None:
-        write_json(json, {"printed": _plain(found), "rules": _plain(placed)})
+        write_json(json, {"printed": _plain(results), "rules": _plain(placed)})
     for slot, table in zip(slots, tables, strict=bool(slots)):
         if table.rows:
             slot.fill(markdown_table([c.title for c in table.columns], _cells(table)))
@@ -85,15 +85,15 @@ def partitions(
         if table.rows:
             print_table(table)
     for network in printed:
-        rows = [row for row in found if row.network == network.name]
+        rows = [row for row in results if row.network == network.name]
         say(f"{network.name}: {sum(row.cores for row in rows)} cores, printed {network.cores}")
-    missed = [row for row in found if not row.reproduced]
-    say(f"{len(found) - len(missed)} of {len(found)} printed rows reproduced from shapes alone")
+    missed = [row for row in results if not row.reproduced]
+    say(f"{len(results) - len(missed)} of {len(results)} printed rows reproduced from shapes alone")
     if missed:
         raise typer.Exit(1)
 
 
-def _rows(found: Sequence[RowResult]) -> Table:
+def _rows(results: Sequence[RowResult]) -> Table:
     rows = [
         (
             row.network,
@@ -109,7 +109,7 @@ def _rows(found: Sequence[RowResult]) -> Table:
             row.printed.words,
             row.reproduced,
         )
-        for row in found
+        for row in results
     ]
     return Table.of("partitions that Intel's compiler printed", ROW_COLUMNS, rows)
 

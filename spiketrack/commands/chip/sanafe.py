@@ -51,24 +51,24 @@ def sanafe(
     network = read_export(folder)
     clip, start = choose_clip(video, box, 2)
     with stages("reading the clip") as tell:
-        found = compare(network, list(clip), start, tell, whole=not parts)
-    tables = [_parts(found), *([] if parts else [_quantities(found), _terms(found)])]
+        comparison = compare(network, list(clip), start, tell, whole=not parts)
+    tables = [_parts(comparison), *([] if parts else [_quantities(comparison), _terms(comparison)])]
     if json is not None:
-        write_json(json, dataclasses.asdict(found))
+        write_json(json, dataclasses.asdict(comparison))
     for slot, table in zip(slots, tables, strict=False):  # without --parts there are all
         rows = [[text(value) for value in row] for row in table.rows]
         slot.fill(markdown_table([column.title for column in table.columns], rows))
     for table in tables:
         print_table(table)
-    say("equal" if found.agrees else "SANA-FE and this program differ")
-    if not found.agrees:
+    say("equal" if comparison.agrees else "SANA-FE and this program differ")
+    if not comparison.agrees:
         raise typer.Exit(1)
 
 
 SLOTS = ("sanafe-parts", "sanafe-frame", "sanafe-time")
 
 
-def _parts(found: Compared) -> Table:
+def _parts(comparison: Compared) -> Table:
     columns = (
         Column("part", kind="name"),
         Column("populations"),
@@ -79,7 +79,7 @@ def _parts(found: Compared) -> Table:
         Column("why not", kind="text"),
     )
     rows = []
-    for part in found.parts:
+    for part in comparison.parts:
         run = part.result
         numbers: tuple[int | None, ...] = (None,) * 5
         if run is not None:
@@ -88,13 +88,13 @@ def _parts(found: Compared) -> Table:
     return Table.of("parts in SANA-FE, one frame", columns, rows)
 
 
-def _quantities(found: Compared) -> Table:
-    rows = [(q.name, q.ours, q.theirs, q.equal) for q in found.quantities]
+def _quantities(comparison: Compared) -> Table:
+    rows = [(q.name, q.ours, q.theirs, q.equal) for q in comparison.quantities]
     columns = (Column("one frame", kind="name"), "ours", "SANA-FE", "equal")
-    return Table.of(f"the search branch, {found.steps} time steps", columns, rows)
+    return Table.of(f"the search branch, {comparison.steps} time steps", columns, rows)
 
 
-def _terms(found: Compared) -> Table:
-    rows = [(term.name, 1e3 * term.seconds, 1e3 * term.added) for term in found.terms]
+def _terms(comparison: Compared) -> Table:
+    rows = [(term.name, 1e3 * term.seconds, 1e3 * term.added) for term in comparison.terms]
     columns = (Column("time of the frame", kind="text"), "ms", "added, ms")
     return Table.of("from our form of a step's time to SANA-FE's", columns, rows)

@@ -56,9 +56,9 @@ FILES = ("checkpoint", "source", "init", "prices", "rates", "board")
 def complete(name: str, context: Any, incomplete: str) -> list[Item]:
     """What may stand for an option: of a list the last word is completed."""
     before, comma, last = incomplete.rpartition(",") if name in LISTS else ("", "", incomplete)
-    found = [f"{before}{comma}{v}" for v in VALUES[name]() if v.startswith(last)]
+    values = [f"{before}{comma}{v}" for v in VALUES[name]() if v.startswith(last)]
     paths = _paths(incomplete) if name in FILES else []
-    return [Item(value) for value in (*found, *paths)]
+    return [Item(value) for value in (*values, *paths)]
 
 
 def _paths(incomplete: str) -> list[str]:

@@ -48,8 +48,8 @@ def show_energy(priced: EnergyDocument, layers: bool) -> None:
     if layers:
         for word, text in priced.statement.model_dump().items():
             say(f"{word}: {text}")
-    for found in priced.whole if layers else priced.whole[:1]:
-        print_table(_whole_frame(found, layers))
+    for whole in priced.whole if layers else priced.whole[:1]:
+        print_table(_whole_frame(whole, layers))
     _answer(priced)
 
 
@@ -59,25 +59,25 @@ def first_line(priced: EnergyDocument) -> str:
     if not priced.whole:
         reason = f": {priced.whole_missing}" if priced.whole_missing else ""
         return f"{operations} a frame; no whole frame{reason}"
-    found = priced.whole[0]
-    parts = dict.fromkeys((found.dominates, found.least))
-    shares = {row.part: (row.low_pj, row.high_pj) for row in found.rows}
+    whole = priced.whole[0]
+    parts = dict.fromkeys((whole.dominates, whole.least))
+    shares = {row.part: (row.low_pj, row.high_pj) for row in whole.rows}
     largest = " and ".join(
-        f"{part} ({percent(shares[part][0] / found.low_pj)} of the low, "
-        f"{percent(shares[part][1] / found.high_pj)} of the high estimate)"
+        f"{part} ({percent(shares[part][0] / whole.low_pj)} of the low, "
+        f"{percent(shares[part][1] / whole.high_pj)} of the high estimate)"
         for part in parts
     )
     verb = "dominates" if len(parts) == 1 else "dominate"
-    return f"{largest} {verb} a frame of {_span(found)}; {operations}"
+    return f"{largest} {verb} a frame of {_span(whole)}; {operations}"
 
 
-def _span(found: WholeEnergy) -> str:
-    return f"{joules(found.low_pj)} to {joules(found.high_pj)}"
+def _span(whole: WholeEnergy) -> str:
+    return f"{joules(whole.low_pj)} to {joules(whole.high_pj)}"
 
 
-def _whole_frame(found: WholeEnergy, sources: bool) -> Table:
+def _whole_frame(whole: WholeEnergy, sources: bool) -> Table:
     """From the operations to static power, low and high."""
-    what = "frame" if found.branch == SEARCH else "template encoding"
+    what = "frame" if whole.branch == SEARCH else "template encoding"
     head = (
         Column("part", kind="text"),
         Column("number", kind="number"),
@@ -92,14 +92,14 @@ def _whole_frame(found: WholeEnergy, sources: bool) -> Table:
             row.part, amount(row.number), row.unit, joules(row.low_pj) or "0",
             joules(row.high_pj) or "0", row.kind, *((row.source,) if sources else ()),
         )
-        for row in found.rows
+        for row in whole.rows
     ]  # fmt: skip
     title = (
-        f"a whole {what} on {found.chips} chips, {found.prices}, {found.rates}, on for "
-        f"{seconds(found.seconds.low)} to {seconds(found.seconds.high)}"
+        f"a whole {what} on {whole.chips} chips, {whole.prices}, {whole.rates}, on for "
+        f"{seconds(whole.seconds.low)} to {seconds(whole.seconds.high)}"
     )
     blank = ("",) if sources else ()
-    totals = ("together", None, None, joules(found.low_pj), joules(found.high_pj), None, *blank)
+    totals = ("together", None, None, joules(whole.low_pj), joules(whole.high_pj), None, *blank)
     return Table.of(title, head, rows, totals)
 
 
@@ -244,9 +244,9 @@ def _answer(priced: EnergyDocument) -> None:
     at = f"{priced.prices.name} {priced.prices.version}, {priced.execution} execution"
     say(f"operations of a frame: {joules(total.energy_pj) or 'none'}{error} ({at})", "bold")
     if priced.whole:
-        found = priced.whole[0]
-        at = f"{found.chips} chips, {found.prices}, {found.rates}"
-        say(f"a whole frame: {_span(found)} ({at}; modelled)", "bold")
+        whole = priced.whole[0]
+        at = f"{whole.chips} chips, {whole.prices}, {whole.rates}"
+        say(f"a whole frame: {_span(whole)} ({at}; modelled)", "bold")
 
 
 def _beside(priced: EnergyDocument) -> None:

@@ -50,45 +50,45 @@ def _colour(exact: bool | None) -> str:
     return {True: "green", False: "bold red", None: ""}[exact]
 
 
-def _exact(found: Agreement) -> str:
-    names = " and ".join(["integer", *found.backends])
-    if found.exact is None:
+def _exact(agreed: Agreement) -> str:
+    names = " and ".join(["integer", *agreed.backends])
+    if agreed.exact is None:
         return "no exact backend was compared with integer"
-    verdict = "yes" if found.exact else "NO"
+    verdict = "yes" if agreed.exact else "NO"
     return (
-        f"{verdict}: {found.mismatches:,} of {found.counts_compared:,} counts differ between "
-        f"{names}, {found.frames} frames"
+        f"{verdict}: {agreed.mismatches:,} of {agreed.counts_compared:,} counts differ between "
+        f"{names}, {agreed.frames} frames"
     )
 
 
-def _loss(found: FloatLoss) -> str:
-    overlap = "" if found.median_iou is None else f"; box IoU {found.median_iou:.3f}"
-    if found.float64_iou is not None:
-        overlap += f", float64's {found.float64_iou:.3f}"
-    return f"{found.mean_mismatch_rate:.2%} of counts differ, teacher-forced{overlap}"
+def _loss(loss: FloatLoss) -> str:
+    overlap = "" if loss.median_iou is None else f"; box IoU {loss.median_iou:.3f}"
+    if loss.float64_iou is not None:
+        overlap += f", float64's {loss.float64_iou:.3f}"
+    return f"{loss.mean_mismatch_rate:.2%} of counts differ, teacher-forced{overlap}"
 
 
-def _energy(found: EnergyAnswer) -> list[str]:
-    at = f"{found.chosen.prices}, {found.chosen.execution}"
-    error = f" ± {joules(found.error_pj)}" if found.error_pj else ""
-    spent = joules(found.chosen.energy_pj) or "none"
+def _energy(energy: EnergyAnswer) -> list[str]:
+    at = f"{energy.chosen.prices}, {energy.chosen.execution}"
+    error = f" ± {joules(energy.error_pj)}" if energy.error_pj else ""
+    spent = joules(energy.chosen.energy_pj) or "none"
     lines = [f"energy   {spent}{error}: the operations of a frame, at {at}"]
-    if found.dense_pj and found.dense_ratio:
+    if energy.dense_pj and energy.dense_ratio:
         lines.append(
-            f"         {joules(found.dense_pj)} as a dense ANN at the same prices, "
-            f"{found.dense_ratio:.3g} times as much"
+            f"         {joules(energy.dense_pj)} as a dense ANN at the same prices, "
+            f"{energy.dense_ratio:.3g} times as much"
         )
-    ends = found.least, found.most
+    ends = energy.least, energy.most
     span = " to ".join(f"{joules(end.energy_pj)} ({end.prices})" for end in ends)
-    lines.append(f"         {span}: over {found.tables} price tables")
-    if found.whole_low_pj is not None and found.whole_high_pj is not None:
-        whole = f"{joules(found.whole_low_pj)} to {joules(found.whole_high_pj)}"
-        lines.append(f"         {whole}: all that is spent on a frame, chips: {found.chips}")
+    lines.append(f"         {span}: over {energy.tables} price tables")
+    if energy.whole_low_pj is not None and energy.whole_high_pj is not None:
+        whole = f"{joules(energy.whole_low_pj)} to {joules(energy.whole_high_pj)}"
+        lines.append(f"         {whole}: all that is spent on a frame, chips: {energy.chips}")
     return lines
 
 
-def _placement(found: PlacementAnswer) -> str:
-    whole = f"{found.cores:,} cores on {found.chips:,} chip{'' if found.chips == 1 else 's'}"
-    if found.smallest is None:
+def _placement(place: PlacementAnswer) -> str:
+    whole = f"{place.cores:,} cores on {place.chips:,} chip{'' if place.chips == 1 else 's'}"
+    if place.smallest is None:
         return f"{whole}; fits no board"
-    return f"{whole}; the smallest board that fits: {found.smallest} ({found.smallest_chips:,})"
+    return f"{whole}; the smallest board that fits: {place.smallest} ({place.smallest_chips:,})"

@@ -28,18 +28,18 @@ BINDING = (
 SHOWN = 3  # rows of what binds, in the summary
 
 
-def show_time(found: TimeDocument, mode: str | None, layers: bool) -> None:
+def show_time(document: TimeDocument, mode: str | None, layers: bool) -> None:
     """A frame and what binds it, or every table; then the answer."""
-    for branch in found.branches:
+    for branch in document.branches:
         if layers or branch.name == SEARCH:
             print_table(_branch(branch, mode))
             for run in _modes(branch, mode):
                 print_table(_bindings(branch, run, None if layers else SHOWN))
     if layers:
-        print_table(_rates(found))
-        for part in found.kinds:
+        print_table(_rates(document))
+        for part in document.kinds:
             say(f"{part.figure}: {part.kind}; {part.source}")
-    _answer(found, mode)
+    _answer(document, mode)
 
 
 def _modes(branch: BranchTime, mode: str | None) -> Iterator[ModeTime]:
@@ -81,7 +81,7 @@ def _bindings(branch: BranchTime, run: ModeTime, most: int | None) -> Table:
     return Table.of(f"what binds, {branch.name}, {run.mode}: {terms}", BINDING, rows)
 
 
-def _rates(found: TimeDocument) -> Table:
+def _rates(document: TimeDocument) -> Table:
     columns = (
         Column("rate", kind="name"),
         Column("low", kind="number"),
@@ -93,17 +93,17 @@ def _rates(found: TimeDocument) -> Table:
     )
     rows = [
         (name, rate.low, rate.central, rate.high, UNITS.get(name, "ns"), rate.kind, rate.source)
-        for name, rate in found.rates.rates.items()
+        for name, rate in document.rates.rates.items()
     ]
-    return Table.of(f"rates {found.rates.name}: {found.rates.title}", columns, rows)
+    return Table.of(f"rates {document.rates.name}: {document.rates.title}", columns, rows)
 
 
-def _answer(found: TimeDocument, mode: str | None) -> None:
+def _answer(document: TimeDocument, mode: str | None) -> None:
     say(
-        f"{found.neurons:,} neurons on {found.cores:,} cores of {found.chips:,} chips "
-        f"({found.board}); rates {found.rates.name}, modelled, not measured on a chip"
+        f"{document.neurons:,} neurons on {document.cores:,} cores of {document.chips:,} chips "
+        f"({document.board}); rates {document.rates.name}, modelled, not measured on a chip"
     )
-    for branch in sorted(found.branches, key=lambda branch: branch.name == SEARCH):
+    for branch in sorted(document.branches, key=lambda branch: branch.name == SEARCH):
         what = WHAT.get(branch.name, branch.name)
         for run in _modes(branch, mode):
             rate = run.frames_a_second

@@ -87,14 +87,14 @@ def _times(placement: MapDocument) -> list[Colouring]:
 def _kinds(cores: CoreMap) -> list[Colouring]:
     """Stage and branch of a core's first layer."""
     firsts = [cores.layer_names[held[0]] if held else "/" for held in cores.layers]
-    found = []
+    colourings = []
     for title, label in (("stage of the network", _stage), ("branch", _branch)):
         order = tuple(dict.fromkeys(label(name) for name in cores.layer_names))
         values = np.array(
             [order.index(label(name)) if label(name) in order else np.nan for name in firsts]
         )
-        found.append(Colouring(title, values, "", order))
-    return found
+        colourings.append(Colouring(title, values, "", order))
+    return colourings
 
 
 def _stage(name: str) -> str:

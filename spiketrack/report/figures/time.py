@@ -67,9 +67,9 @@ def activity_figure(branches: Sequence[BranchTime]) -> Figure:
 def whole_figure(whole: Sequence[WholeEnergy]) -> Figure:
     """Energy of a frame as stacked bars, low and high, a part a colour; a variant a branch."""
     variants = []
-    for found in whole:
+    for energy in whole:
         plot = blank("", "mJ", 420, barmode="stack")
-        for index, row in enumerate(found.rows):
+        for index, row in enumerate(energy.rows):
             plot.add_bar(
                 name=row.part,
                 x=["low", "high"],
@@ -81,7 +81,7 @@ def whole_figure(whole: Sequence[WholeEnergy]) -> Figure:
                 hovertemplate="%{fullData.name}, %{x}<br>%{y:.3g} mJ<extra></extra>",
             )
         plot.update_layout(legend={"orientation": "v", "x": 1.01, "y": 1, "yanchor": "top"})
-        variants.append((f"{found.branch} branch", plot))
+        variants.append((f"{energy.branch} branch", plot))
     note = "From the operations to static power; both estimates are modelled."
     return Figure("whole", "Energy of a whole frame", tuple(variants), "y", note)
 
@@ -125,11 +125,11 @@ def core_time_figure(placement: MapDocument, time: TimeDocument) -> Figure:
     return Figure("core_time", "Core map by time", variants, note=note)
 
 
-def write_timeline(path: Path, found: TimeDocument) -> None:
+def write_timeline(path: Path, document: TimeDocument) -> None:
     """A page of its own: the timelines of both branches."""
-    figure = timeline_figure(found.branches)
+    figure = timeline_figure(document.branches)
     notice = "Modelled, not measured: no chip was used."
-    text = (f"Rates: {found.rates.title}.",)
+    text = (f"Rates: {document.rates.title}.",)
     section = Section("time", figure.title, text, (figure,))
-    head = ("SpikeTrack: seconds of a chip", file_name(found.export), notice)
+    head = ("SpikeTrack: seconds of a chip", file_name(document.export), notice)
     write_page(Page(*head, (), (section,)), path)

@@ -42,11 +42,11 @@ def chip_section(sources: Sources) -> Section:
 
 def sentences(time: TimeDocument, whole: tuple[WholeEnergy, ...]) -> Iterator[str]:
     """The story: what dominates, how long, what binds, and that no silicon was used."""
-    for found in whole:
-        what = "A frame" if found.branch == SEARCH else "A template encoding"
+    for spent in whole:
+        what = "A frame" if spent.branch == SEARCH else "A template encoding"
         yield (
-            f"{what} takes {joules(found.low_pj)} to {joules(found.high_pj)} on {found.chips} "
-            f"chips; most of the high estimate is {found.dominates}, of the low one {found.least}."
+            f"{what} takes {joules(spent.low_pj)} to {joules(spent.high_pj)} on {spent.chips} "
+            f"chips; most of the high estimate is {spent.dominates}, of the low one {spent.least}."
         )
     search = time.branch(SEARCH)
     for mode in () if search is None else search.modes:
@@ -65,7 +65,7 @@ def sentences(time: TimeDocument, whole: tuple[WholeEnergy, ...]) -> Iterator[st
 
 def whole_table(whole: tuple[WholeEnergy, ...]) -> Table:
     """The rows of ``spiketrack energy --json``: ``whole``."""
-    rows = [{"branch": found.branch, **dict(row)} for found in whole for row in found.rows]
+    rows = [{"branch": energy.branch, **dict(row)} for energy in whole for row in energy.rows]
     columns = ("branch", "part", "number", "unit", "low_pj", "high_pj", "kind", "source")
     return Table.of(
         "whole", "From operations to the whole frame", rows, columns, ("source",), unfolded=True

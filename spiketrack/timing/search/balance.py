@@ -38,15 +38,15 @@ class Profile:
 def profiles(work: FrameWork, rates: Rates, neurons: Mapping[str, int]) -> dict[str, Profile]:
     """Of every layer of a placed frame, whatever cores its blocks are on."""
     resting = rates["neuron_idle"]
-    found = {}
+    shares = {}
     table = np.zeros((TERMS, len(work.layers), work.steps))
     for term, cost in enumerate(core_costs(work, rates, resting)):
         np.add.at(table[term], (work.core("layer"), work.core("step")), cost)
     for number, name in enumerate(work.layers):
         (steps,) = np.nonzero(table[:, number].any(0))
         share = table[:, number, steps] / neurons.get(name, 1)
-        found[name] = Profile(steps, share.astype(np.float32))
-    return found
+        shares[name] = Profile(steps, share.astype(np.float32))
+    return shares
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +72,7 @@ class Balance:
 
     def place(self, branches: Sequence[Blocks]) -> dict[str, dict[str, Index]]:
         """Branch → layer → core of each block; ``CapacityError`` where one has no room."""
-        found = {
+        cores = {
             part.branch: {
                 name: np.full(len(table), -1, np.int64) for name, table in part.loads.items()
             }
@@ -91,8 +91,8 @@ class Balance:
             part = branches[number]
             load = part.loads[name].table[block]
             core = self._choose(name, load, part.profiles.get(name), int(part.neurons[name][block]))
-            found[part.branch][name][block] = core
-        return found
+            cores[part.branch][name][block] = core
+        return cores
 
     def _choose(self, name: str, load: Index, profile: Profile | None, neurons: int) -> int:
         (open_,) = np.nonzero((self.room >= load).all(1))

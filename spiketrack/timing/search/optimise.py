@@ -112,10 +112,10 @@ def optimise(
         if attempts < len(OVERALL):
             proposal = Cuts(OVERALL[attempts])
         attempts += 1
-        found = search.attempt(proposal, greedy.work)
+        attempt = search.attempt(proposal, greedy.work)
         idle += 1
-        if found is not None and found.seconds < best.seconds:
-            best, idle = found, 0
+        if attempt is not None and attempt.seconds < best.seconds:
+            best, idle = attempt, 0
         tell(f"{attempts} placements, {1e3 * best.seconds:.3g} ms of {1e3 * greedy.seconds:.3g} ms")
     return Outcome(greedy, best, attempts)
 
@@ -209,9 +209,9 @@ class Search:
 
 def _resident(placement: Placement) -> Index:
     """(cores,): neurons of all branches."""
-    found = np.zeros(placement.cores, np.int64)
+    neurons = np.zeros(placement.cores, np.int64)
     for branch in placement.branches:
         for name, tiling in branch.tilings.items():
             ends = tiling.bounds()
-            np.add.at(found, branch.cores[name], (ends[:, :, 1] - ends[:, :, 0]).prod(1))
-    return found
+            np.add.at(neurons, branch.cores[name], (ends[:, :, 1] - ends[:, :, 0]).prod(1))
+    return neurons

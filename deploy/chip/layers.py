@@ -100,8 +100,13 @@ class Layer:
     @property
     def parts(self) -> int:
         """Time steps in which its sources send parts of products; one more takes partial sums."""
-        sums = self.product and any(link.part == WHOLE for link in self.synapses)
-        return self.busy - sums
+        return self.busy - bool(self.sums)
+
+    @property
+    def sums(self) -> tuple[Synapses, ...]:
+        """What brings a product partial sums of its copies: whole values beside parts."""
+        whole = tuple(link for link in self.synapses if link.part == WHOLE)
+        return whole if self.product and len(whole) < len(self.synapses) else ()
 
     @property
     def last(self) -> int:

@@ -137,7 +137,7 @@ def _ready(layer: Layer, timed: Mapping[str, Layer], stride: int) -> tuple[int, 
         elif layer.waits:
             ready.append((_complete(source) - 1, source.name))
         elif link.part == WHOLE:
-            if not layer.product:  # partial sums of its copies come when it fires
+            if not layer.sums:  # partial sums of its copies come when it fires
                 ready.append((source.sends.first + source.sends.parts, source.name))
         else:
             ready.append((source.first, source.name))
@@ -178,11 +178,10 @@ def _later(timed: dict[str, Layer], period: int) -> dict[str, Layer]:
 
 def _wait_alike(timed: dict[str, Layer], layer: Layer, need: int) -> None:
     """Copies whose partial sums a product takes work in its steps."""
-    for link in layer.synapses if layer.product else ():
-        if link.part == WHOLE:
-            copy = timed[link.source]
-            sends = dataclasses.replace(copy.sends, first=copy.sends.first + need)
-            timed[copy.name] = dataclasses.replace(copy, first=copy.first + need, sends=sends)
+    for link in layer.sums:
+        copy = timed[link.source]
+        sends = dataclasses.replace(copy.sends, first=copy.sends.first + need)
+        timed[copy.name] = dataclasses.replace(copy, first=copy.first + need, sends=sends)
 
 
 def _chain(timed: Mapping[str, Layer], before: Mapping[str, str]) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from typing import Any
 from spiketrack.deploy.chip.execution.messages import PIXEL_PAYLOAD, payload_bits
 from spiketrack.deploy.chip.layers import Layer
 from spiketrack.deploy.chip.program import SPIKES, ChipProgram, Choices, build_program
-from spiketrack.deploy.chip.requirements import KEYS, TABLE, WHOLE
+from spiketrack.deploy.chip.requirements import KEYS, TABLE
 from spiketrack.documents.placement import SpikeCost
 from spiketrack.integer.graph import COUNT, IMAGE, Graph
 
@@ -98,7 +98,7 @@ def _partial_sums(program: ChipProgram) -> int:
     total = 0
     for layer in filter(lambda layer: layer.product, program.layers):
         ports = [link for link in layer.synapses if link.port == 1 and link.part == KEYS]
-        sums = [link for link in layer.synapses if link.part == WHOLE]
+        sums = list(layer.sums)
         for link in ports[1:] + sums:
             source = program.by_name[link.source]
             across = link.axes[0]

@@ -192,6 +192,7 @@ def test_the_line_that_a_refusal_names_strips_the_file(
     assert not (tmp_path / "canary").exists()
 
 
+@pytest.mark.slow
 def test_convert_refuses_what_would_be_lost(home: Path, tmp_path: Path, program: Program) -> None:
     source, out = home / "one.safetensors", tmp_path / "clean.safetensors"
     text = program.refuses("convert", source, tmp_path / "clean.pth")

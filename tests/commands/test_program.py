@@ -140,6 +140,7 @@ def install(folder: Path, name: str, module: str, points: str) -> None:
     (info / "entry_points.txt").write_text(f"[spiketrack.commands]\n{points}\n")
 
 
+@pytest.mark.slow
 def test_a_command_from_outside(tmp_path: Path) -> None:
     """It runs, stands in the help, may not take a name of ours, and harms nobody when broken."""
     install(tmp_path, "far", HELLO, "hello = far:hello\ninfo = far:hello")
@@ -182,6 +183,7 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)  # of whom nohup runs the tests
         ("SIGHUP", 129, "the terminal is gone"),
     ],
 )
+@pytest.mark.slow
 def test_a_signal_while_packages_load_is_not_lost(
     name: str, code: int, word: str, tmp_path: Path
 ) -> None:

@@ -101,6 +101,7 @@ def test_every_core_and_link_is_that_of_the_loops(
 
 
 @pytest.mark.parametrize("branch", ["search", "template"])
+@pytest.mark.slow
 def test_cores_add_up_to_layers(branch: str) -> None:
     """Of a whole network, in every time step."""
     graph = tiny_graph(3, branch)

@@ -99,6 +99,7 @@ def differing(graph: Graph, run: Run, inputs: Inputs) -> list[tuple[int, str]]:
 
 @SLOW
 @given(graphs(), choices, st.integers(1, 3), st.integers(0, 99))
+@pytest.mark.slow
 def test_every_count_is_that_of_the_integer_network(
     graph: Graph, chosen: Choices, frames: int, seed: int
 ) -> None:

@@ -104,6 +104,7 @@ CHIP = 24
     st.sampled_from(["pipelined", "fall-through"]),
     st.integers(0, 99),
 )
+@pytest.mark.slow
 def test_every_message_goes_once_to_each_core_that_needs_it(
     graph: Graph, neurons: int, mode: str, seed: int
 ) -> None:

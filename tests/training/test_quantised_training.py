@@ -110,6 +110,7 @@ def test_no_constant_of_the_image_layer_is_near_a_threshold() -> None:
 
 
 @pytest.mark.parametrize("train", [False, True])
+@pytest.mark.slow
 def test_the_grid_is_near_the_network_also_where_it_trains_on(train: bool) -> None:
     """One layer of each sign of γ, and of none, with its statistics and with the batch's."""
     model = copy.deepcopy(tiny_model(1))
@@ -247,6 +248,7 @@ def test_differences_are_counted_off_the_grid() -> None:
     assert 100 < found["differ"] < found["compared"]
 
 
+@pytest.mark.slow
 def test_a_gate_takes_one_step_and_still_learns() -> None:
     model = copy.deepcopy(on_grid(tiny_model(3)))
     leave_grid(model)

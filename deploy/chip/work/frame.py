@@ -228,7 +228,7 @@ class FrameCounter:
     ) -> Iterator[Rows]:
         ports: tuple[list[Synapses], list[Synapses]] = ([], [])
         for link in layer.synapses:
-            if link.part == WHOLE:
+            if link in layer.sums:
                 yield self._summed(number, footprint, link)
             else:
                 ports[link.port].append(link)

@@ -112,7 +112,7 @@ def test_markdown() -> None:
 
 @pytest.mark.slow
 def test_readers(written: dict[int, tuple[Path, Entries]], tmp_path: Path) -> None:
-    for name in ("search-00.nir", "template-08.nir"):
+    for name in ("search-00.nir", "template-03.nir"):
         shutil.copy(written[1][0] / "standard" / name, tmp_path)
     found = {reading.reader: reading for reading in try_readers(tmp_path)}
     everything = found["nir.read(type_check=False)"]

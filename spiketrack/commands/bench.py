@@ -11,11 +11,12 @@ import typer
 from spiketrack.commands.inputs import Key, open_checkpoint
 from spiketrack.commands.options.backend import PROCESSES_HELP
 from spiketrack.commands.targets import will_write
+from spiketrack.commands.views import ROWS_HELP
 from spiketrack.commands.views.markdown import Slot
 from spiketrack.commands.views.markdown import table as tabular
 from spiketrack.terminal.console import say
 from spiketrack.terminal.progress import stages
-from spiketrack.terminal.table import table
+from spiketrack.terminal.table import Column, Table, print_table, table
 
 if TYPE_CHECKING:
     from spiketrack.benchmark.results import Findings
@@ -58,6 +59,7 @@ def bench(
     sequences: Annotated[
         int, typer.Option(min=20, help="Short sequences on a local Dask cluster.")
     ] = 200,
+    layers: Annotated[bool, typer.Option("--layers", help=ROWS_HELP)] = False,
     into: Annotated[
         Path | None,
         typer.Option(help="Markdown file whose table is to be replaced."),
@@ -110,8 +112,12 @@ def bench(
             names = [detail.variant for detail in findings.details]
             stock = [against_stock(Path(folder) / str(i), n, tell) for i, n in enumerate(names)]
     machine["frames"] = str(tracked)
-    table("machine and run", ("what", "is"), list(machine.items()))
-    _show(findings)
+    if layers:
+        table("machine and run", ("what", "is"), list(machine.items()))
+        _show(findings)
+    else:
+        say(f"measured on {', '.join(f'{name} {value}' for name, value in machine.items())}")
+        _show_summary(findings)
     for rows in stock:
         _show_stock(rows)
     if slot:
@@ -150,6 +156,8 @@ def _evaluation(
 
 
 MINIMUM = 10
+TIMES = ("float", "integer", "inline", "lava")
+LAVA_RATIO, RATE = "lava_over_float", "frames_per_second"
 COLUMNS = ("variant", "branch", "measure", "median", "unit", "quartiles")
 
 
@@ -184,6 +192,28 @@ def _show(findings: Findings) -> None:
     table("results", COLUMNS, _rows(findings))
     for line in _explained(findings):
         say(line)
+
+
+def _show_summary(findings: Findings) -> None:
+    """A line for each network and branch: times of a frame, and Lava's against float's."""
+    values = {
+        (row.variant, row.branch, row.measure): row.value if row.ratio is None else row.ratio
+        for row in findings.results
+    }
+    pairs = dict.fromkeys(key[:2] for key in values if (*key[:2], "lava") in values)
+    rows = [
+        (*pair, *(values.get((*pair, measure)) for measure in (*TIMES, LAVA_RATIO, RATE)))
+        for pair in pairs
+    ]
+    columns = (
+        Column("network", kind="name"),
+        Column("branch"),
+        *(Column(f"{name} ms", kind="number") for name in TIMES),
+        Column("lava ÷ float", kind="number"),
+        Column("frames a second", "Lava in closed loop", kind="number"),
+    )
+    print_table(Table.of("medians of a frame", columns, rows))
+    say("all measures, quartiles and where the time goes: --layers, --json")
 
 
 STOCK_COLUMNS = ("layer", "shape", "stock, ms", "here, ms", "ratio", "stock model")

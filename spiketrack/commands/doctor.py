@@ -71,15 +71,18 @@ def doctor(
         if json is not None:
             rows = tuple(CheckRow(**asdict(check)) for check in checks)
             DoctorDocument(checks=rows).write(json)
+    for check in checks:
+        if check.remedy:
+            say(f"{check.what}: {check.remedy}")
     missing = [check.what for check in checks if not check.ok]
     if missing:
-        say(f"missing or broken: {', '.join(missing)}; see the remedies", "bold red")
+        say(f"missing or broken: {', '.join(missing)}; see above", "bold red")
         raise typer.Exit(1)
     say("everything that is needed is here", "bold green")
 
 
 def _table(checks: list[Check]) -> Table:
-    """Packages that are fine stand in one line."""
+    """Packages that are fine stand in one line; what is not there and not needed is no "yes"."""
     fine = [c for c in checks if c.what in _required_names() and c.ok and not c.remedy]
     rest = [check for check in checks if check not in fine]
     together = Check("packages", ", ".join(f"{c.what} {c.found}" for c in fine), True)
@@ -88,9 +91,9 @@ def _table(checks: list[Check]) -> Table:
         Column("what", kind="name"),
         Column("found", kind="text"),
         Column("ok"),
-        Column("remedy", kind="text"),
     )
-    return Table.of("this machine", columns, [(c.what, c.found, c.ok, c.remedy) for c in rows])
+    shown = [(c.what, c.found, None if c.ok and c.remedy else c.ok) for c in rows]
+    return Table.of("this machine", columns, shown)
 
 
 def _required_names() -> set[str]:

@@ -156,10 +156,13 @@ def show(placement: MapDocument, layers: bool) -> None:
 
 def show_spike_costs(placement: MapDocument, layers: bool) -> None:
     """Graded against binary spikes, where a run was counted; the summary has one branch's."""
+    from spiketrack.commands.views.placement import costs_are_shown
     from spiketrack.commands.views.spikes import spike_table
 
     counted = [branch for branch in placement.branches if branch.spike_costs]
-    for branch in counted if layers else counted[:1]:
+    if not layers:
+        counted = counted[:1] if costs_are_shown(placement) else []
+    for branch in counted:
         print_table(spike_table(branch))
 
 
@@ -284,10 +287,13 @@ def kinds(by_kind: dict[str, int]) -> str:
 
 
 def verdict(placement: MapDocument) -> None:
-    """The answer in two lines."""
+    """The answer in three lines."""
+    say(
+        f"every synapse stored by itself would take at least "
+        f"{placement.unrolled_lower_bound_cores:,} cores"
+    )
     say(
         f"{placement.cores:,} cores on {placement.chips:,} chips; lower bound "
-        f"{placement.lower_bound_cores:,} cores (ratio {placement.lower_bound_ratio:.3f}); with "
-        f"every synapse stored by itself at least {placement.unrolled_lower_bound_cores:,}"
+        f"{placement.lower_bound_cores:,} cores (ratio {placement.lower_bound_ratio:.3f})"
     )
     say(f"fits {placement.board}" if placement.fits else f"does not fit: {placement.obstacle}")

@@ -22,6 +22,9 @@ def microcode(
         list[str] | None,
         typer.Argument(help="Checkpoints, export folders or bundled weights: nano, nano-t3."),
     ] = None,
+    listings: Annotated[
+        bool, typer.Option("--listings", help="Show the programs, instruction by instruction.")
+    ] = False,
     stock: Annotated[
         bool,
         typer.Option(
@@ -31,7 +34,7 @@ def microcode(
         ),
     ] = False,
 ) -> None:
-    """Show the programs of the chip's neurons; with networks, prove that they count rightly.
+    """Show what the programs of the chip's neurons take; with networks, prove that they count.
 
     For every distinct set of thresholds the counting program runs on all 2^24 membranes and is
     compared with the integer network's rule. The opcodes are published, their encoding is not:
@@ -45,15 +48,19 @@ def microcode(
     if networks:
         _prove(networks)
         return
-    for listing in LISTINGS:
+    for listing in LISTINGS if listings else ():
         say(f"{listing}\n")
     rows = [
-        (listing.name, counted.idle, counted.silent, counted.sending)
+        (listing.name, counted.idle, counted.silent, counted.sending, listing.equation)
         for listing in LISTINGS
         for counted in [instructions(listing)]
     ]
-    columns = ("program", "idle", "fires, silent", "fires, sends")
+    columns = (
+        "program", "idle", "fires, silent", "fires, sends", Column("what it does", kind="text"),
+    )  # fmt: skip
     print_table(Table.of("instructions of a neuron in a time step", columns, rows))
+    if not listings:
+        say("the programs themselves: spiketrack microcode --listings")
 
 
 def _show_stock(networks: list[str]) -> None:
@@ -92,8 +99,8 @@ def _show_lacks(network: str) -> int:
 
     rows = []
     for graph in _graphs(network):
-        lacks = lacking(build_program(graph, Choices(FALL_THROUGH)), graph)
-        rows += [(graph.name, kind, number, why) for (kind, why), number in lacks.most_common()]
+        found = lacking(build_program(graph, Choices(FALL_THROUGH)), graph)
+        rows += [(graph.name, kind, number, why) for (kind, why), number in found.most_common()]
     columns = ("branch", "layers", "number", "what they ask for beyond stock processes")
     print_table(Table.of(f"layers of {network}", columns, rows))
     return sum(number for *_, number, why in rows if why == NOTHING)

@@ -163,7 +163,7 @@ def _draw(
 
 def _show(table: PaperTable, parts: Mapping[str, FiguresPart], planned: int) -> None:
     head = (Column("tracker", kind="name"), Column("n", "sequences scored", kind="text"))
-    columns = [Column(name, kind="number") for name in table.columns]
+    columns = [Column(n, rank=i, kind="number") for i, n in enumerate(table.columns)]
     rows = []
     for name, values in table.rows:
         scored = len(parts[name].sequences)
@@ -186,7 +186,7 @@ def _attributes(scores: Mapping[str, Mapping[str, tuple[int, float]]]) -> None:
     head = (
         Column("attribute", kind="name"),
         Column("n", "sequences", kind="number"),
-        *(Column(name, kind="number") for name in names),
+        *(Column(name, rank=number, kind="number") for number, name in enumerate(names)),
     )
     rows = [
         (

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from spiketrack.documents.verification import FloatPart, FrameRow, VerifyDocument
     from spiketrack.documents.yardstick import Compared, Yardstick
 
-WORST = 5  # populations shown of the float comparison
+WORST = 4  # populations shown of the float comparison
 BACKENDS_HELP = (
     f"Comma separated: {', '.join(backend_names())}; integer is always among them. "
     "Default: float,integer,lava."
 )
-LAST = 3  # frames whose boxes are shown
+LAST = 2  # frames whose boxes are shown
 
 
 def verify(
@@ -182,8 +182,8 @@ def _show_float(loss: FloatPart, layers: bool) -> None:
     columns = (
         Column("population", kind="name"),
         Column("branch", rank=1),
-        Column("mismatch", "share of counts that differ"),
-        Column("mean difference", rank=2),
+        Column("differ", "share of the counts"),
+        Column("mean diff", "of the counts", 2),
         Column("SQNR dB", "signal to quantisation noise"),
         Column("ties", "counts on a threshold", 3),
     )

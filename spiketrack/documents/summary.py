@@ -57,8 +57,9 @@ class EnergyAt(Part):
 class EnergyAnswer(Part):
     """Modelled: counted operations times prices. ``dense_pj``: the same network as an ANN.
 
-    ``whole_low_pj`` to ``whole_high_pj``: all that its ``chips`` spend on a frame, null where no
-    whole frame could be modelled.
+    ``whole_low_pj`` to ``whole_high_pj``: all that its ``chips`` spend on a frame, ``dominates``:
+    most of the high estimate, and of the low one where that is another part; null where no whole
+    frame could be modelled.
     """
 
     chosen: EnergyAt
@@ -71,6 +72,7 @@ class EnergyAnswer(Part):
     whole_low_pj: Picojoules | None
     whole_high_pj: Picojoules | None
     chips: Count | None
+    dominates: str | None = None
 
 
 class PlacementAnswer(Part):

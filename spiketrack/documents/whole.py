@@ -48,6 +48,11 @@ class WholeEnergy(Part):
     least: str
     unpriced: dict[str, Amount]
 
+    @property
+    def largest(self) -> tuple[str, ...]:
+        """What dominates the high estimate, then the low one where that is another part."""
+        return tuple(dict.fromkeys((self.dominates, self.least)))
+
     @model_validator(mode="after")
     def _sums(self) -> Self:
         for name in ("low_pj", "high_pj"):

@@ -104,6 +104,7 @@ def energy(priced: EnergyDocument) -> EnergyAnswer:
         whole_low_pj=None if whole is None else whole.low_pj,
         whole_high_pj=None if whole is None else whole.high_pj,
         chips=None if whole is None else whole.chips,
+        dominates=None if whole is None else " and ".join(whole.largest),
     )
 
 

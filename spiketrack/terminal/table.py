@@ -21,6 +21,7 @@ from spiketrack.terminal.console import console, say
 Kind = Literal["name", "text", "number"]
 GAP = 2  # between two columns
 NARROW: dict[Kind, int] = {"name": 22, "text": 24}  # what is left of them at the least
+WORD = 36  # of a text's longest word, which is only broken where it is longer
 TEXT = 100  # columns after which a text is wrapped, wherever it is read
 STYLES = {True: "green", False: "red"}
 
@@ -117,7 +118,7 @@ class _Fit:
                 full = {i: self._natural(i, titles[i]) for i in self.kept}
                 if sum(full.values()) <= room:
                     return full
-            least = {i: min(full[i], NARROW.get(self.kinds[i], full[i])) for i in self.kept}
+            least = {i: min(full[i], self._least(i, full[i])) for i in self.kept}
             if sum(least.values()) <= room:
                 return self._spread(least, full, room)
             last = max(self.kept, key=lambda i: (self.table.columns[i].rank, i))
@@ -130,6 +131,14 @@ class _Fit:
         if self.kinds[index] == "text":
             longest = min(longest, TEXT)
         return max(len(title), longest, 1)
+
+    def _least(self, index: int, full: int) -> int:
+        """To what a column may shrink; words of a text stay whole, so that they can be copied."""
+        kind = self.kinds[index]
+        if kind != "text":
+            return NARROW.get(kind, full)
+        longest = max((len(_longest_word(row[index])) for row in self.cells), default=0)
+        return max(NARROW["text"], min(longest, WORD))
 
     def _spread(self, least: dict[int, int], full: dict[int, int], room: int) -> dict[int, int]:
         """Give the room that is left to the columns from the left."""

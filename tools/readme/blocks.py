@@ -60,7 +60,7 @@ def needs(rows: list[Mapping[str, Any]]) -> str:
 
 def _need(row: Mapping[str, Any]) -> tuple[str, ...]:
     made_up = "" if row["trained"] else " †"
-    span = f"{_spent(row['whole_low_pj'])} … {_spent(row['whole_high_pj'])}{made_up}"
+    span = f"{joules(row['whole_low_pj'])} … {joules(row['whole_high_pj'])}{made_up}"
     return (
         title(row),
         f"{row['cores']:,}",
@@ -71,11 +71,6 @@ def _need(row: Mapping[str, Any]) -> tuple[str, ...]:
         span,
         frames_a_second(row["name"]),
     )
-
-
-def _spent(picojoules: float) -> str:
-    """As ``joules``, and thousands of them as such."""
-    return f"{picojoules / 1e12:,.0f} J" if picojoules >= 1e15 else joules(picojoules)
 
 
 def frames_a_second(name: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spiketrack.commands.targets import then_show, will_fill, will_write
+from spiketrack.commands.views import LARGEST, LAYERS_HELP
 from spiketrack.errors import ConfigError, SpikeTrackError
 from spiketrack.ownership import CHIP_KIT
 from spiketrack.terminal.console import say
@@ -55,6 +56,7 @@ def compare_chip(
         Path | None, typer.Option("--map", help="Placement for modelled time and energy.")
     ] = None,
     rates: Annotated[str, typer.Option(help="Table of rates of modelled time.")] = "loihi2-scaled",
+    layers: Annotated[bool, typer.Option("--layers", help=LAYERS_HELP)] = False,
     json: Annotated[Path | None, typer.Option(help="Write the comparison.")] = None,
 ) -> None:
     """Write what a chip must give, or compare what it gave: counts, profiler fields, time, energy.
@@ -76,7 +78,7 @@ def compare_chip(
     if kit is not None:
         _write(kit, read, network, branch, force)
     elif measured is not None:
-        _compare(read, network, measured, json, (placement, rates))
+        _compare(read, network, measured, json, (placement, rates), layers)
 
 
 def _write(kit: Path, run: RunFolder, network: ExportedNetwork, branch: str, force: bool) -> None:
@@ -101,6 +103,7 @@ def _compare(
     path: Path,
     json: Path | None,
     model: tuple[Path | None, str],
+    layers: bool,
 ) -> None:
     import dataclasses
 
@@ -113,7 +116,7 @@ def _compare(
     expected = expected_of(run, network.graphs, measured.branch)
     verdict = compare(run, expected, measured, path)
     whole = _whole(run, measured, *model)
-    with then_show(lambda: show(verdict, measured, whole)):
+    with then_show(lambda: show(verdict, measured, whole, layers)):
         if json is not None:
             facts = {**dataclasses.asdict(verdict), "whole": whole, "device": measured.device}
             write_json(json, facts)
@@ -121,15 +124,24 @@ def _compare(
         raise typer.Exit(1)
 
 
-def show(verdict: ChipComparison, measured: MeasuredDocument, whole: list[tuple[Any, ...]]) -> None:
-    """Layers that were measured, time and energy, the verdict last."""
+def show(
+    verdict: ChipComparison,
+    measured: MeasuredDocument,
+    whole: list[tuple[Any, ...]],
+    layers: bool = True,
+) -> None:
+    """Layers that were measured (of many those that differ first), the whole, the verdict last."""
+    known = [layer for layer in verdict.layers if layer.compared or layer.fields]
+    title = f"{measured.branch} branch on {measured.device}"
+    if not layers and len(known) > LARGEST:
+        title += f": {LARGEST} of {len(known)} layers, those that differ first; all: --layers"
+        known = sorted(known, key=lambda layer: not layer.different)[:LARGEST]
     rows = []
-    for layer in verdict.layers:
-        if layer.compared or layer.fields:
-            ratios = [_ratio(layer.fields.get(n)) for n in ("updates", "operations", "messages")]
-            different = layer.different if layer.compared else None
-            rows.append((layer.name, layer.compared or None, different, *ratios, layer.where))
-    print_table(Table.of(f"{measured.branch} branch on {measured.device}", COLUMNS, rows))
+    for layer in known:
+        ratios = [_ratio(layer.fields.get(n)) for n in ("updates", "operations", "messages")]
+        different = layer.different if layer.compared else None
+        rows.append((layer.name, layer.compared or None, different, *ratios, layer.where))
+    print_table(Table.of(title, COLUMNS, rows))
     print_table(Table.of("", WHOLE, whole))
     for name in verdict.unknown:
         say(f"{name}: measured, but no layer of the {measured.branch} branch")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spiketrack.commands.targets import will_write
+from spiketrack.commands.views import ROWS_HELP
 from spiketrack.commands.views.markdown import Slot
 from spiketrack.commands.views.markdown import table as markdown_table
 from spiketrack.terminal.console import say
@@ -17,7 +18,7 @@ from spiketrack.terminal.table import Column, Table, print_table
 
 if TYPE_CHECKING:
     from spiketrack.deploy.chip.rules.comparison import UnderRules
-    from spiketrack.deploy.chip.rules.printed_networks import RowResult
+    from spiketrack.deploy.chip.rules.printed_networks import PrintedNetwork, RowResult
 
 ROW_COLUMNS = (
     Column("network"),
@@ -49,6 +50,7 @@ def partitions(
     networks: Annotated[
         list[Path] | None, typer.Argument(help="Export folders to place under both rules.")
     ] = None,
+    layers: Annotated[bool, typer.Option("--layers", help=ROWS_HELP)] = False,
     into: Annotated[
         Path | None, typer.Option(help="Markdown file whose partition tables are to be replaced.")
     ] = None,
@@ -81,16 +83,31 @@ def partitions(
     for slot, table in zip(slots, tables, strict=bool(slots)):
         if table.rows:
             slot.fill(markdown_table([c.title for c in table.columns], _cells(table)))
-    for table in tables:
+    missed = [row for row in results if not row.reproduced]
+    shown = [tables[0]] if layers else [_networks(printed, results), _rows(missed)]
+    for table in (*shown, tables[1]):
         if table.rows:
             print_table(table)
-    for network in printed:
-        rows = [row for row in results if row.network == network.name]
-        say(f"{network.name}: {sum(row.cores for row in rows)} cores, printed {network.cores}")
-    missed = [row for row in results if not row.reproduced]
     say(f"{len(results) - len(missed)} of {len(results)} printed rows reproduced from shapes alone")
     if missed:
         raise typer.Exit(1)
+
+
+def _networks(printed: Sequence[PrintedNetwork], found: Sequence[RowResult]) -> Table:
+    """A line a network."""
+    rows = []
+    for network in printed:
+        own = [row for row in found if row.network == network.name]
+        same = sum(row.reproduced for row in own)
+        rows.append((network.name, len(own), same, sum(row.cores for row in own), network.cores))
+    columns = (
+        Column("network", kind="name"),
+        Column("rows", "that the compiler printed, a layer each"),
+        Column("same", "slice, neurons and cores"),
+        Column("cores"),
+        Column("printed cores"),
+    )
+    return Table.of("partitions that Intel's compiler printed", columns, rows)
 
 
 def _rows(results: Sequence[RowResult]) -> Table:

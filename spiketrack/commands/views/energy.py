@@ -60,7 +60,7 @@ def first_line(priced: EnergyDocument) -> str:
         reason = f": {priced.whole_missing}" if priced.whole_missing else ""
         return f"{operations} a frame; no whole frame{reason}"
     whole = priced.whole[0]
-    parts = dict.fromkeys((whole.dominates, whole.least))
+    parts = whole.largest
     shares = {row.part: (row.low_pj, row.high_pj) for row in whole.rows}
     largest = " and ".join(
         f"{part} ({percent(shares[part][0] / whole.low_pj)} of the low, "
@@ -75,32 +75,33 @@ def _span(whole: WholeEnergy) -> str:
     return f"{joules(whole.low_pj)} to {joules(whole.high_pj)}"
 
 
-def _whole_frame(whole: WholeEnergy, sources: bool) -> Table:
-    """From the operations to static power, low and high."""
+def _whole_frame(whole: WholeEnergy, layers: bool) -> Table:
+    """From the operations to static power, low and high; with units and sources, or without."""
     what = "frame" if whole.branch == SEARCH else "template encoding"
     head = (
         Column("part", kind="text"),
         Column("number", kind="number"),
-        Column("of", rank=2, kind="text"),
+        *((Column("of", rank=2, kind="text"),) if layers else ()),
         Column("low", kind="number"),
         Column("high", kind="number"),
         Column("kind", "of the energy; numbers are counted", rank=1),
-        *((Column("source", rank=3, kind="text"),) if sources else ()),
+        *((Column("source", rank=3, kind="text"),) if layers else ()),
     )
     rows = [
         (
-            row.part, amount(row.number), row.unit, joules(row.low_pj) or "0",
-            joules(row.high_pj) or "0", row.kind, *((row.source,) if sources else ()),
+            row.part, amount(row.number), *((row.unit,) if layers else ()),
+            joules(row.low_pj) or "0", joules(row.high_pj) or "0", row.kind,
+            *((row.source,) if layers else ()),
         )
         for row in whole.rows
     ]  # fmt: skip
     title = (
-        f"a whole {what} on {whole.chips} chips, {whole.prices}, {whole.rates}, on for "
+        f"a whole {what} on {whole.chips} chips, which are on for "
         f"{seconds(whole.seconds.low)} to {seconds(whole.seconds.high)}"
     )
-    blank = ("",) if sources else ()
-    totals = ("together", None, None, joules(whole.low_pj), joules(whole.high_pj), None, *blank)
-    return Table.of(title, head, rows, totals)
+    ends = joules(whole.low_pj), joules(whole.high_pj)
+    totals = ("together", None, *((None,) if layers else ()), *ends, None)
+    return Table.of(title, head, rows, (*totals, None) if layers else totals)
 
 
 def _brief(priced: EnergyDocument) -> list[Table]:
@@ -245,7 +246,7 @@ def _answer(priced: EnergyDocument) -> None:
     say(f"operations of a frame: {joules(total.energy_pj) or 'none'}{error} ({at})", "bold")
     if priced.whole:
         whole = priced.whole[0]
-        at = f"{whole.chips} chips, {whole.prices}, {whole.rates}"
+        at = f"{whole.prices}, {whole.rates}"
         say(f"a whole frame: {_span(whole)} ({at}; modelled)", "bold")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from spiketrack.commands.views import LARGEST
 from spiketrack.energy.stages import by_stage
 from spiketrack.inference import SEARCH
+from spiketrack.terminal.amounts import amount
 from spiketrack.terminal.console import say
 from spiketrack.terminal.table import Column, Table, print_table
 
@@ -40,8 +41,8 @@ def show_network(facts: Mapping[str, Any], layers: bool) -> None:
         print_table(_largest(branches[SEARCH]))
     for branch, rows in branches.items():
         say(
-            f"{branch}: {len(rows)} nodes, {_sum(rows, 'weights'):,} weights, "
-            f"{_sum(rows, 'dense_mac'):,} dense MACs, {len(_processes(rows))} Lava processes"
+            f"{branch}: {len(rows)} nodes, {amount(_sum(rows, 'weights'))} weights, "
+            f"{amount(_sum(rows, 'dense_mac'))} dense MACs, {len(_processes(rows))} Lava processes"
         )
 
 

@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
-from spiketrack.commands.views import LARGEST
+from spiketrack.commands.views import LARGEST, LINES
 from spiketrack.documents.placement import BranchPlacement, LayerPlacement, MapDocument
 from spiketrack.energy.stages import by_stage
-from spiketrack.terminal.console import say
+from spiketrack.terminal.console import console, say
 from spiketrack.terminal.table import Column, Table, print_table
 
 KIB = 1024
-BESIDE_COSTS = 6  # layers that the summary names where it has a run's costs too
+AROUND = 19  # lines of a summary that names no layer, which fits
+COSTS = 7  # lines of what graded and binary spikes cost
 
 
 def show_summary(placement: MapDocument) -> None:
     """Both branches by stage, the largest layers, the boards."""
     print_table(_stages(placement.branches))
     say("layers and branches share cores: what they take together is less than the sum")
-    print_table(_largest(placement.branches))
+    print_table(_largest(placement.branches, _room(placement)))
     boards = (
         f"{board.name} {'yes' if board.fits else 'no'} ({board.needed_chips:,} chips)"
         for board in placement.boards
     )
     say(f"fits: {', '.join(boards)}")
+
+
+def _room(placement: MapDocument) -> int:
+    """Layers that may be named, so that what comes after them ends within the summary's lines."""
+    why = len(textwrap.wrap(placement.obstacle or "", console.width))
+    costs = COSTS if costs_are_shown(placement) else 0
+    return max(1, min(LARGEST, LINES - AROUND - why - costs))
+
+
+def costs_are_shown(placement: MapDocument) -> bool:
+    """Whether the summary has room for what spikes cost: not beside why it does not fit."""
+    return placement.fits and any(branch.spike_costs for branch in placement.branches)
 
 
 def _stages(branches: Sequence[BranchPlacement]) -> Table:
@@ -53,10 +67,8 @@ def _cells(parts: Sequence[Sequence[LayerPlacement]]) -> list[int]:
     ]
 
 
-def _largest(branches: Sequence[BranchPlacement]) -> Table:
+def _largest(branches: Sequence[BranchPlacement], most: int) -> Table:
     layers = [(branch.name, row) for branch in branches for row in branch.layers]
-    counted = any(branch.spike_costs for branch in branches)
-    most = BESIDE_COSTS if counted else LARGEST
     chosen = sorted(layers, key=lambda pair: -pair[1].cores)[:most]
     columns = (
         Column("layer", kind="name"),

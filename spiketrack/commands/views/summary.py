@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import textwrap
 from pathlib import Path
 
 from spiketrack.documents.summary import (
@@ -14,9 +15,9 @@ from spiketrack.documents.summary import (
 )
 from spiketrack.energy.tables import joules
 from spiketrack.steps.results import Results
-from spiketrack.terminal.console import say
+from spiketrack.terminal.console import console, say
 
-NOT_A_CHIP = "simulated on this machine; joules are modelled, no chip was used"
+INDENT = 9  # columns of a line's first word
 
 
 def show_summary(answers: SummaryDocument, folder: Path) -> None:
@@ -28,22 +29,36 @@ def show_summary(answers: SummaryDocument, folder: Path) -> None:
     name, sizes = Path(answers.checkpoint).name, answers.network.variant
     name += "" if sizes in ("custom", name) else f" ({sizes})"
     say(
-        f"{name} on {answers.clip}: {answers.frames} frames on {answers.backend}, "
+        f"{name} on {answers.clip}: {answers.frames} frames simulated on {answers.backend}, "
         f"{answers.seconds_a_frame:.3g} s each here"
     )
-    say(f"         calibrated on {answers.calibrated_on}")
-    say(f"box      frame {last.frame}: {place} (x, y, w, h; score {last.score:.2f})")
-    say(f"exact    {_exact(answers.agreement)}", _colour(answers.agreement.exact))
+    _line("", f"calibrated on {answers.calibrated_on}")
+    _line("box", f"frame {last.frame}: {place} (x, y, w, h; score {last.score:.2f})")
+    _line("exact", _exact(answers.agreement), _colour(answers.agreement.exact))
     if answers.loss is not None:
-        say(f"loss     {_loss(answers.loss)}")
-        say(f"         {answers.loss.judgement}: {answers.loss.meaning}")
-    for line in _energy(answers.energy):
-        say(line)
-    say(f"chip     {_placement(answers.placement)}")
-    say(f"         {NOT_A_CHIP}")
+        _line("loss", f"{answers.loss.judgement}: {answers.loss.meaning}")
+        _line("", _loss(answers.loss))
+    for word, text in zip(("energy", "", "", ""), _energy(answers.energy), strict=False):
+        _line(word, text)
+    _line("chip", _placement(answers.placement))
     results = Results(folder)
-    say(f"again    spiketrack run {shlex.quote(str(results.settings))} --out OTHER")
-    say(f"report   {results.report} ({results.report.stat().st_size / 1e6:.1f} MB)", "bold")
+    _line("again", f"spiketrack run {shlex.quote(str(results.settings))} --out OTHER")
+    _line("report", f"{results.report} ({size(results.report)})", "bold")
+
+
+def _line(word: str, text: str, style: str = "") -> None:
+    """A word and what follows it, below each other where it takes several lines."""
+    indent = " " * INDENT
+    lines = textwrap.fill(
+        text, console.width, initial_indent=f"{word:{INDENT}}", subsequent_indent=indent,
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
+    say(lines, style)
+
+
+def size(path: Path) -> str:
+    """``2.0 MB``, of a file."""
+    return f"{path.stat().st_size / 1e6:.1f} MB"
 
 
 def _colour(exact: bool | None) -> str:
@@ -69,26 +84,25 @@ def _loss(loss: FloatLoss) -> str:
 
 
 def _energy(energy: EnergyAnswer) -> list[str]:
-    at = f"{energy.chosen.prices}, {energy.chosen.execution}"
+    """All that a frame costs, from low to high; then its operations alone and what they stand by."""
+    lines = []
+    if energy.whole_low_pj is not None and energy.whole_high_pj is not None:
+        span = f"{joules(energy.whole_low_pj)} to {joules(energy.whole_high_pj)} a frame, modelled"
+        lines.append(f"{span}; largest: {energy.dominates}" if energy.dominates else span)
+    at = f"at {energy.chosen.prices}, {energy.chosen.execution}"
     error = f" ± {joules(energy.error_pj)}" if energy.error_pj else ""
     spent = joules(energy.chosen.energy_pj) or "none"
-    lines = [f"energy   {spent}{error}: the operations of a frame, at {at}"]
+    lines.append(f"its operations alone {spent}{error}, {at}")
     if energy.dense_pj and energy.dense_ratio:
-        lines.append(
-            f"         {joules(energy.dense_pj)} as a dense ANN at the same prices, "
-            f"{energy.dense_ratio:.3g} times as much"
-        )
-    ends = energy.least, energy.most
-    span = " to ".join(f"{joules(end.energy_pj)} ({end.prices})" for end in ends)
-    lines.append(f"         {span}: over {energy.tables} price tables")
-    if energy.whole_low_pj is not None and energy.whole_high_pj is not None:
-        whole = f"{joules(energy.whole_low_pj)} to {joules(energy.whole_high_pj)}"
-        lines.append(f"         {whole}: all that is spent on a frame, chips: {energy.chips}")
+        dense = f"as a dense ANN {joules(energy.dense_pj)} at the same prices"
+        lines.append(f"{dense}, {energy.dense_ratio:.3g} times as much")
+    ends = f"{joules(energy.least.energy_pj)} to {joules(energy.most.energy_pj)}"
+    lines.append(f"operations at {energy.tables} price tables: {ends}")
     return lines
 
 
 def _placement(place: PlacementAnswer) -> str:
     whole = f"{place.cores:,} cores on {place.chips:,} chip{'' if place.chips == 1 else 's'}"
     if place.smallest is None:
-        return f"{whole}; fits no board"
-    return f"{whole}; the smallest board that fits: {place.smallest} ({place.smallest_chips:,})"
+        return f"{whole}, none was used; fits no board"
+    return f"{whole}, none was used; smallest board: {place.smallest} ({place.smallest_chips:,})"

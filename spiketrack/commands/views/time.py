@@ -25,20 +25,22 @@ BINDING = (
     Column("steps", rank=1, kind="number"),
     Column("seconds", kind="number"),
 )
-SHOWN = 3  # rows of what binds, in the summary
+TERMS = 4  # of what binds a mode, in the summary
 
 
 def show_time(document: TimeDocument, mode: str | None, layers: bool) -> None:
     """A frame and what binds it, or every table; then the answer."""
-    for branch in document.branches:
-        if layers or branch.name == SEARCH:
+    if layers:
+        for branch in document.branches:
             print_table(_branch(branch, mode))
             for run in _modes(branch, mode):
-                print_table(_bindings(branch, run, None if layers else SHOWN))
-    if layers:
+                print_table(_bindings(branch, run))
         print_table(_rates(document))
         for part in document.kinds:
             say(f"{part.figure}: {part.kind}; {part.source}")
+    elif (branch := document.branch(SEARCH)) is not None:
+        print_table(_branch(branch, mode, document.branch(TEMPLATE)))
+        print_table(_terms(branch, mode))
     _answer(document, mode)
 
 
@@ -46,7 +48,8 @@ def _modes(branch: BranchTime, mode: str | None) -> Iterator[ModeTime]:
     yield from (run for run in branch.modes if mode in (None, run.mode))
 
 
-def _branch(branch: BranchTime, mode: str | None) -> Table:
+def _branch(branch: BranchTime, mode: str | None, encoding: BranchTime | None = None) -> Table:
+    """Seconds of a branch, and below them those of an encoding as a whole."""
     rows: list[tuple[str, ...]] = []
     for run in _modes(branch, mode):
         rows += [
@@ -59,6 +62,10 @@ def _branch(branch: BranchTime, mode: str | None) -> Table:
         (f"host sends {amount(branch.work.host_in)} values", *_range(branch.host_in)),
         (f"host reads {amount(branch.work.host_out)} values", *_range(branch.host_out)),
     ]
+    rows += [
+        (f"{WHAT[TEMPLATE]}, {run.mode}", *_range(run.frame))
+        for run in ([] if encoding is None else _modes(encoding, mode))
+    ]
     what = WHAT.get(branch.name, branch.name)
     events = {
         "recorded": "events where the run recorded them",
@@ -68,7 +75,28 @@ def _branch(branch: BranchTime, mode: str | None) -> Table:
     return Table.of(f"{what}, mean of {branch.inferences}; {events}", HEAD, rows)
 
 
-def _bindings(branch: BranchTime, run: ModeTime, most: int | None) -> Table:
+def _terms(branch: BranchTime, mode: str | None) -> Table:
+    """The terms that bind most, each with the layer and core or link that it binds longest."""
+    rows = []
+    for run in _modes(branch, mode):
+        for term in sorted(run.terms, key=lambda term: -term.seconds)[:TERMS]:
+            if not term.steps:
+                continue
+            first = next((row for row in run.bindings if row.term == term.term), None)
+            most = ("", "") if first is None else (first.layer, first.place)
+            rows.append((run.mode, term.term, f"{term.steps:,.0f}", seconds(term.seconds), *most))
+    head = (
+        Column("what binds", kind="text"),
+        Column("term", kind="text"),
+        Column("steps", kind="number"),
+        Column("together", kind="number"),
+        Column("longest in", "layer, core or link", kind="name"),
+        Column("where", rank=1, kind="text"),
+    )
+    return Table.of("", head, rows)
+
+
+def _bindings(branch: BranchTime, run: ModeTime) -> Table:
     terms = ", ".join(
         f"{term.term} {term.steps:,.0f} steps {seconds(term.seconds)}"
         for term in run.terms
@@ -76,7 +104,7 @@ def _bindings(branch: BranchTime, run: ModeTime, most: int | None) -> Table:
     )
     rows = [
         (row.term, row.layer, row.place, f"{row.steps:,.0f}", seconds(row.seconds))
-        for row in run.bindings[:most]
+        for row in run.bindings
     ]
     return Table.of(f"what binds, {branch.name}, {run.mode}: {terms}", BINDING, rows)
 
@@ -100,20 +128,22 @@ def _rates(document: TimeDocument) -> Table:
 
 def _answer(document: TimeDocument, mode: str | None) -> None:
     say(
-        f"{document.neurons:,} neurons on {document.cores:,} cores of {document.chips:,} chips "
-        f"({document.board}); rates {document.rates.name}, modelled, not measured on a chip"
+        f"{document.cores:,} cores of {document.chips:,} chips ({document.board}), rates "
+        f"{document.rates.name}; modelled, not measured on a chip"
     )
-    for branch in sorted(document.branches, key=lambda branch: branch.name == SEARCH):
-        what = WHAT.get(branch.name, branch.name)
-        for run in _modes(branch, mode):
-            rate = run.frames_a_second
-            say(
-                f"{what}, {run.mode}: {seconds(run.frame.low)} to {seconds(run.frame.high)} with "
-                f"the host, {rate.low:,.3g} to {rate.high:,.3g} a second; {run.bound_by} bind; "
-                f"resting neurons skipped {seconds(run.skipped)}, serviced "
-                f"{seconds(run.serviced)} (central)",
-                "bold" if branch.name == SEARCH else "",
-            )
+    branch = document.branch(SEARCH)
+    for run in [] if branch is None else _modes(branch, mode):
+        say(
+            f"{run.mode}, central, neurons that rest skipped: {seconds(run.skipped)}; "
+            f"serviced: {seconds(run.serviced)}"
+        )
+    for run in [] if branch is None else _modes(branch, mode):
+        rate = run.frames_a_second
+        say(
+            f"{WHAT[SEARCH]}, {run.mode}: {seconds(run.frame.low)} to {seconds(run.frame.high)} "
+            f"with the host, {rate.low:,.3g} to {rate.high:,.3g} a second",
+            "bold",
+        )
 
 
 def _range(part: Estimate) -> tuple[str, str, str]:

@@ -66,10 +66,10 @@ def choices_of(mode: str, spikes: str, tiles: str) -> Choices:
     """Choices from options as text; ``UnsupportedError`` names the one that is wrong."""
     if tiles == "auto":
         return Choices(mode, spikes, AUTO)
-    found = re.fullmatch(r"([1-9][0-9]{0,8})(?:x([1-9][0-9]{0,8}))?", tiles)
-    if found is None:
+    match = re.fullmatch(r"([1-9][0-9]{0,8})(?:x([1-9][0-9]{0,8}))?", tiles)
+    if match is None:
         raise UnsupportedError(_unknown_tiles(tiles))
-    return Choices(mode, spikes, int(found[1]), int(found[2] or 1))
+    return Choices(mode, spikes, int(match[1]), int(match[2] or 1))
 
 
 def _unknown_tiles(tiles: str) -> str:
@@ -150,14 +150,14 @@ def trade(graph: Graph, choices: Choices) -> tuple[ChipProgram, ...]:
     q · kv too, take at most ``MOST_NEURONS`` and are beaten in steps and neurons by no other."""
     plain = build_layers(graph)
     most = MOST_NEURONS * neurons(plain, Tiles())
-    found = [
+    tried = [
         _program(graph, _tiled(choices, tiles), plain)
         for tiles in possible_tiles(plain)
         if tiles.keys == 1 or neurons(plain, tiles) <= most
     ]
-    plain_keys = [p for p in found if p.choices.key_tiles == 1]
-    both = [p for p in found if p.choices.key_tiles > 1]
-    return (*plain_keys, *(p for p in both if not any(_beats(q, p) for q in found)))
+    plain_keys = [p for p in tried if p.choices.key_tiles == 1]
+    both = [p for p in tried if p.choices.key_tiles > 1]
+    return (*plain_keys, *(p for p in both if not any(_beats(q, p) for q in tried)))
 
 
 def fewest_steps(graph: Graph, choices: Choices) -> ChipProgram:
@@ -170,8 +170,8 @@ def fewest_steps(graph: Graph, choices: Choices) -> ChipProgram:
     plain = _program(graph, _tiled(choices, first), layers)
     most = plain.neurons * MORE_NEURONS
     few = (tiles for tiles in others if neurons(layers, tiles) <= most)
-    found = [plain, *(_program(graph, _tiled(choices, n), layers) for n in few)]
-    return min((p for p in found if p.neurons <= most), key=lambda p: (p.latency, p.neurons))
+    tried = [plain, *(_program(graph, _tiled(choices, n), layers) for n in few)]
+    return min((p for p in tried if p.neurons <= most), key=lambda p: (p.latency, p.neurons))
 
 
 def _tiled(choices: Choices, tiles: Tiles) -> Choices:

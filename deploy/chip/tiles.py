@@ -77,11 +77,11 @@ def _multiplies(layer: Layer, part: str) -> bool:
 def _possible(
     layers: Sequence[Layer], part: str, shared: Callable[[Layer, int], int]
 ) -> tuple[int, ...]:
-    found = {1}
+    numbers = {1}
     for layer in layers:
         if _multiplies(layer, part):
-            found |= {n for n in range(2, layer.busy + 1) if shared(layer, n) * n == layer.busy}
-    return tuple(sorted(found))
+            numbers |= {n for n in range(2, layer.busy + 1) if shared(layer, n) * n == layer.busy}
+    return tuple(sorted(numbers))
 
 
 # positions

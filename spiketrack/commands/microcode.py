@@ -99,8 +99,8 @@ def _show_lacks(network: str) -> int:
 
     rows = []
     for graph in _graphs(network):
-        found = lacking(build_program(graph, Choices(FALL_THROUGH)), graph)
-        rows += [(graph.name, kind, number, why) for (kind, why), number in found.most_common()]
+        lacks = lacking(build_program(graph, Choices(FALL_THROUGH)), graph)
+        rows += [(graph.name, kind, number, why) for (kind, why), number in lacks.most_common()]
     columns = ("branch", "layers", "number", "what they ask for beyond stock processes")
     print_table(Table.of(f"layers of {network}", columns, rows))
     return sum(number for *_, number, why in rows if why == NOTHING)

@@ -70,7 +70,7 @@ class BranchTimes:
         if work.interval is not None:
             self._mode("pipelined", work.folded(work.interval))
         for name, values in work.by_step().items():
-            self.steps[name] = self.steps.get(name, 0) + values
+            self.steps[name] = self.steps.get(name, np.zeros(1)) + values
         busy = core_seconds(work, self.table.at("central"))
         self.cores = busy if not len(self.cores) else self.cores + busy
 

@@ -93,11 +93,11 @@ def partitions(
         raise typer.Exit(1)
 
 
-def _networks(printed: Sequence[PrintedNetwork], found: Sequence[RowResult]) -> Table:
+def _networks(printed: Sequence[PrintedNetwork], results: Sequence[RowResult]) -> Table:
     """A line a network."""
     rows = []
     for network in printed:
-        own = [row for row in found if row.network == network.name]
+        own = [row for row in results if row.network == network.name]
         same = sum(row.reproduced for row in own)
         rows.append((network.name, len(own), same, sum(row.cores for row in own), network.cores))
     columns = (

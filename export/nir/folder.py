@@ -97,7 +97,10 @@ def read_export(folder: str | Path) -> ExportedNetwork:
 def read_manifest(folder: Path) -> Manifest:
     """The manifest of an export folder by itself; ``NirError`` for whatever is none."""
     if not folder.exists():
-        raise NirError(f"{folder}: no such folder; export a checkpoint first")
+        from spiketrack.reference.checkpoint import BUNDLED
+
+        name = str(folder) if str(folder) in BUNDLED else f"CHECKPOINT --out {folder}"
+        raise NirError(f"{folder}: no such folder; spiketrack export {name} writes it")
     if not (folder / MANIFEST).is_file():
         raise NirError(f"{folder}: no {MANIFEST}; this is no export folder")
     try:

@@ -9,7 +9,7 @@ from spiketrack.documents.verification import VerifyDocument
 from spiketrack.errors import UnsupportedError
 from spiketrack.export.nir.folder import read_export
 from spiketrack.reference.checkpoint import Checkpoint
-from spiketrack.simulators.backends import INTEGER, either, find
+from spiketrack.simulators.backends import INTEGER, find, names
 from spiketrack.steps.footage import choose_clip, clip_source, settings_with, until_it_fails
 from spiketrack.steps.simulate import DEFAULT, Execution
 from spiketrack.steps.watch import SILENT, Watch
@@ -37,8 +37,9 @@ def chosen_backends(text: str) -> tuple[str, ...]:
     for name in chosen:
         find(name, "--backends")
     if not set(chosen) - {INTEGER}:
+        others = ", ".join(name for name in names() if name != INTEGER)
         raise UnsupportedError(
-            f"--backends {text}: nothing to compare with integer; choose among {either()}"
+            f"--backends {text}: nothing to compare with integer; choose among {others}"
         )
     return chosen
 

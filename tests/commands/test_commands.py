@@ -494,7 +494,7 @@ def simulate(home: Path, **changed: object) -> list[object]:
         ({"counts": "some"}, "--counts some: choose full or totals"),
         ({"update-every": 0}, "--update-every 0: must be at least 1 frame"),
         ({"update-threshold": 2}, "--update-threshold 2: must lie between 0 and 1"),
-        ({"folder": "none"}, "none: no such folder; export a checkpoint first"),
+        ({"folder": "none"}, "none: no such folder; spiketrack export CHECKPOINT --out"),
         ({"out": "no/such/run"}, "does not exist"),
     ],
 )
@@ -744,7 +744,7 @@ def test_bad_checkpoints(
     ("arguments", "message"),
     [
         (("--backends", "lava,tpu"), "--backends tpu: choose among"),
-        (("--backends", "integer"), "nothing to compare with integer; choose among"),
+        (("--backends", "integer"), "nothing to compare with integer; choose among float, lava"),
         (("--backends", "float,integer"), "--backends float: needs --checkpoint"),
         (("--backends", "float,lava"), "--backends float: needs --checkpoint"),
         (("--checkpoint", "tiny3.pth.tar"), "not the checkpoint that was exported"),
@@ -786,6 +786,7 @@ def test_verify_refuses(
         ),
         (("export", "tiny.safetensors", "--out", "new", "--box", BOX), "--calibrate and --box"),
         (("export", "tiny.safetensors", "--out", "tiny3.pth.tar", "--force"), "is a file"),
+        (("simulate", "nano"), "nano: no such folder; spiketrack export nano writes it"),
         (("info", "frames"), "frames: no manifest.json; this is no export folder"),
     ],
 )

@@ -14,7 +14,7 @@ from spiketrack.energy.tables import joules
 ROOT = Path(__file__).resolve().parents[2]
 NETWORKS = ROOT / "docs" / "networks.json"
 README = ROOT / "README.md"
-INPUTS = ("spiketrack/energy/price_tables", "deploy/chip/boards")
+INPUTS = ("spiketrack/energy/price_tables", "spiketrack/timing/rate_tables", "deploy/chip/boards")
 SHORT = ("nano", "spiketrack_s256_t1", "spiketrack_b256_t1", "spiketrack_b384_t1")
 BENCH = ROOT / "docs" / "benchmarks.md"
 
@@ -26,7 +26,7 @@ def measured() -> dict[str, Any]:
 
 
 def inputs() -> dict[str, str]:
-    """Digests of the price tables and boards that the figures follow from."""
+    """Digests of the tables of prices and rates and the boards that the figures follow from."""
     files = sorted(path for folder in INPUTS for path in (ROOT / folder).glob("*.yaml"))
     return {path.relative_to(ROOT).as_posix(): file_digest(path) for path in files}
 

@@ -27,7 +27,7 @@ def tiny(tmp_path: Path) -> Path:
 
 
 def test_every_listing_is_shown(program: Program) -> None:
-    shown = program("microcode")
+    shown = program("microcode", "--listings")
     for listing in LISTINGS:
         assert str(listing) in shown
         assert listing.equation in shown

@@ -84,7 +84,7 @@ def _loss(loss: FloatLoss) -> str:
 
 
 def _energy(energy: EnergyAnswer) -> list[str]:
-    """All that a frame costs, from low to high; then its operations alone and what they stand by."""
+    """All that a frame costs, low to high; then its operations alone and what they stand by."""
     lines = []
     if energy.whole_low_pj is not None and energy.whole_high_pj is not None:
         span = f"{joules(energy.whole_low_pj)} to {joules(energy.whole_high_pj)} a frame, modelled"

@@ -38,9 +38,9 @@ def show_time(document: TimeDocument, mode: str | None, layers: bool) -> None:
         print_table(_rates(document))
         for part in document.kinds:
             say(f"{part.figure}: {part.kind}; {part.source}")
-    elif (branch := document.branch(SEARCH)) is not None:
-        print_table(_branch(branch, mode, document.branch(TEMPLATE)))
-        print_table(_terms(branch, mode))
+    elif (search := document.branch(SEARCH)) is not None:
+        print_table(_branch(search, mode, document.branch(TEMPLATE)))
+        print_table(_terms(search, mode))
     _answer(document, mode)
 
 

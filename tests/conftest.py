@@ -179,4 +179,5 @@ def report_files(built_once: Path) -> Files:
     """What a report is made from, by the real commands, once a test run; to be read alone."""
     from support.report_data import write_all
 
+    torch.set_num_threads(1)  # made before one_thread, where the first test of a worker asks
     return once(built_once / "report", write_all)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from spiketrack.benchmark.stock import measure_stock
 from spiketrack.benchmark.tasks import memory_in_use
 from spiketrack.benchmark.worker import run
 from spiketrack.cli import main
+from spiketrack.commands.bench import _show_summary
 from spiketrack.config import TrackerConfig
 from spiketrack.errors import SpikeTrackError
 from spiketrack.integer.graph import Graph
@@ -115,7 +117,7 @@ def test_bench_writes_every_measure(
     monkeypatch.setattr(measure, "FEW", 1)
     save_checkpoint(tmp_path / "tiny.safetensors", tiny_model(1), TrackerConfig())
     out = tmp_path / "bench.json"
-    options = ["--frames", "10", "--soak", "0", "--json", str(out)]
+    options = ["--frames", "10", "--soak", "0", "--layers", "--json", str(out)]
     with pytest.raises(SystemExit) as ended:
         main(["bench", "--checkpoint", str(tmp_path / "tiny.safetensors"), *options])
     assert ended.value.code == 0
@@ -145,6 +147,22 @@ def test_bench_writes_every_measure(
     shown = capsys.readouterr().out
     assert "lava over float" in shown
     assert "slowest processes on Lava" in shown
+
+
+def test_the_summary_has_a_line_for_each_network_and_branch(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows = [
+        Result("nano", "search", "lava", value=40.0),
+        Result("nano", "search", "float", value=20),
+    ]
+    rows += [Result("nano", "search", "lava_over_float", ratio=2.0)]
+    _show_summary(Findings(results=rows))
+    shown = capsys.readouterr().out
+    assert "lava ÷ float" in shown
+    (line,) = [line for line in shown.splitlines() if "nano" in line]
+    assert [float(value) for value in re.findall(r"\d+(?:\.\d+)?", line)] == [20, 40, 2]
+    assert "--layers" in shown
 
 
 @pytest.mark.parametrize(

@@ -5,22 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from spiketrack.export.passes.quantise import Statistics
 from spiketrack.inference import SEARCH, TEMPLATE, Crop, Trace
 from spiketrack.limits import MAX_COUNT
 from spiketrack.reference.checkpoint import Checkpoint
 from spiketrack.reference.model import SpikeTrack
+from spiketrack.reference.neuron import Neuron
 from spiketrack.simulators.float_reference import FloatSimulator
 from spiketrack.tracking.tracker import Tracker, TrackResult, follow
 from spiketrack.video.boxes import Box
 from spiketrack.video.clip import Clip
 
 FRAMES = 8
+TIE_BITS = 40
 
 
 @dataclass(frozen=True)
@@ -40,8 +44,13 @@ class CalibrationData:
 def calibrate(
     checkpoint: Checkpoint, model: SpikeTrack, clip: Clip, box: Box, frames: int = FRAMES
 ) -> CalibrationData:
-    """Track ``frames`` frames in float and average every population's normalised spikes."""
-    with _one_thread():
+    """Track ``frames`` frames in float64 and average every population's normalised spikes.
+
+    ``model`` becomes one of float64 whose populations see membranes to ``TIE_BITS`` behind the
+    point: there no count depends on the order of sums, which is the processor's, torch's and the
+    number of threads', so that files are the same on every machine.
+    """
+    with _ties_are_ties(model):
         seen = _track(checkpoint, model, clip, box, frames)
     encodings = [r for r in seen if r.encoding is not None and r.templates is not None]
     searches = [r for r in seen if r.inference is not None and r.crop is not None]
@@ -59,21 +68,30 @@ def calibrate(
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
-    """The order of float sums depends on the number of threads; files must not."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+def _ties_are_ties(model: SpikeTrack) -> Iterator[None]:
+    """Membranes without the noise of their last bits.
+
+    The gate of equal templates sums their weights to 1 ± 10^-16: half a count is then either side
+    of a tie, by chance.
+    """
+
+    def round_off(module: nn.Module, inputs: tuple[Tensor, Any]) -> tuple[Tensor, Any]:
+        return torch.round(inputs[0] * 2**TIE_BITS) / 2**TIE_BITS, *inputs[1:]
+
+    populations = [module for module in model.modules() if isinstance(module, Neuron)]
+    hooks = [module.register_forward_pre_hook(round_off) for module in populations]
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        for hook in hooks:
+            hook.remove()
 
 
 def _track(
     checkpoint: Checkpoint, model: SpikeTrack, clip: Clip, box: Box, frames: int
 ) -> list[TrackResult]:
     seen: list[TrackResult] = []
-    simulator = FloatSimulator(model, record=True)
+    simulator = FloatSimulator(model, record=True, dtype=torch.float64)
     for result in follow(Tracker(simulator, checkpoint.tracker), clip, box):
         seen.append(result)
         if result.frame == frames:

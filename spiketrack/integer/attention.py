@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from spiketrack.integer.compiled.calls import READ, WRITE, Call, Compiled, Place, described
 from spiketrack.integer.compiled.dots import LANES, ROWS
 from spiketrack.integer.convolutions import channels_last
 from spiketrack.integer.exact_choice import compiles, pack
@@ -61,7 +62,9 @@ def _compiled_write(node: KeyValue, graph: Graph) -> Product:
         write_memory(k.data_ptr(), v.data_ptr(), positions, columns, rows, one, out.numpy())
         return out
 
-    return run
+    numbers = described(positions, *node.shape, columns, rows, one)
+    places = (Place(0), Place(1))
+    return Compiled(run, (Call(WRITE, *numbers, places, 4 * math.prod(node.shape)),))
 
 
 def memory_read(node: Read, graph: Graph) -> Callable[[Sequence[Tensor]], Tensor]:
@@ -89,7 +92,10 @@ def _compiled_read(node: Read) -> Callable[[Sequence[Tensor]], Tensor]:
         read_memory(q.data_ptr(), height * width, memory.numpy(), gain, room, place)
         return out
 
-    return run
+    shape = (steps, HEADS, channels // 4 // HEADS, channels // HEADS)  # of the memory
+    numbers = described(height * width, *shape, gain, room)
+    places = (Place(0), Place(1))
+    return Compiled(run, (Call(READ, *numbers, places, 4 * math.prod(node.shape)),))
 
 
 def _convolved_read(node: Read) -> Callable[[Sequence[Tensor]], Tensor]:

@@ -11,14 +11,16 @@ do not. Weights are packed once.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from spiketrack.integer.compiled.calls import Call, Compiled
 from spiketrack.integer.exact_choice import pack
-from spiketrack.integer.exact_ops import Layer
+from spiketrack.integer.exact_ops import Layer, OneStep
 from spiketrack.integer.graph import COUNT, IMAGE, Conv, Graph, Input, Neuron, Node
 from spiketrack.integer.neurons import power_of_two_unit
 from spiketrack.limits import PIXEL_MAX
@@ -38,14 +40,30 @@ def convolution(
     """
     unit = power_of_two_unit(reader) if reader is not None else None
     steps = [pack(_layer(node, graph, index, unit)) for index in range(len(node.weight))]
-    if len(steps) == 1:
-        return lambda inputs: steps[0](channels_last(inputs[0]))
+
+    def one_step(inputs: Sequence[Tensor]) -> Tensor:
+        return steps[0](channels_last(inputs[0]))
 
     def each_step(inputs: Sequence[Tensor]) -> Tensor:
         parts = zip(torch.split(inputs[0], 1), steps, strict=True)
         return torch.cat([run(channels_last(x)) for x, run in parts])
 
-    return each_step
+    run = one_step if len(steps) == 1 else each_step
+    calls = _calls(steps, math.prod(graph[node.inputs[0]].shape[1:]))
+    return Compiled(run, calls, unit is not None) if calls else run
+
+
+def _calls(steps: Sequence[OneStep], plane: int) -> tuple[Call, ...]:
+    """Calls of the compiled loops, one a set of weights, if all are compiled; else none.
+
+    ``plane``: counts of a time step, a byte each.
+    """
+    calls: list[Call] = []
+    for index, step in enumerate(steps):
+        if not isinstance(step, Compiled):
+            return ()
+        calls += (call.moved(index * plane, index * call.size) for call in step.calls)
+    return tuple(calls)
 
 
 def _layer(node: Conv, graph: Graph, index: int, unit: int | None) -> Layer:

@@ -27,8 +27,13 @@ def in_range(name: str, values: Values) -> Values:
     bottom = 0 if x.dtype == torch.uint8 else x.amin().item()
     if bottom < 0 or not top <= MAX_COUNT:
         worst = bottom if bottom < 0 else top
-        raise GraphError(f"{name}: a count of {worst:g}; populations count 0 to {MAX_COUNT}")
+        raise wrong_count(name, worst)
     return values
+
+
+def wrong_count(name: str, count: float) -> GraphError:
+    """The error that names a population and what it cannot have counted."""
+    return GraphError(f"{name}: a count of {count:g}; populations count 0 to {MAX_COUNT}")
 
 
 def _plain(values: Any) -> bool:

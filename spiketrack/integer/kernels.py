@@ -8,8 +8,8 @@ products of heads need no transposition.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,8 +17,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from spiketrack.integer.attention import memory_read, memory_write
+from spiketrack.integer.chains import Chain, Step, chained
+from spiketrack.integer.compiled.calls import ADD, OWN, Call, Compiled, Place, described
 from spiketrack.integer.convolutions import channels_last, convolution
 from spiketrack.integer.count_range import in_range
+from spiketrack.integer.exact_choice import compiles
 from spiketrack.integer.graph import (
     COUNT,
     MEMORY,
@@ -42,6 +45,7 @@ from spiketrack.machine.precision import whole_float32
 Kernel = Callable[[Sequence[Tensor]], Tensor]
 Observer = Callable[[Node, Sequence[Tensor], Tensor], None]
 Steps = list[tuple[Node, Kernel]]
+MOST_CHAINED = 8  # different sets of what is kept, each with its own memory
 KERNELS: Registry[Callable[..., Kernel]] = Registry("kernel", applies=lambda t: not t.given)
 
 
@@ -66,6 +70,7 @@ class Program:
         if fused:
             steps = _fused(steps, graph, {n.name for n in chosen}, sent)
         self.plan = _plan(steps, {n.name for n in graph.populations})
+        self._chained: dict[frozenset[str] | None, tuple[Step | Chain, ...]] = {}
 
     @whole_float32()
     def run(
@@ -81,23 +86,57 @@ class Program:
         replaces the output (teacher forcing). ``GraphError`` names a population whose counts
         are not 0..4.
         """
-        graph = self.graph
-        live = {name: as_signal(graph, name, value) for name, value in values.items()}
-        for node, name, kernel, sources, counts, used_up in self.plan:
-            inputs = [live[source] for source in sources]
-            output = kernel(inputs)
-            if counts:
-                in_range(name, output)
-            if observe is not None:
-                observe(node, inputs, output)
-            if forced is not None and name in forced:
-                output = as_signal(graph, name, forced[name])
-            live[name] = output
-            if keep is not None:
-                for source in used_up:
-                    if source not in keep:
-                        live.pop(source, None)
+        live = {name: as_signal(self.graph, name, value) for name, value in values.items()}
+        if observe is None and forced is None:
+            for part in self._parts(keep):
+                if not isinstance(part, Chain):
+                    self._step(part, live, keep)
+                elif part.run(live):
+                    _forget(part.used_up, live, keep)
+                else:
+                    for step in part.steps:
+                        self._step(step, live, keep)
+        else:
+            for step in self.plan:
+                self._step(step, live, keep, observe, forced)
         return live if keep is None else {name: live[name] for name in keep}
+
+    def _parts(self, keep: Collection[str] | None) -> tuple[Step | Chain, ...]:
+        """The plan with consecutive compiled kernels in one call each, made once a ``keep``."""
+        wanted = None if keep is None else frozenset(keep)
+        if wanted not in self._chained:
+            if len(self._chained) >= MOST_CHAINED:
+                self._chained.clear()
+            plan = tuple(self.plan)
+            self._chained[wanted] = chained(plan, self.graph, wanted) if compiles() else plan
+        return self._chained[wanted]
+
+    def _step(
+        self,
+        step: Step,
+        live: dict[str, Tensor],
+        keep: Collection[str] | None,
+        observe: Observer | None = None,
+        forced: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        inputs = [live[source] for source in step.sources]
+        output = step.kernel(inputs)
+        if step.counts:
+            in_range(step.name, output)
+        if observe is not None:
+            observe(step.node, inputs, output)
+        if forced is not None and step.name in forced:
+            output = as_signal(self.graph, step.name, forced[step.name])
+        live[step.name] = output
+        _forget(step.used_up, live, keep)
+
+
+def _forget(names: Collection[str], live: dict[str, Tensor], keep: Collection[str] | None) -> None:
+    """Free what nothing reads any more and nobody wants."""
+    if keep is not None:
+        for name in names:
+            if name not in keep:
+                live.pop(name, None)
 
 
 def _fused(steps: Steps, graph: Graph, inside: set[str], sent: Collection[str]) -> Steps:
@@ -112,19 +151,8 @@ def _fused(steps: Steps, graph: Graph, inside: set[str], sent: Collection[str]) 
             continue
         if power_of_two_unit(reader) and reader.shape == node.shape and not reader.decay:
             kernels[node.name] = (node, convolution(node, graph, reader))
-            kernels[reader.name] = (reader, lambda inputs: inputs[0])
+            kernels[reader.name] = (reader, Compiled(lambda inputs: inputs[0], (), True))
     return list(kernels.values())
-
-
-class Step(NamedTuple):
-    """A node's turn: ``sources`` feed it, of which nothing reads those ``used_up`` later."""
-
-    node: Node
-    name: str
-    kernel: Kernel
-    sources: tuple[str, ...]
-    counts: bool
-    used_up: tuple[str, ...]
 
 
 def _plan(steps: Steps, populations: set[str]) -> list[Step]:
@@ -154,6 +182,8 @@ def _sum(node: Sum, graph: Graph) -> Kernel:
     constant, shape = None, torch.Size(node.shape)
     if node.constant is not None:
         constant = channels_last(torch.from_numpy(node.constant.astype(np.float32)))
+    real = all(graph.signal(name) != COUNT for name in node.inputs)
+    whole = real and all(graph[name].shape == node.shape for name in node.inputs)
 
     def run(inputs: Sequence[Tensor]) -> Tensor:
         total = inputs[0]
@@ -163,12 +193,30 @@ def _sum(node: Sum, graph: Graph) -> Kernel:
             total = total + constant
         return total if total.shape == shape else total.expand(shape)
 
-    return run
+    return Compiled(run, _additions(node, constant)) if whole else run
+
+
+def _additions(node: Sum, constant: Tensor | None) -> tuple[Call, ...]:
+    """A call for each term behind the first; ``constant`` is a map or one for all steps."""
+    size = math.prod(node.shape)
+    firsts = [Place(0), *[Place(OWN)] * len(node.inputs)]
+    terms = [(described(size, 0), Place(i)) for i in range(1, len(node.inputs))]
+    if constant is not None:
+        whole = channels_last(constant.expand(node.shape)).permute(0, 2, 3, 1).numpy()
+        terms.append((described(size, whole), Place(OWN)))
+    if not terms:
+        terms = [(described(size, np.zeros(size, np.float32)), Place(0))]
+    return tuple(
+        Call(ADD, *numbers, (first, second), 4 * size)
+        for first, (numbers, second) in zip(firsts, terms, strict=False)
+    )
 
 
 @KERNELS.register(Neuron)
 def _neuron(node: Neuron, graph: Graph) -> Kernel:
-    return population(node)
+    kernel, (name,) = population(node), node.inputs
+    whole = graph.signal(name) != COUNT and graph[name].shape == node.shape
+    return kernel if whole else kernel.run
 
 
 @KERNELS.register(Pool)

@@ -48,7 +48,11 @@ def largest(address: int, size: int) -> Any:
 
 @compiled("void(f4[:, ::1], i4[::1], i4, i4[::1], u1[:, ::1])")
 def count_steps(
-    x: Reals, thresholds: NDArray[np.int32], reset: int, decay: NDArray[np.int32], out: Bytes
+    x: Reals,
+    thresholds: NDArray[np.int32],
+    reset: int | np.int32,
+    decay: NDArray[np.int32],
+    out: Bytes,
 ) -> None:
     """u[t] = (((u[t-1] - k[t-1] · reset) · decay[t-1]) >> 12) + x[t], and k[t] as above.
 

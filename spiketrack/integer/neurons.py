@@ -11,6 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from spiketrack.integer.compiled.calls import (
+    COUNT,
+    COUNT_STEPS,
+    Call,
+    Compiled,
+    Place,
+    described,
+)
 from spiketrack.integer.graph import Gate, Neuron
 from spiketrack.integer.loops import count_once, count_steps, vote
 from spiketrack.limits import MAX_COUNT
@@ -37,7 +45,7 @@ def maps(flat: Tensor, shape: tuple[int, ...]) -> Tensor:
     return flat.view(steps, height, width, channels).permute(0, 3, 1, 2)
 
 
-def population(node: Neuron) -> Kernel:
+def population(node: Neuron) -> Compiled[Kernel]:
     """The kernel of a population of one time step, or of several with leak and soft reset."""
     thresholds = np.array(node.thresholds, np.int32)
     limits = thresholds.astype(np.float32)
@@ -53,7 +61,12 @@ def population(node: Neuron) -> Kernel:
         count_steps(x.numpy(), thresholds, node.reset, decay, counts.numpy())
         return maps(counts, node.shape)
 
-    return one_step if node.shape[0] == 1 else with_state
+    steps, size = node.shape[0], math.prod(node.shape)
+    if steps == 1:
+        numbers = described(size, limits)
+        return Compiled(one_step, (Call(COUNT, *numbers, (Place(0),), size),), True)
+    numbers = described(steps, size // steps, node.reset, thresholds, decay)
+    return Compiled(with_state, (Call(COUNT_STEPS, *numbers, (Place(0),), size),), True)
 
 
 def count(membrane: Tensor, thresholds: NDArray[Any]) -> Tensor:

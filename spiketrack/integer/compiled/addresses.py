@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
+from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def pointer(context: Any, address: Any) -> Any:
-    """An address as a pointer to bytes without sign."""
-    return types.CPointer(types.uint8)(types.int64), _as_pointer
+def _pointer_to(kind: Any) -> Any:
+    """A function of compiled code that takes an address as a pointer to ``kind``."""
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def cast(context: Any, address: Any) -> Any:
+        return types.CPointer(kind)(types.int64), _as_pointer
+
+    return cast
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def real_pointer(context: Any, address: Any) -> Any:
-    """An address as a pointer to float32."""
-    return types.CPointer(types.float32)(types.int64), _as_pointer
-
-
-def _as_pointer(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+def _as_pointer(context: Any, builder: Any, signature: Any, arguments: Any) -> ir.Value:
     return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
+
+
+pointer = _pointer_to(types.uint8)
+real_pointer = _pointer_to(types.float32)
+byte_pointer = _pointer_to(types.int8)
+short_pointer = _pointer_to(types.int16)
+word_pointer = _pointer_to(types.int32)
+long_pointer = _pointer_to(types.int64)

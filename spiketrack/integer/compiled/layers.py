@@ -11,6 +11,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spiketrack.integer.compiled import convolution as loops
+from spiketrack.integer.compiled.calls import (
+    CONVOLVE,
+    DEPTHWISE,
+    Call,
+    Compiled,
+    Place,
+    described,
+)
 from spiketrack.integer.compiled.dots import LANES, PAIR, QUAD, ROWS
 
 SLACK = PAIR  # bytes that a block may read behind the last count
@@ -23,7 +31,7 @@ def packed(
     size: tuple[int, ...],
     place: tuple[int, int, int],
     thresholds: tuple[int, ...] = (),
-) -> Callable[[Tensor], Tensor]:
+) -> Compiled[Callable[[Tensor], Tensor]]:
     """y = scale · (w ∗ x) + bias, or how many ``thresholds`` y reaches, for x (N, I, H, W) uint8.
 
     ``weight`` (O, I / groups, k, k) int8, ``size`` the shape of x, which lies channels last;
@@ -68,9 +76,12 @@ def packed(
         if x.shape[1:] != whole[1:]:
             raise ValueError(f"a layer packed for {size} was given {tuple(x.shape)}")
         again = (len(x), *size[1:])
-        return packed(weight, scale, bias, again, place, thresholds)(x)
+        made: Tensor = packed(weight, scale, bias, again, place, thresholds)(x)
+        return made
 
-    return convolve
+    written = images * outputs * high * wide * item
+    call = Call(DEPTHWISE if alone else CONVOLVE, *described(*arrays), (Place(0),), written)
+    return Compiled(convolve, (call,), bool(thresholds))
 
 
 def _numbers(scale: Tensor, bias: Tensor, groups: int, block: int) -> NDArray[np.float32]:

@@ -26,8 +26,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from spiketrack.errors import SpikeTrackError, printable
-from spiketrack.interrupts import interruptible
 from spiketrack.machine.cgroups import Cgroups
+from spiketrack.machine.interrupts import interruptible
 from spiketrack.terminal.characters import tolerant_streams
 
 if TYPE_CHECKING:

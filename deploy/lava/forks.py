@@ -29,7 +29,7 @@ from spiketrack.deploy.lava.names import (
     pypychannel_module,
     runtime_module,
 )
-from spiketrack.interrupts import follow
+from spiketrack.machine.interrupts import follow
 
 CONTEXT = multiprocessing.get_context("fork")
 

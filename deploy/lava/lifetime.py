@@ -21,7 +21,7 @@ from spiketrack.deploy.lava.names import (
 )
 from spiketrack.deploy.lava.needs import needs_of, require
 from spiketrack.errors import LavaError, SpikeTrackError
-from spiketrack.interrupts import interrupts_wait
+from spiketrack.machine.interrupts import interrupts_wait
 
 
 def start(

@@ -46,7 +46,7 @@ from spiketrack.deploy.process_graph.processes import (
 from spiketrack.deploy.process_graph.results import Assembly, Buffers, StepResult
 from spiketrack.errors import GraphError, LavaError
 from spiketrack.integer.graph import Graph
-from spiketrack.interrupts import interrupts_wait
+from spiketrack.machine.interrupts import interrupts_wait
 
 CHANNEL_SLOTS = 1  # a step consumes every message, so one slot a channel is enough
 START_TIMEOUT = 120.0

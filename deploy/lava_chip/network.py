@@ -49,7 +49,7 @@ from spiketrack.deploy.lava_chip.windows import (
 from spiketrack.deploy.process_graph.processes import Process
 from spiketrack.errors import GraphError, LavaError, UnsupportedError
 from spiketrack.integer.graph import IMAGE, Graph
-from spiketrack.interrupts import interrupts_wait
+from spiketrack.machine.interrupts import interrupts_wait
 
 
 class LavaChip:

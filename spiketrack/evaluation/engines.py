@@ -18,7 +18,7 @@ from typing_extensions import Self
 
 from spiketrack.evaluation import work
 from spiketrack.evaluation.work import Desk, Job
-from spiketrack.interrupts import follow
+from spiketrack.machine.interrupts import follow
 from spiketrack.tracking.evaluation import Tracked
 from spiketrack.tracking.sequences import Sequence
 

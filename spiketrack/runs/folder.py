@@ -28,7 +28,7 @@ from spiketrack.inference import SEARCH, TEMPLATE, Trace
 from spiketrack.integer.count_range import in_range
 from spiketrack.integer.counting import layers
 from spiketrack.integer.graph import Graph
-from spiketrack.interrupts import interrupts_wait
+from spiketrack.machine.interrupts import interrupts_wait
 from spiketrack.machine.named import machine, now
 from spiketrack.ownership import RUN
 from spiketrack.runs.activity import ActivityFile, Axes

@@ -17,7 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from spiketrack.interrupts import interruptible
+from spiketrack.machine.interrupts import interruptible
 from spiketrack.terminal.console import lively, note, notes
 
 

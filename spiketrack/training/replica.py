@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from spiketrack.errors import SpikeTrackError, TrainingError
-from spiketrack.interrupts import follow
 from spiketrack.machine import room
+from spiketrack.machine.interrupts import follow
 from spiketrack.preprocessing import MEAN, STD
 from spiketrack.reference.model import SpikeTrack
 from spiketrack.reference.retrieval import Retriever

@@ -14,7 +14,7 @@ from support.runs import run_document
 
 from spiketrack.files import PatientFile
 from spiketrack.inference import Trace
-from spiketrack.interrupts import interrupts_wait
+from spiketrack.machine.interrupts import interrupts_wait
 from spiketrack.runs.folder import RunWriter
 from spiketrack.tracking.tracker import TrackResult
 from spiketrack.video.boxes import Box, BoxRow

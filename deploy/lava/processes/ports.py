@@ -29,7 +29,7 @@ from spiketrack.deploy.lava.names import (
     PyLoihiProcessModel,
 )
 from spiketrack.errors import LavaError
-from spiketrack.interrupts import follow
+from spiketrack.machine.interrupts import follow
 
 LAVA_INT32 = 4  # how Lava's C types name it
 # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD: without them glibc gives every large tensor back to the

@@ -2,43 +2,33 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 import pytest
-import torch
-import typer
 from support.random_graphs import random_graph, tiny_graph, tiny_model
 from support.traces import assert_same_inference
 
 from spiketrack.commands.export import export
 from spiketrack.commands.map import map as map_network
 from spiketrack.commands.simulate import simulate
-from spiketrack.commands.verify import verify
 from spiketrack.config import TrackerConfig
-from spiketrack.deploy.chip.balance import early
 from spiketrack.deploy.chip.execution.activity import COLUMNS
-from spiketrack.deploy.chip.execution.engine import Chip, Run
 from spiketrack.deploy.chip.execution.ledger import CORE_COLUMNS, LINK_COLUMNS
-from spiketrack.deploy.chip.execution.messages import Message
-from spiketrack.deploy.chip.layers import Layer
-from spiketrack.deploy.chip.program import MODES, SPIKES, ChipProgram, Choices, build_program
+from spiketrack.deploy.chip.program import MODES, SPIKES, Choices, build_program
 from spiketrack.deploy.chip.program_document import CHIP_FILE, chip_document, read_programs
 from spiketrack.errors import DocumentError, SpikeTrackError, UnsupportedError
 from spiketrack.export.nir.folder import read_export
-from spiketrack.inference import BRANCHES, Trace
-from spiketrack.integer.graph import Conv, Graph, Neuron
+from spiketrack.inference import BRANCHES
+from spiketrack.integer.graph import Graph
 from spiketrack.reference.checkpoint import save_checkpoint
 from spiketrack.report.figures.placement import step_figure
 from spiketrack.runs.activity import activity_branches, read_activity, read_placed_activity
 from spiketrack.simulators.chip import ChipSimulator
 from spiketrack.simulators.integer import IntegerSimulator
-from spiketrack.verification.comparison import Agreement
 
 CONFIG = {templates: tiny_model(templates).config for templates in (1, 3)}
 
@@ -121,28 +111,6 @@ def test_a_run_holds_activity_and_program(folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_program_is_run_as_it_is_written(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Whatever the options say; a delay that was edited in the file is found by verify."""
-    graphs_ = read_export(folder).graphs
-    programs = {n: build_program(g, Choices(tiles=4)) for n, g in graphs_.items()}
-    path = tmp_path / CHIP_FILE
-    chip_document(programs, graphs_).write(path)
-    simulate(folder, frames=1, out=tmp_path / "run", backend="chip", chip=path)
-    assert (tmp_path / "run" / CHIP_FILE).read_bytes() == path.read_bytes()
-    broken = {name: in_layer(later)(program) for name, program in programs.items()}
-    chip_document(broken, graphs_).write(path)
-    with pytest.raises(typer.Exit):
-        verify(folder, frames=1, backends="integer,chip", chip=path)
-    step = programs["template"].by_name[NAME].first + programs["template"].period
-    check(capsys.readouterr().out, "template", 0, step)
-    chip_document({"search": programs["search"]}, graphs_).write(path)
-    with pytest.raises(DocumentError, match=r"chip\.json: no program of the template branch"):
-        simulate(folder, frames=1, out=tmp_path / "other", backend="chip", chip=path)
-
-
-@pytest.mark.slow
 def test_a_run_on_placed_cores_holds_what_they_did(folder: Path, tmp_path: Path) -> None:
     placement, run = tmp_path / "map.json", tmp_path / "run"
     map_network(folder, json=placement, board="4 chips")
@@ -203,224 +171,3 @@ def test_programs_of_another_network_are_refused(tmp_path: Path) -> None:
     path.write_text(json.dumps(document))
     with pytest.raises(DocumentError, match=r"two layers are called|reads .* too early"):
         read_programs(path, one)
-
-
-# damage
-
-NAME = "encoder.block3.1.conv.spike2"
-Damage = Callable[[ChipProgram], ChipProgram]
-
-
-def in_layer(change: Callable[[Layer], Layer]) -> Damage:
-    def damage(program: ChipProgram) -> ChipProgram:
-        layers = (change(x) if x.name == NAME else x for x in program.layers)
-        return dataclasses.replace(program, layers=tuple(layers))
-
-    return damage
-
-
-def later(layer: Layer) -> Layer:
-    links = (dataclasses.replace(link, delay=link.delay + 1) for link in layer.synapses)
-    return dataclasses.replace(layer, synapses=tuple(links))
-
-
-def earlier(layer: Layer) -> Layer:
-    return dataclasses.replace(layer, first=layer.first - 1)
-
-
-def unreset(layer: Layer) -> Layer:
-    return dataclasses.replace(layer, resets=False)
-
-
-@pytest.mark.parametrize("change", [later, earlier, unreset])
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.slow
-def test_a_mistake_in_the_program_is_named(
-    mode: str,
-    change: Callable[[Layer], Layer],
-    folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    build = in_layer(change)
-    monkeypatch.setattr(
-        "spiketrack.simulators.chip.build_program",
-        lambda graph, choices: build(build_program(graph, choices)),
-    )
-    said = refused(folder, mode, capsys)
-    program = build_program(read_export(folder).graphs["template"], Choices(mode))
-    step = program.by_name[NAME].first + (program.period if mode == "pipelined" else 0)
-    if change is earlier:
-        step -= 1
-    if change is unreset and mode == "fall-through":  # the second search is the first to be wrong
-        program = build_program(read_export(folder).graphs["search"], Choices(mode))
-        return check(said, "search", 2, program.by_name[NAME].first)
-    return check(said, "template", 0, step)
-
-
-def refused(folder: Path, mode: str, capsys: pytest.CaptureFixture[str]) -> str:
-    with pytest.raises(typer.Exit) as exit_:
-        verify(folder, frames=2, backends="integer,chip", mode=mode)
-    assert exit_.value.exit_code == 1
-    return capsys.readouterr().out
-
-
-def check(said: str, branch: str, frame: int, step: int) -> None:
-    assert (
-        f"chip differs from integer first in {NAME} ({branch} branch): frame {frame}, step 0, "
-        f"time step {step:,} of the chip, index ("
-    ) in said
-
-
-@pytest.mark.slow
-def test_a_dropped_message_is_named(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Of one neuron, in the second search: its reader miscounts in the next time step."""
-    right, seen = Chip._send, []
-
-    def send(chip: Chip, now: int, name: str, message: Message, calendar: Any) -> None:
-        if name == NAME and chip.program.branch == "search":
-            seen.append(now)
-            if len(seen) == 2:
-                values = message.values.clone()
-                values[0, :, 0, 0] = 0
-                message = Message(values)
-        right(chip, now, name, message, calendar)
-
-    monkeypatch.setattr(Chip, "_send", send)
-    said = refused(folder, "fall-through", capsys)
-    reader = NAME.replace("spike2", "spike3")
-    step = seen[1] + 1
-    assert f"in {reader} (search branch): frame 2, step 0, time step {step:,} of the chip" in said
-
-
-@pytest.mark.slow
-def test_swapped_frames_are_named(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    right = Chip.run
-
-    def run(chip: Chip, images: list[torch.Tensor]) -> Run:
-        found = right(chip, images)
-        first, second, *rest = found.frames
-        return dataclasses.replace(found, frames=(second, first, *rest))
-
-    monkeypatch.setattr(Chip, "run", run)
-    said = refused(folder, "pipelined", capsys)
-    name = "encoder.ConvBlock1_1.0.Conv.spike1"
-    program = build_program(read_export(folder).graphs["template"])
-    step = program.by_name[name].first
-    assert f"in {name} (template branch): frame 0, step 0, time step {step} of the chip" in said
-
-
-# relatives of these mistakes, without a folder
-
-
-MESSAGES: dict[str, Callable[[torch.Tensor], list[torch.Tensor]]] = {
-    "twice": lambda values: [values, values],
-    "elsewhere": lambda values: [values.roll(1, -1)],
-    "another count": lambda values: [values ^ 1],
-}
-
-
-@pytest.fixture(scope="module")
-def expected() -> Trace:
-    """Of an encoding."""
-    return trace(IntegerSimulator(graphs(1), CONFIG[1], False, True))
-
-
-def trace(simulator: Any) -> Trace:
-    found: Trace = simulator.encode_template(crops(1, 3)).trace
-    return found
-
-
-def first_difference(simulator: Any, expected: Trace) -> str:
-    agreement = Agreement("chip")
-    agreement.add("template", 0, expected, trace(simulator))
-    assert not agreement.exact
-    return str(agreement.first)
-
-
-def named(reader: str, step: int) -> str:
-    return (
-        f"chip differs from integer first in {reader} (template branch): frame 0, step 0, "
-        f"time step {step:,} of the chip, index ("
-    )
-
-
-@pytest.mark.parametrize("mistake", MESSAGES)
-def test_a_wrong_message_is_named(
-    mistake: str, expected: Trace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Sent twice, to neighbours, with another count: its reader miscounts in the next step."""
-    right = Chip._send
-
-    def send(chip: Chip, now: int, name: str, message: Message, calendar: Any) -> None:
-        wrong = MESSAGES[mistake](message.values) if name == NAME else [message.values]
-        for values in wrong:
-            right(chip, now, name, Message(values), calendar)
-
-    monkeypatch.setattr(Chip, "_send", send)
-    chip = ChipSimulator(graphs(1), CONFIG[1], False, True, Choices("fall-through"))
-    reader = NAME.replace("spike2", "spike3")
-    step = chip.programs["template"].by_name[reader].first
-    assert first_difference(chip, expected).startswith(named(reader, step))
-
-
-def heavier(graph: Graph) -> Graph:
-    """The first kernel of the convolution before ``NAME`` has the other sign."""
-    conv = graph[graph[NAME].inputs[0]]
-    assert isinstance(conv, Conv)
-    weight = conv.weight.copy()
-    weight[0, 0] = -weight[0, 0]
-    return replaced(graph, dataclasses.replace(conv, weight=weight))
-
-
-def easier(graph: Graph) -> Graph:
-    """Each threshold of ``NAME`` is a quarter lower."""
-    node = graph[NAME]
-    assert isinstance(node, Neuron)
-    a, b, c, d = (level * 3 // 4 for level in node.thresholds)
-    return replaced(graph, dataclasses.replace(node, thresholds=(a, b, c, d)))
-
-
-def replaced(graph: Graph, node: Any) -> Graph:
-    nodes = tuple(node if n.name == node.name else n for n in graph)
-    return Graph(graph.name, nodes, graph.fractions)
-
-
-@pytest.mark.parametrize("change", [heavier, easier])
-def test_a_wrong_number_is_named(change: Callable[[Graph], Graph], expected: Trace) -> None:
-    """A weight, the thresholds: the layer that holds them, in the step in which it fires."""
-    wrong = {name: change(graph) for name, graph in graphs(1).items()}
-    chip = ChipSimulator(wrong, CONFIG[1], False, True, Choices("fall-through"))
-    step = chip.programs["template"].by_name[NAME].first
-    assert first_difference(chip, expected).startswith(named(NAME, step))
-
-
-def moved(layer: Layer, by: int) -> Layer:
-    """It fires and sends so many time steps earlier."""
-    sends = dataclasses.replace(layer.sends, first=layer.sends.first - by)
-    return dataclasses.replace(layer, first=layer.first - by, sends=sends)
-
-
-def test_a_relay_that_keeps_too_short_is_named(
-    expected: Trace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Pipelined, without delays: what it says falls into the sums of the frame before."""
-    monkeypatch.setattr("spiketrack.deploy.chip.balance._delays", lambda *about: False)
-    programs = {n: build_program(g, Choices("pipelined")) for n, g in graphs(1).items()}
-    program = programs["template"]
-    hold = next(layer for layer in program.layers if "+hold" in layer.name)
-    reader, link = next(
-        (x, link) for x in program.layers for link in x.synapses if link.source == hold.name
-    )
-    earlier_ones = (moved(hold, by) for by in range(program.period))
-    short = next(x for x in earlier_ones if early(x, link, reader, program.period))
-    layers = tuple(short if layer is hold else layer for layer in program.layers)
-    wrong = programs | {"template": dataclasses.replace(program, layers=layers)}
-    chip = ChipSimulator(graphs(1), CONFIG[1], False, True, Choices("pipelined"), wrong)
-    said = first_difference(chip, expected)
-    assert "(template branch): frame 0, step 0, time step " in said
-    assert int(said.split("time step ")[1].split(" ")[0]) >= reader.first + program.period

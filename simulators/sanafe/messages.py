@@ -137,7 +137,10 @@ def _meetings(
     reached = np.ones((len(neurons), *tiling.counts), np.int64)
     unread = {0, 1, 2}
     for axis, index in zip(link.axes, at, strict=True):
-        table = _reached(axis, tiling)[index]
+        if link.thin > 1 and link.part == KEYS and axis.of == 0:
+            table = _column(axis, tiling, index, at[2])
+        else:
+            table = _reached(axis, tiling)[index]
         if axis.of is None:
             reached *= table.reshape(-1, 1, 1, 1)
         else:
@@ -167,6 +170,14 @@ def _reached(axis: Axis, tiling: Tiling) -> Integers:
     start, stop = axis.reach(index, index + 1)
     met = (np.arange(axis.extent)[:, None] >= start) & (np.arange(axis.extent)[:, None] < stop)
     return np.add.reduceat(met.astype(np.int64), tiling.cuts(axis.of)[0], axis=1)
+
+
+def _column(axis: Axis, tiling: Tiling, row: Integers, column: Integers) -> Integers:
+    """(neurons, blocks): an entry (i, j) of kv is multiplied in channel j of its head alone."""
+    channel = row // axis.stride * axis.group + column
+    first, last = tiling.cuts(0)
+    met = (channel[:, None] >= first) & (channel[:, None] < last)
+    return met.astype(np.int64)
 
 
 def _operations(

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from itertools import product
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from support.brute_synapses import synapses_of
+from support.brute_cores import core_tables, read_by
 from support.random_graphs import graphs, random_graph
 
 from spiketrack.deploy.chip.board import Board, load_board
-from spiketrack.deploy.chip.layers import Layer
 from spiketrack.deploy.chip.mapping import map_network
 from spiketrack.deploy.chip.placement import Branch
 from spiketrack.deploy.chip.program import Choices
@@ -24,46 +21,10 @@ from spiketrack.deploy.chip.work.traffic import Traffic, origin
 from spiketrack.integer.graph import COUNT, Graph
 
 SLOW = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
-Neuron = tuple[str, int, int, int]
 
 
 def small_board(neurons: int, chip: int) -> Board:
     return load_board("loihi2").changed(neurons_per_core=neurons, cores_per_chip=chip)
-
-
-def core_tables(branch: Branch) -> dict[str, NDArray[np.int64]]:
-    """Layer → the core of every neuron."""
-    found = {}
-    for layer in branch.layers:
-        table = np.full(layer.shape, -1)
-        bounds = branch.tilings[layer.name].bounds()
-        for core, ((c0, c1), (y0, y1), (x0, x1)) in zip(
-            branch.cores[layer.name], bounds, strict=True
-        ):
-            table[c0:c1, y0:y1, x0:x1] = core
-        found[layer.name] = table
-    return found
-
-
-def read_by(graph: Graph, branch: Branch, layer: Layer) -> Iterator[tuple[Neuron, int]]:
-    """Every (neuron of a source, core that needs it) of one layer, with repetitions."""
-    by_name = {other.name: other for other in branch.layers}
-    cores = core_tables(branch)[layer.name]
-    sources: dict[str, set[str]] = defaultdict(set)
-    for link in layer.synapses:
-        if link.source in by_name:
-            first = link.source
-            while not by_name[first].nodes:
-                first = by_name[first].synapses[0].source
-            sources[first].add(link.source)
-    channels, rows, columns = (range(n) for n in layer.shape)
-    for place in product(channels, rows, columns):
-        elements: Iterable[Neuron] = ((name, *place) for name in sources)
-        if layer.nodes:
-            elements = synapses_of(graph, layer.name, place)
-        for name, c, y, x in elements:
-            for sender in sources.get(name, ()):
-                yield (sender, c, y, x), int(cores[place])
 
 
 def enumerated(graph: Graph, branch: Branch, sent: dict[str, NDArray[np.int64]]) -> Traffic:

@@ -114,6 +114,28 @@ def test_a_whole_network_is_recounted(branch: str) -> None:
     compare(*executed(tiny_graph(3, branch), Choices(), small_board(400), 1))
 
 
+@pytest.mark.parametrize("parts", [("plain", "attention"), ("depthwise", "retrieval", "pooled")])
+def test_a_period_of_the_pipeline_is_recounted(parts: tuple[str, ...]) -> None:
+    """In a full pipeline; a neuron whose layer has two frames in one step is updated once."""
+    graph, board = random_graph(9, parts), small_board(300)
+    chip, _, frame = executed(graph, Choices(), board, 1)
+    assert frame.interval == (period := chip.program.period)
+    frames = -(-frame.steps // period) + 1
+    (image,) = (n.name for n in graph.inputs if n.signal == IMAGE)
+    run = chip.run([torch.from_numpy(random_inputs(graph, 1)[image])] * frames)
+    assert run.placed is not None
+    folded = frame.folded(period)
+    for column in ("updates", "operations", "messages", "copies"):
+        recorded = sums(run.placed.cores, RECORDED_CORES, column)
+        full = {
+            (step % period, core): value
+            for (step, core), value in recorded.items()
+            if step // period == frames - 1
+        }
+        assert sums(folded.cores, CORE_COLUMNS, column) == full, column
+    assert folded.core("updates").sum() <= frame.core("updates").sum()
+
+
 def test_without_counts_every_neuron_sends() -> None:
     graph = random_graph(2, ("depthwise", "attention"))
     program = build_program(graph)

@@ -89,20 +89,23 @@ class FrameWork:
         }
 
     def folded(self, period: int) -> FrameWork:
-        """A frame every ``period`` steps, all alike: what one period holds, ``period`` steps."""
-        return replace(
-            self,
-            steps=period,
-            cores=summed(_at(self.cores, self.core("step") % period), 3),
-            links=summed(_at(self.links, self.link("step") % period), 3),
-        )
+        """A frame every ``period`` steps, all alike: what one period holds, ``period`` steps.
+
+        Neurons whose layer has to do with two frames in one step are updated once.
+        """
+        cores = _at(self.cores, self.core("step") % period)
+        together, most = summed(cores, 3), summed(cores, 3, np.maximum)
+        updates = CORE_COLUMNS.index("updates")
+        together[:, updates] = most[:, updates]
+        links = summed(_at(self.links, self.link("step") % period), 3)
+        return replace(self, steps=period, cores=together, links=links)
 
 
 def _at(rows: Rows, step: Rows) -> Rows:
     return np.column_stack([step, rows[:, 1:]])
 
 
-def summed(rows: Rows, keys: int) -> Rows:
+def summed(rows: Rows, keys: int, how: np.ufunc = np.add) -> Rows:
     """Rows of the same first ``keys`` columns as one, in their order."""
     if not len(rows):
         return rows
@@ -111,7 +114,7 @@ def summed(rows: Rows, keys: int) -> Rows:
     new = np.ones(len(rows), np.bool_)
     new[1:] = (rows[1:, :keys] != rows[:-1, :keys]).any(1)
     starts = np.flatnonzero(new)
-    return np.column_stack([rows[starts, :keys], np.add.reduceat(rows[:, keys:], starts)])
+    return np.column_stack([rows[starts, :keys], how.reduceat(rows[:, keys:], starts)])
 
 
 def joined(rows: Iterable[Rows], columns: Sequence[str]) -> Rows:

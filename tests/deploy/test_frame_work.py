@@ -119,7 +119,8 @@ def test_a_period_of_the_pipeline_is_recounted(parts: tuple[str, ...]) -> None:
     """In a full pipeline; a neuron whose layer has two frames in one step is updated once."""
     graph, board = random_graph(9, parts), small_board(300)
     chip, _, frame = executed(graph, Choices(), board, 1)
-    assert frame.interval == (period := chip.program.period)
+    period = chip.program.period
+    assert frame.interval == period
     frames = -(-frame.steps // period) + 1
     (image,) = (n.name for n in graph.inputs if n.signal == IMAGE)
     run = chip.run([torch.from_numpy(random_inputs(graph, 1)[image])] * frames)

@@ -37,6 +37,6 @@ def test_every_core_gets_what_its_neurons_read(neurons: int) -> None:
         expected = [
             (int(np.ravel_multi_index(place, table.shape)), core)
             for (source, *place), core in needed
-            if source == name and (values is None or values[(0, *place)])
+            if source == name and (values is None or values[0][tuple(place)])
         ]
         assert sent.get(name, []) == sorted(expected), name

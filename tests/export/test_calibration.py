@@ -28,7 +28,15 @@ def test_exports_are_the_same_with_other_instructions(tmp_path: Path) -> None:
     files = []
     for name, settings in INSTRUCTIONS.items():
         folder = tmp_path / name
-        command = [sys.executable, "-m", "spiketrack", "export", checkpoint, "--out", folder]
+        command = [
+            sys.executable,
+            "-m",
+            "spiketrack",
+            "export",
+            str(checkpoint),
+            "--out",
+            str(folder),
+        ]
         subprocess.run(command, env=os.environ | settings, check=True, capture_output=True)
         files.append([(folder / f"{branch}.nir").read_bytes() for branch in ("template", "search")])
     assert files[0] == files[1]

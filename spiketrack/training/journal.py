@@ -1,4 +1,4 @@
-"""The log of a run: JSON lines as it goes, and curves drawn from them."""
+"""The log of a run: JSON lines as it goes, and the page drawn from them."""
 
 from __future__ import annotations
 
@@ -46,12 +46,9 @@ class Journal:
 
     def plot(self) -> None:
         """Draw loss, validation and speed over the steps into ``curves.html``."""
-        entries = list(rows(self.folder / LOG))
-        html = curves(entries).to_html(
-            include_plotlyjs="directory" if _script(self.folder) else "cdn"
-        )
-        with atomic_path(self.folder / CURVES) as temporary:
-            temporary.write_text(html, encoding="utf-8")
+        from spiketrack.training.page import write_curves
+
+        write_curves(list(rows(self.folder / LOG)), self.folder / CURVES)
 
 
 def rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -62,36 +59,3 @@ def rows(path: Path) -> Iterator[dict[str, Any]]:
                 row = json.loads(line, parse_constant=lambda name: None)
                 if isinstance(row, dict) and "event" in row and isinstance(row.get("step"), int):
                     yield row
-
-
-def _script(folder: Path) -> bool:
-    """Lay plotly's script beside the page once, so that it opens without a network."""
-    from plotly.offline import get_plotlyjs
-
-    target = folder / "plotly.min.js"
-    if not target.exists():
-        with atomic_path(target) as temporary:
-            temporary.write_text(get_plotlyjs(), encoding="utf-8")
-    return target.exists()
-
-
-def curves(events: list[dict[str, Any]]) -> Any:
-    """A plotly figure of three panels."""
-    from plotly.subplots import make_subplots
-
-    panels = (
-        ("step", ("loss", "focal", "giou", "l1", "size")),
-        ("validation", ("iou", "hit")),
-        ("step", ("pairs_per_second",)),
-    )
-    titles = ["Loss", "Validation (averaged weights)", "Pairs a second"]
-    figure = make_subplots(rows=3, cols=1, shared_xaxes=True, subplot_titles=titles)
-    for place, (event, names) in enumerate(panels, 1):
-        chosen = [row for row in events if row["event"] == event]
-        for name in names:
-            points = [(row["step"], row[name]) for row in chosen if name in row]
-            x, y = [p[0] for p in points], [p[1] for p in points]
-            figure.add_scatter(x=x, y=y, name=name, mode="lines", row=place, col=1)
-    figure.update_xaxes(title_text="Step", row=3, col=1)
-    figure.update_layout(height=900, template="plotly_white")
-    return figure

@@ -169,7 +169,10 @@ def test_run_leaves_weights_log_and_curves(tmp_path: Path) -> None:
     rows = [json.loads(line) for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows if row["event"] == "validation"] == [3, 6, 6]
     assert {"loss", "pairs_per_second", "rate"} <= rows[0].keys()
-    assert "Pairs a second" in (tmp_path / "out" / "curves.html").read_text()
+    page = (tmp_path / "out" / "curves.html").read_text("utf-8")
+    assert "Pairs a second" in page
+    assert "Content-Security-Policy" in page
+    assert "<script src" not in page
 
 
 @pytest.mark.platform
@@ -279,7 +282,7 @@ def test_a_training_is_overwritten_with_force_alone(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="another program trains here"):
         next(train(other, collection, out, force=True))
     steps.close()  # type: ignore[attr-defined]
-    assert sorted(files(out)) == ["log.jsonl", "notes.txt", "plotly.min.js"]
+    assert sorted(files(out)) == ["log.jsonl", "notes.txt"]
     assert [row["step"] for row in read_log(out)] == [1, 2]
 
 

@@ -62,7 +62,7 @@ def report(
         verify,
         placement,
         prices or there.prices or DEFAULT_PRICES,
-        _command(),
+        shlex.join(["spiketrack", *sys.argv[1:]]),
         page.with_name(f"{page.stem}-png") if png else None,
         time,
     )
@@ -73,10 +73,3 @@ def report(
 
 def _present(path: Path) -> Path | None:
     return path if path.is_file() else None
-
-
-def _command() -> str:
-    """The command line that is being executed, paths without the folders that hold them."""
-    from spiketrack.report.names import without_folders
-
-    return shlex.join(["spiketrack", *without_folders(sys.argv[1:])])

@@ -45,6 +45,15 @@ const unpack = async () => {
 let library;
 const loadLibrary = () => (library ||= unpack());
 
+// On a phone a legend beside the plot would lie over it: it goes below, and the figure grows.
+const below = (layout, traces) => {
+  if (!layout.legend || layout.legend.orientation !== "v") return;
+  const grown = 24 * Math.ceil(traces.length / 1.5) + 40;
+  layout.legend = { orientation: "h", x: 0, y: -90 / layout.height, yanchor: "top" };
+  layout.height += grown;
+  layout.margin.b += grown;
+};
+
 // What one figure does beyond the others: name -> function of its view, called once.
 const extensions = {};
 
@@ -99,6 +108,7 @@ class FigureView {
       layout[`${this.figure.log_axis}axis`].type = this.log.checked ? "log" : "linear";
     }
     if (printing) layout.width = PRINT_WIDTH;
+    else if (narrow.matches) below(layout, this.shown.data);
     const config = {
       responsive: true,
       displaylogo: false,

@@ -84,7 +84,7 @@ class TableView {
       columns.forEach((key, index) => {
         if (!CHOICES.includes(key)) return;
         const values = [...new Set(rows.map((row) => row[index]))];
-        if (values.length < 2) return;
+        if (values.length < 2 || values.some((v) => String(v).length > LONG)) return;
         const select = make("select", { name: key }, make("option", { value: "" }, "all"));
         this.selects.set(key, select);
         values.forEach((v) => select.append(make("option", { value: v }, v)));

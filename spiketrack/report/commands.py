@@ -91,6 +91,11 @@ def checkpoint_name(digest: str) -> str:
     return UNKNOWN
 
 
+def given_command(line: str) -> str:
+    """The line that a user gave, as the page shows it."""
+    return _line(shlex.split(line))
+
+
 def _line(words: Iterable[str]) -> str:
     return shlex.join(without_folders(words))
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 ROOT = "encoder"
+OPTION = re.compile(r"(--[\w-]+=|)(.*)", re.DOTALL)
 FOREIGN = re.compile(r"^(?:[A-Za-z]:)?[\\/]|^~")
 
 
@@ -50,5 +51,6 @@ def file_name(path: str) -> str:
 
 
 def without_folders(words: Iterable[str]) -> list[str]:
-    """The words of a command, each absolute path by its last part alone."""
-    return [file_name(word) for word in words]
+    """The words of a command, each absolute path by its last part alone; ``--out=PATH`` too."""
+    named = (OPTION.match(word) for word in words)
+    return [m[1] + file_name(m[2]) for m in named if m]

@@ -17,7 +17,7 @@ from spiketrack.export.nir.folder import read_export
 from spiketrack.integer.graph import Conv
 from spiketrack.report import build_report, read_sources
 from spiketrack.report.build import SECTIONS
-from spiketrack.report.commands import checkpoint_name
+from spiketrack.report.commands import checkpoint_name, given_command
 from spiketrack.report.distributions import count_occurrences, weight_occurrences
 from spiketrack.report.facts import share_equal
 from spiketrack.report.figures.cores import colourings
@@ -180,6 +180,12 @@ def test_shares_round_to_all_only_where_all_are_equal(differing: float, expected
 def test_paths_lose_their_folders(path: str, expected: str) -> None:
     assert file_name(path) == expected
     assert without_folders(["spiketrack", path]) == ["spiketrack", expected]
+    assert without_folders([f"--out={path}"]) == [f"--out={expected}"]
+
+
+def test_the_line_of_a_user_is_shown_without_its_folders() -> None:
+    line = "spiketrack run '/home/ada/my clip/net.pth' --out=/home/ada/mine --frames 3"
+    assert given_command(line) == "spiketrack run net.pth --out=mine --frames 3"
 
 
 def test_stretches_of_equal_neighbours() -> None:

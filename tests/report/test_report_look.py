@@ -86,6 +86,17 @@ def test_a_phone_shows_all_in_its_width(page: Any, report_page: Path) -> None:
     assert told.is_visible()  # the table says that it scrolls
 
 
+def test_a_window_made_wide_again_shows_the_cores_as_large(page: Any, report_page: Path) -> None:
+    seen = "document.querySelector('figure[data-figure=cores] .plot')._fullLayout.xaxis.range"
+    page.set_viewport_size({"width": 1400, "height": 900})
+    settled(page, report_page)
+    first = page.evaluate(seen)
+    for width in (400, 1400):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_timeout(1500)
+    assert page.evaluate(seen) == first
+
+
 def test_print_shows_the_largest_layers_and_a_tracked_frame(page: Any, report_page: Path) -> None:
     settled(page, report_page)
     tables = json.loads(page.text_content("#page-data"))["tables"]

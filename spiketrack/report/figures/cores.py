@@ -144,8 +144,10 @@ def _cores(placement: MapDocument, colouring: Colouring, names: Sequence[str]) -
         plot.update_traces(text=text.tolist(), hovertemplate=template)
     _number_chips(plot, placement, columns, rows)
     plot.update_layout(margin={"l": 10, "b": 10})
-    plot.update_xaxes(range=[-0.5, shape[1] - 0.5], visible=False)
-    plot.update_yaxes(range=[shape[0] - 0.5, -0.5 - GAP], visible=False, scaleanchor="x")
+    plot.update_xaxes(range=[-0.5, shape[1] - 0.5], visible=False, constrain="domain")
+    plot.update_yaxes(
+        range=[shape[0] - 0.5, -0.5 - GAP], visible=False, scaleanchor="x", constrain="domain"
+    )
     return plot
 
 
@@ -160,7 +162,11 @@ def _colours(colouring: Colouring) -> dict[str, Any]:
     number = len(colouring.labels)
     if not number:
         top = colouring.most or float(np.nanmax(colouring.values)) or 1.0
-        return {"colorscale": SCALE, "zmax": top, "colorbar": {"thickness": 14}}
+        return {
+            "colorscale": SCALE,
+            "zmax": top,
+            "colorbar": {"thickness": 14, "title": colouring.unit},
+        }
     ticks = list(range(number))
     bar = {"thickness": 14, "tickvals": ticks, "ticktext": list(colouring.labels)}
     return {"colorscale": SCALE, "zmax": max(number - 1, 1), "colorbar": bar}

@@ -27,7 +27,7 @@ def energy_section(sources: Sources) -> Section:
         f"Prices: {prices.name} {prices.version} ({prices.title}), "
         f"{energy.execution} execution. Means over {energy.frames} frames (search branch) "
         f"and {energy.encodes} template encodings (template branch).",
-        *(f"{word.capitalize()}: {line}." for word, line in energy.statement),
+        *(f"{word.replace('_', ' ').capitalize()}: {line}." for word, line in energy.statement),
         _updates(energy),
     ]
     tables = [layer_table(energy), kind_table(energy)]

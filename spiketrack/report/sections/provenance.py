@@ -14,6 +14,7 @@ from spiketrack.report.commands import (
     checkpoint_name,
     energy_command,
     export_command,
+    given_command,
     map_command,
     simulate_command,
     time_command,
@@ -47,7 +48,7 @@ def commands_of(sources: Sources) -> tuple[str, ...]:
         lines.append(map_command(run, sources.placement.board))
     if sources.time is not None:
         lines.append(time_command(run))
-    return tuple(line for line in (*lines, sources.command) if line)
+    return tuple(line for line in (*lines, given_command(sources.command)) if line)
 
 
 def limits_section(sources: Sources) -> Section:

@@ -46,6 +46,7 @@ const redraw = (paper) => {
   figureViews.forEach((view) => view.draw());
 };
 darkScheme.addEventListener("change", () => figureViews.forEach((view) => view.recolour()));
+narrow.addEventListener("change", () => figureViews.forEach((view) => view.drawn && view.draw()));
 matchMedia("print").addEventListener("change", (event) => redraw(event.matches));
 addEventListener("beforeprint", () => redraw(true));
 addEventListener("afterprint", () => redraw(false));

@@ -48,10 +48,14 @@ def test_a_long_value_never_widens_the_page(shown: Any, size: tuple[int, int]) -
     assert names == ["kind"]  # a choice of sentences is none
 
 
-def test_on_a_phone_a_legend_lies_below_its_plot(shown: Any) -> None:
+@pytest.mark.parametrize("anew", [True, False], ids=["opened so", "made narrow"])
+def test_on_a_phone_a_legend_lies_below_its_plot(shown: Any, anew: bool) -> None:
     shown.set_viewport_size({"width": 400, "height": 800})
-    shown.reload()
-    until(shown, SETTLED)
+    if anew:
+        shown.reload()
+        until(shown, SETTLED)
+    else:
+        shown.wait_for_timeout(1500)
     legend, bars = shown.evaluate(
         "['.legend', '.barlayer'].map((name) => {"
         " const box = document.querySelector(name).getBoundingClientRect();"

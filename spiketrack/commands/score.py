@@ -150,6 +150,9 @@ def _draw(
 ) -> None:
     if files.plots is None and files.scatter is None and (files.attributes is None or not drawn):
         return
+    if not any(part.sequences for part in document.methods.values()):
+        note("no plot: no sequence of any tracker could be scored")
+        return
     from spiketrack.evaluation.drawings import attribute_bars, energy_scatter, write_figure
     from spiketrack.tracking.plots import figure  # plotly loads slowly
 

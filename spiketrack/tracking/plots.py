@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,10 +63,11 @@ def figure(document: Mapping[str, Any]) -> go.Figure:
 
 
 def mean_curves(document: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """The method's means and the baselines', best AUC first."""
+    """The method's means and the baselines', best AUC first, as far as any sequence was scored."""
     means = {document["method"]: document["mean"]}
     means |= {name: baseline["mean"] for name, baseline in document["baselines"].items()}
-    return {name: means[name] for name in sorted(means, key=lambda n: -means[n]["success_auc"])}
+    known = [n for n, mean in means.items() if mean and mean["success_auc"] is not None]
+    return {name: means[name] for name in sorted(known, key=lambda n: -means[n]["success_auc"])}
 
 
 def line(panel: Panel, name: str, mean: Mapping[str, Any], colour: int) -> go.Scatter:
@@ -83,7 +84,8 @@ def line(panel: Panel, name: str, mean: Mapping[str, Any], colour: int) -> go.Sc
 
 def title(document: Mapping[str, Any]) -> str:
     """How many sequences the means are of, or its name."""
-    names: Sequence[str] = list(document["sequences"])
+    parts = (document, *document["baselines"].values())
+    names = list(dict.fromkeys(name for part in parts for name in part["sequences"]))
     return f"Mean of {len(names)} sequences" if len(names) > 1 else names[0]
 
 

@@ -259,6 +259,23 @@ def test_score_command(tmp_path: Path, dataset: Path, program: Program) -> None:
     assert "give at least one folder" in program.refuses("score", dataset)
 
 
+def test_trackers_without_a_scored_sequence_are_named_and_not_drawn(
+    tmp_path: Path, dataset: Path, program: Program
+) -> None:
+    """Results of too few frames: files and reasons all the same, curves of the others alone."""
+    short = published(tmp_path / "short", BOXES[:3])
+    files = ["--csv", tmp_path / "t.csv", "--plots", tmp_path / "p.html"]
+    files += ["--scatter", tmp_path / "s.html"]
+    assert "short" in program("score", short, dataset, *files, code=1)
+    assert "no plot: no sequence of any tracker could be scored" in program.err
+    assert "failed: short: A: " in program.err
+    assert (tmp_path / "t.csv").is_file()
+    assert not (tmp_path / "p.html").exists()
+    whole = published(tmp_path / "whole", BOXES)
+    program("score", short, whole, dataset, "--plots", tmp_path / "p.html", code=1)
+    assert "whole [" in (tmp_path / "p.html").read_text()
+
+
 def test_got10k_archive(tmp_path: Path) -> None:
     """What its toolkit packs: NAME/NAME_001.txt and NAME_time.txt at the top; equal each time."""
     for name in ("GOT-10k_Test_000001", "GOT-10k_Test_000002"):

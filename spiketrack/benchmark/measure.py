@@ -124,7 +124,8 @@ class _Variant:
         floats = {t: self._repeat("float", t) for t in THREADS}
         integers = {t: self._repeat("integer", t, soak=soak if t == 1 else 0) for t in THREADS}
         inlines = {t: self._repeat("inline", t) for t in THREADS}
-        chips = {t: self._repeat("chip", t) for t in THREADS}
+        crops = None if macs < SMALL else FEW
+        chips = {t: self._repeat("chip", t, crops) for t in THREADS}
         times = {
             "float": _better(floats),
             "integer": _better(integers),

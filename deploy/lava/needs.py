@@ -62,10 +62,10 @@ def require(needs: Needs) -> None:
             f"Lava needs {needs.tasks:,} processes and threads and {free:,} are left: "
             "ulimit -u 4096, or docker run --pids-limit=4096"
         )
+    if (why := room.closed()) is not None:
+        raise LavaError(f"Lava's semaphores need shared memory; {why}")
     left = room.shared_memory()
-    if left is None:
-        raise LavaError("Lava needs /dev/shm for its semaphores: mount -t tmpfs tmpfs /dev/shm")
-    if left < needs.shared:
+    if left is not None and left < needs.shared:
         raise LavaError(
             f"Lava needs {needs.shared / 1e6:.1f} MB of /dev/shm and {left / 1e6:.1f} MB are left: "
             "docker run --shm-size=256m, or mount -o remount,size=256M /dev/shm"

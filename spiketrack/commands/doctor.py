@@ -231,6 +231,8 @@ def _leftovers(remove: bool) -> Iterator[Check]:
 def _shared(free: int | None, need: float) -> Check:
     if free is None:
         return Check("/dev/shm", "missing", False, "Lava's semaphores live there: use Linux")
+    if not limits.shared_writable():
+        return Check("/dev/shm", "read-only", False, "mount -o remount,rw,mode=1777 /dev/shm")
     fine = free >= need
     return Check(
         "/dev/shm", f"{free / 1e6:,.0f} MB free", fine,

@@ -16,8 +16,10 @@ from typing import Protocol
 
 from typing_extensions import Self
 
+from spiketrack.errors import UnsupportedError
 from spiketrack.evaluation import work
 from spiketrack.evaluation.work import Desk, Job
+from spiketrack.machine import room
 from spiketrack.machine.interrupts import follow
 from spiketrack.tracking.evaluation import Tracked
 from spiketrack.tracking.sequences import Sequence
@@ -105,6 +107,8 @@ class Workers:
     """So many processes of this machine, started afresh: torch's threads do not survive a fork."""
 
     def __init__(self, job: Job, count: int) -> None:
+        if (why := room.closed()) is not None:
+            raise UnsupportedError(f"{count} processes need shared memory; {why}, or --workers 1")
         self.what = f"{count} processes"
         self.count = self.room = count
         self.key, self.content = job.key, pickle.dumps(job)

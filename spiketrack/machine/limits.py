@@ -63,6 +63,11 @@ def shared_memory(path: Path = SHARED) -> int | None:
     return shutil.disk_usage(path).free if path.is_dir() else None
 
 
+def shared_writable(path: Path = SHARED) -> bool:
+    """Whether semaphores may be made in ``/dev/shm``: it may be mounted read-only."""
+    return os.access(path, os.W_OK)
+
+
 def descriptors() -> int:
     """Files that this process may open at once; a large number where that is without end."""
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from spiketrack.machine.cgroups import Cgroups
-from spiketrack.machine.limits import HERE, SHARED
+from spiketrack.machine.limits import HERE, SHARED, shared_writable
 from spiketrack.machine.limits import shared_memory as _shared_memory
 
 ENDLESS = 2**31
@@ -43,6 +43,15 @@ def user_tasks(user: int, proc: Path = Path("/proc")) -> int:
 def shared_memory(path: Path = SHARED) -> int | None:
     """Bytes free in ``/dev/shm``, None where there is none."""
     return _shared_memory(path)
+
+
+def closed(path: Path = SHARED) -> str | None:
+    """What is wrong and helps where ``/dev/shm`` takes no semaphore at all, else None."""
+    if not path.is_dir():
+        return f"{path} is missing: mount -t tmpfs tmpfs {path}"
+    if not shared_writable(path):
+        return f"{path} cannot be written to: mount -o remount,rw,mode=1777 {path}"
+    return None
 
 
 def _limit(kind: int, wanted: int) -> int:

@@ -135,6 +135,8 @@ class Crew:
         self.own = Replica(model, sampler, config, 0, self.variances)
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         self.context = multiprocessing.get_context("fork")
+        if (why := room.closed()) is not None:
+            raise TrainingError(f"the workers' semaphores need shared memory; {why}, or workers: 1")
         left = room.shared_memory()
         if left is not None and left < SHARED:
             raise TrainingError(

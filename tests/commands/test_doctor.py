@@ -91,6 +91,8 @@ def test_it_asks_for_what_a_small_network_takes(
     monkeypatch.setattr(limits, "shared_memory", lambda: 64_000_000)
     monkeypatch.setattr(limits, "descriptors", lambda: 256)
     assert "nano takes 520 on Lava: ulimit -n 8192" in program("doctor", code=1)
+    monkeypatch.setattr(limits, "shared_writable", lambda: False)
+    assert "read-only" in program("doctor", code=1)
 
 
 @pytest.mark.usefixtures("whole")

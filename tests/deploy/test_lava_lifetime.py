@@ -224,12 +224,16 @@ def test_processes_that_are_short_are_told(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize(
-    ("left", "message"), [(8192, r"0\.2 MB of /dev/shm and 0\.0 MB .*--shm-size"), (None, "mount")]
+    ("part", "there", "message"),
+    [
+        ("shared_memory", 8192, r"0\.2 MB of /dev/shm and 0\.0 MB .*--shm-size"),
+        ("closed", "/dev/shm is shut: mount it", "shared memory; /dev/shm is shut: mount it"),
+    ],
 )
-def test_shared_memory_that_is_short_is_told(
-    left: int | None, message: str, monkeypatch: pytest.MonkeyPatch
+def test_shared_memory_that_is_short_or_shut_is_told(
+    part: str, there: object, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "shared_memory", lambda: left)
+    monkeypatch.setattr(room, part, lambda: there)
     with pytest.raises(LavaError, match=message):
         LavaNetwork(random_graph(3, ("plain",))).start()
 

@@ -18,13 +18,14 @@ from typing import Any
 import pytest
 from support.jobs import small_job, write_sequences
 
-from spiketrack.errors import ClipError, ConfigError
+from spiketrack.errors import ClipError, ConfigError, UnsupportedError
 from spiketrack.evaluation import work
 from spiketrack.evaluation.cluster import Cluster
 from spiketrack.evaluation.driver import DIED, Done, Driver, Task
 from spiketrack.evaluation.engines import Engine, Here, Workers
 from spiketrack.evaluation.work import Job
 from spiketrack.files import atomic_folder
+from spiketrack.machine import room
 from spiketrack.ownership import EVALUATION
 from spiketrack.tracking.evaluation import Tracked, judge
 from spiketrack.tracking.ledger import Ledger, unfinished
@@ -95,6 +96,14 @@ def results(out: Path) -> dict[str, str]:
         for path in files
         if path.name != "evaluation.json"
     }
+
+
+def test_processes_are_not_begun_without_shared_memory(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "closed", lambda: "/dev/shm is shut: mount it")
+    with pytest.raises(UnsupportedError, match=r"/dev/shm is shut: mount it, or --workers 1"):
+        Workers(job, 2)
 
 
 def test_the_same_wherever_it_runs(

@@ -210,6 +210,9 @@ def test_workers_need_next_to_no_shared_memory(
     monkeypatch.setattr(room, "shared_memory", lambda: SHARED - 1)
     with pytest.raises(TrainingError, match=r"need 65,536 B of /dev/shm and 65,535 .* --shm-size"):
         full_run(config, tmp_path / "data", tmp_path / "two")
+    monkeypatch.setattr(room, "closed", lambda: "/dev/shm is shut: mount it")
+    with pytest.raises(TrainingError, match=r"/dev/shm is shut: mount it, or workers: 1"):
+        full_run(config, tmp_path / "data", tmp_path / "three")
 
 
 @pytest.mark.slow

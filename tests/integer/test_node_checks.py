@@ -134,6 +134,11 @@ CASES: list[tuple[type[Node], Changes, str]] = [
     (Gate, lambda n: {"table": n.table[:0]}, r"its table is empty"),
     (Gate, lambda n: {"table": n.table[None]}, r"its table is empty"),
     (Gate, lambda n: {"table": n.table[::-1]}, r"its table does not fall to 0"),
+    (
+        Gate,
+        lambda n: {"table": put(n.table, (1,), n.table[0] + 1)},
+        r"its table does not fall to 0",
+    ),
     (Gate, lambda n: {"table": put(n.table, (-1,), -1)}, r"its table does not fall to 0"),
     (Output, lambda n: {"inputs": n.inputs * 2}, r"reads 2 nodes instead of one"),
     (Output, lambda n: {"shape": wider(n.shape, 1)}, r"shape \(.*\) from \("),

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 from support.paths import DATA, ROOT
 
+from spiketrack.deploy.chip.program import build_program
+from spiketrack.export.passes.quantise import quantise
+from spiketrack.export.passes.spiketrack import fold
 from spiketrack.reference.checkpoint import read_checkpoint
 
 README = (ROOT / "README.md").read_text("utf-8")
+CHIP = ROOT / "docs" / "chip.json"
 TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text("utf-8")
 DIGESTS = json.loads((DATA / "count_digests.json").read_text("utf-8"))
 NANO = DIGESTS["nano"]["network"]
@@ -21,15 +26,11 @@ REMEDY = "make it anew with python -m tools.readme"
 
 
 @pytest.fixture(scope="module")
-def blocks() -> ModuleType:
+def blocks() -> Iterator[ModuleType]:
     """The part of the tool that writes; it stands outside of the packages."""
-    place = ROOT / "tools" / "readme" / "blocks.py"
-    spec = importlib.util.spec_from_file_location("readme_blocks", place)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT)
+        yield importlib.import_module("tools.readme.blocks")
 
 
 def test_every_block_is_what_would_be_written(blocks: ModuleType) -> None:
@@ -44,6 +45,23 @@ def test_they_are_of_the_networks_prices_and_boards_that_are_here(blocks: Module
     for name, digests in DIGESTS.items():
         assert found["networks"][name]["network_digest"] == digests["network"], f"{REMEDY} measure"
     assert found["accuracy"]["checkpoint_sha256"] == read_checkpoint("nano").sha256
+
+
+def test_figures_of_chips_are_of_what_is_here(blocks: ModuleType) -> None:
+    """And the cores of both files are the same; nano's time steps are those of its program now."""
+    sheet, remedy = json.loads(CHIP.read_text("utf-8")), f"{REMEDY} chip"
+    assert sheet["inputs"] == blocks.inputs(), remedy
+    assert sheet["network_digest"] == NANO, remedy
+    for row in blocks.measured()["networks"].values():
+        found = sheet["variants"][blocks.title(row)]
+        assert (found["cores"], found["chips"]) == (row["cores"], row["chips"]), remedy
+    assert (
+        sheet["frame"]["totals"]["low_pj"] == blocks.measured()["networks"]["nano"]["whole_low_pj"]
+    )
+    nano = sheet["variants"]["nano"]
+    program = build_program(quantise(fold(read_checkpoint("nano").build(), "search")))
+    steps = (program.latency, program.interval, program.frames_in_flight)
+    assert steps == (nano["latency"], nano["interval"], nano["frames_in_flight"]), remedy
 
 
 def test_every_example_is_of_the_bundled_network() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from spiketrack.commands.views.markdown import table
 from spiketrack.documents.digests import file_digest
 from spiketrack.energy.tables import joules
+from tools.readme.chip_blocks import chip_blocks
 
 ROOT = Path(__file__).resolve().parents[2]
 NETWORKS = ROOT / "docs" / "networks.json"
@@ -38,6 +39,7 @@ def blocks() -> dict[tuple[Path, str], str]:
     return {
         (README, "needs"): needs([rows[name] for name in SHORT]),
         (README, "reaches"): reaches(figures["accuracy"]),
+        **chip_blocks(),
     }
 
 

@@ -255,7 +255,8 @@ def markdown(
     """Everything that is printed, for a Markdown file."""
     about = ", ".join(f"{name} {value}" for name, value in machine.items())
     parts = [f"Measured on: {about}.\n", tabular(COLUMNS, _rows(findings))]
-    parts.append("```text\n" + "".join(f"{line}\n" for line in _explained(findings)) + "```\n")
+    if findings.details:
+        parts.append("```text\n" + "".join(f"{line}\n" for line in _explained(findings)) + "```\n")
     for rows in stock:
         parts += [f"{_stock_sum(rows)}.\n", tabular(STOCK_COLUMNS, _stock_rows(rows))]
     return "\n".join(parts)

@@ -45,6 +45,7 @@ from spiketrack.machine.precision import whole_float32
 Kernel = Callable[[Sequence[Tensor]], Tensor]
 Observer = Callable[[Node, Sequence[Tensor], Tensor], None]
 Steps = list[tuple[Node, Kernel]]
+MOST_ADDED = 2**17  # above, torch adds on all threads and takes no longer
 MOST_CHAINED = 8  # different sets of what is kept, each with its own memory
 KERNELS: Registry[Callable[..., Kernel]] = Registry("kernel", applies=lambda t: not t.given)
 
@@ -183,7 +184,8 @@ def _sum(node: Sum, graph: Graph) -> Kernel:
     if node.constant is not None:
         constant = channels_last(torch.from_numpy(node.constant.astype(np.float32)))
     real = all(graph.signal(name) != COUNT for name in node.inputs)
-    whole = real and all(graph[name].shape == node.shape for name in node.inputs)
+    small = math.prod(node.shape) <= MOST_ADDED
+    whole = real and small and all(graph[name].shape == node.shape for name in node.inputs)
 
     def run(inputs: Sequence[Tensor]) -> Tensor:
         total = inputs[0]

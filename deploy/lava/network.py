@@ -45,6 +45,7 @@ from spiketrack.deploy.process_graph.processes import (
 )
 from spiketrack.deploy.process_graph.results import Assembly, Buffers, StepResult
 from spiketrack.errors import GraphError, LavaError
+from spiketrack.integer.chains import compile_loops
 from spiketrack.integer.graph import Graph
 from spiketrack.machine.interrupts import interrupts_wait
 
@@ -139,6 +140,7 @@ class LavaNetwork:
 
     def start(self) -> None:
         """Compile and fork; ``LavaError`` names a process that does not start."""
+        compile_loops()
         config = Loihi2SimCfg(exception_proc_model_map=self.models)
         names = {block: name for name, block in self.blocks.items()}
         self.runtime = start(self.image, config, CHANNEL_SLOTS, names, START_TIMEOUT, self.threads)

@@ -6,6 +6,7 @@ others read, or is kept, is a tensor of its own, new in every run.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from spiketrack.integer.compiled.calls import OWN, Call, Compiled
 from spiketrack.integer.count_range import wrong_count
+from spiketrack.integer.exact_choice import compiles
 from spiketrack.integer.graph import COUNT, MEMORY, Graph, Node
 
 Kernel = Callable[[Sequence[Tensor]], Tensor]
@@ -47,6 +49,12 @@ class Value(NamedTuple):
     def size(self) -> int:
         """Bytes."""
         return self.shape.numel() * self.dtype.itemsize
+
+
+def compile_loops() -> None:
+    """Compile what chains call, before processes are forked that would each do so."""
+    if compiles():
+        importlib.import_module("spiketrack.integer.compiled.chain")
 
 
 def chained(

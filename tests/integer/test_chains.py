@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -125,6 +127,15 @@ def test_calls_end_where_a_count_cannot_be() -> None:
     largest = int(np.float32(8.0).view(np.uint32)) >> 24  # of the bytes of 8.0
     assert run_calls(rows, places) == largest
     assert out.tolist() == [8.0] * 8 + [0.0] * 8
+
+
+@needs_compiled
+def test_loops_are_compiled_before_processes_are_forked() -> None:
+    """Else each of forty would compile them, where numba has kept nothing yet."""
+    code = "import sys; from spiketrack.integer.chains import compile_loops; compile_loops()"
+    name = "spiketrack.integer.compiled.chain"
+    code += f"; assert {name!r} in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @needs_compiled

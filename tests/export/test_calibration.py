@@ -16,7 +16,7 @@ from spiketrack.reference.checkpoint import save_checkpoint
 INSTRUCTIONS = {
     "all": {},
     "few": {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41"},
-    "two threads": {"OMP_NUM_THREADS": "2"},
+    "one thread": {"OMP_NUM_THREADS": "1"},
 }
 
 

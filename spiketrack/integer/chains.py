@@ -81,9 +81,9 @@ def chained(
         if calls < FEWEST_CALLS:
             parts += group
         else:
-            inside = {s.name for s in group}
-            read = {name for s in plan if s.name not in inside for name in s.sources}
-            parts.append(Chain(group, graph, inside if keep is None else inside & {*keep, *read}))
+            made = {s.name for s in group}
+            read = {name for s in plan if s.name not in made for name in s.sources}
+            parts.append(Chain(group, graph, made if keep is None else made & {*keep, *read}))
     return tuple(parts)
 
 

@@ -199,18 +199,18 @@ def _sum(node: Sum, graph: Graph) -> Kernel:
 
 
 def _additions(node: Sum, constant: Tensor | None) -> tuple[Call, ...]:
-    """A call for each term behind the first; ``constant`` is a map or one for all steps."""
+    """A call for each term behind the first, none for one term alone.
+
+    ``constant`` is a map or one for all steps.
+    """
     size = math.prod(node.shape)
-    firsts = [Place(0), *[Place(OWN)] * len(node.inputs)]
     terms = [(described(size, 0), Place(i)) for i in range(1, len(node.inputs))]
     if constant is not None:
         whole = channels_last(constant.expand(node.shape)).permute(0, 2, 3, 1).numpy()
         terms.append((described(size, whole), Place(OWN)))
-    if not terms:
-        terms = [(described(size, np.zeros(size, np.float32)), Place(0))]
     return tuple(
-        Call(ADD, *numbers, (first, second), 4 * size)
-        for first, (numbers, second) in zip(firsts, terms, strict=False)
+        Call(ADD, *numbers, (Place(OWN if place else 0), second), 4 * size)
+        for place, (numbers, second) in enumerate(terms)
     )
 
 

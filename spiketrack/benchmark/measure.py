@@ -57,17 +57,21 @@ def measure(
     folder: Path,
     setting: Setting,
     tell: Callable[[str], None],
-) -> Findings:
-    """Measure every checkpoint below ``folder``; ``tell`` hears what is under way."""
+) -> Iterator[Findings]:
+    """Measure every checkpoint below ``folder``; ``tell`` hears what is under way.
+
+    After each: what was found so far, one object that grows.
+    """
     findings = Findings()
     names = variant_names(checkpoints, read)
     for index, (checkpoint, name) in enumerate(zip(checkpoints, names, strict=True)):
         place = folder / str(index)
         place.mkdir()
         _Variant(checkpoint, name, place, setting, tell, findings).run()
-    if len({detail.giga_macs for detail in findings.details}) >= 3:
-        findings.results += list(_line(findings))
-    return findings
+        last = index == len(names) - 1
+        if last and len({detail.giga_macs for detail in findings.details}) >= 3:
+            findings.results += list(_line(findings))
+        yield findings
 
 
 def variant_names(paths: Sequence[str], read: Sequence[Checkpoint]) -> list[str]:

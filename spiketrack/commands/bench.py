@@ -70,13 +70,14 @@ def bench(
 
     Lava tracks in closed loop; all others then get the same crops. Every backend runs in a
     process of its own; float, integer and inline on one and on two threads, whichever is faster
-    counts. Leave the machine alone meanwhile. Of a clip that fails midway the frames before are
-    taken, exit code 1.
+    counts. Leave the machine alone meanwhile. --json and --into are written after each network.
+    Of a clip that fails midway the frames before are taken, exit code 1.
     """
     import tempfile
 
     from spiketrack.benchmark.machine import describe
     from spiketrack.benchmark.measure import Setting, measure
+    from spiketrack.benchmark.results import Findings
     from spiketrack.commands.inputs import choose_clip, end_with
     from spiketrack.deploy.process_graph.grouping import check_processes
     from spiketrack.errors import ConfigError
@@ -104,14 +105,16 @@ def bench(
     read = [open_checkpoint(name, key) for name in names]
     machine = describe()
     stock: list[list[StockRow]] = []
-    with tempfile.TemporaryDirectory() as folder, stages("starting") as tell:
-        findings = measure(names, read, Path(folder), setting, tell)
-        if against:
-            from spiketrack.benchmark.stock import against_stock
-
-            names = [detail.variant for detail in findings.details]
-            stock = [against_stock(Path(folder) / str(i), n, tell) for i, n in enumerate(names)]
+    findings = Findings()
     machine["frames"] = str(tracked)
+    with tempfile.TemporaryDirectory() as folder, stages("starting") as tell:
+        for index, findings in enumerate(measure(names, read, Path(folder), setting, tell)):
+            if against:
+                from spiketrack.benchmark.stock import against_stock
+
+                name = findings.details[-1].variant
+                stock.append(against_stock(Path(folder) / str(index), name, tell))
+            _write(findings, stock, machine, slot, json, tracked)
     if layers:
         table("machine and run", ("what", "is"), list(machine.items()))
         _show(findings)
@@ -120,12 +123,6 @@ def bench(
         _show_summary(findings)
     for rows in stock:
         _show_stock(rows)
-    if slot:
-        slot.fill(markdown(findings, stock, machine))
-    if json is not None:
-        from spiketrack.benchmark.document import document
-
-        document(machine, tracked, findings, stock).write(json)
     end_with(clip.late, problems)
 
 
@@ -133,7 +130,6 @@ def _evaluation(
     names: Sequence[str], key: str | None, sequences: int, into: Path | None, json: Path | None
 ) -> None:
     """Frames a second of workers, and what many sequences cost on Dask."""
-    from spiketrack.benchmark.document import document
     from spiketrack.benchmark.machine import describe
     from spiketrack.benchmark.results import Findings
     from spiketrack.benchmark.throughput import FRAMES, many, throughput
@@ -148,11 +144,25 @@ def _evaluation(
             read = load_backend(name, INTEGER, operations=True, key=key)
             job = Job(read.name, read.backend, read.network, None, read.settings, read.options)
             findings.results += throughput(job, tell) + many(job, sequences, tell)
+            _write(findings, [], machine, slot, json, FRAMES)
     _show(findings)
+
+
+def _write(
+    findings: Findings,
+    stock: Sequence[Sequence[StockRow]],
+    machine: dict[str, str],
+    slot: Slot | None,
+    json: Path | None,
+    frames: int,
+) -> None:
+    """What is found so far, whole files after every network."""
+    from spiketrack.benchmark.document import document
+
     if slot:
-        slot.fill(markdown(findings, [], machine))
+        slot.fill(markdown(findings, stock, machine))
     if json is not None:
-        document(machine, FRAMES, findings).write(json)
+        document(machine, frames, findings, stock).write(json)
 
 
 MINIMUM = 10

@@ -93,7 +93,7 @@ def test_a_clip_that_fails_midway_is_measured_up_to_there(
 
     def measure(names: object, read: object, folder: object, setting: Setting, tell: object) -> Any:
         asked.append(setting.frames)
-        return Findings()
+        yield Findings()
 
     monkeypatch.setattr("spiketrack.benchmark.measure.measure", measure)
     save_checkpoint(tmp_path / "tiny.safetensors", tiny_model(1), TrackerConfig())
@@ -107,6 +107,28 @@ def test_a_clip_that_fails_midway_is_measured_up_to_there(
     assert "0015.png: unreadable frame" in told
     assert told.endswith("the 13 frames tracked before are kept")
     assert asked == [13] == [json.loads(report.read_text())["frames"]]
+
+
+def test_a_network_is_written_before_the_next_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def measure(names: object, read: object, folder: object, setting: Setting, tell: object) -> Any:
+        yield Findings([timed("first", "search", "lava", [0.002])])
+        raise SpikeTrackError("bench: the measurement repeat of the second failed: killed")
+
+    monkeypatch.setattr("spiketrack.benchmark.measure.measure", measure)
+    names = [str(tmp_path / f"{name}.safetensors") for name in ("first", "second")]
+    for name in names:
+        save_checkpoint(Path(name), tiny_model(1), TrackerConfig())
+    page, out = tmp_path / "page.md", tmp_path / "bench.json"
+    page.write_text("<!-- bench: begin -->\n<!-- bench: end -->\n")
+    options = ["--frames", "10", "--json", str(out), "--into", str(page)]
+    with pytest.raises(SystemExit) as ended:
+        main(["bench", "--checkpoint", names[0], "--checkpoint", names[1], *options])
+    assert ended.value.code == 2
+    assert "second failed: killed" in " ".join(capsys.readouterr().err.split())
+    assert [row["variant"] for row in json.loads(out.read_text())["results"]] == ["first"]
+    assert "| first | search | lava | 2 | ms |" in page.read_text()
 
 
 @pytest.mark.slow

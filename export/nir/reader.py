@@ -38,22 +38,31 @@ from spiketrack.integer.registry import Registry
 
 _FINEST = 64  # no grid is finer or coarser than 2^-64, 2^64
 READERS: Registry[Callable[..., Node]] = Registry("NIR reader")
+_KEPT = 2  # both branches of a network
+_kept: dict[str, Graph] = {}  # what was read last, by the SHA-256 of its file
 
 
 def read_nir(path: Path, known: bool = False) -> Graph:
     """Read a file that this tool wrote (also after stock ``nir`` has read and rewritten it).
 
     A file that is neither ``known`` nor read before is first opened in another process: damage can
-    crash HDF5. ``NirError`` names the file and the node for what is foreign, newer or inconsistent.
+    crash HDF5. The graphs of the last two files are kept for whoever asks again.
+    ``NirError`` names the file and the node for what is foreign, newer or inconsistent.
     """
     if not path.is_file():
         raise NirError(f"{path}: no such file")
-    try:
-        if not known:
-            hdf5.probe_once(path, file_digest(path))
-        return from_nir(load_nir(path))
-    except (NirError, Hdf5Error) as error:
-        raise NirError(f"{path}: {error}") from None
+    digest = file_digest(path)
+    if digest not in _kept:
+        try:
+            if not known:
+                hdf5.probe_once(path, digest)
+            graph = from_nir(load_nir(path))
+        except (NirError, Hdf5Error) as error:
+            raise NirError(f"{path}: {error}") from None
+        for oldest in list(_kept)[: 1 - _KEPT]:
+            del _kept[oldest]
+        _kept[digest] = graph
+    return _kept[digest]
 
 
 def load_nir(path: Path) -> nir.NIRGraph:

@@ -24,6 +24,7 @@ from spiketrack.documents.digests import file_digest, folder_digests, require_di
 from spiketrack.documents.run import MadePart, RunDocument
 from spiketrack.errors import SpikeTrackError
 from spiketrack.files import HDF5_VERSIONS, PatientFile, atomic_folder
+from spiketrack.hdf5 import remember
 from spiketrack.inference import SEARCH, TEMPLATE, Trace
 from spiketrack.integer.count_range import in_range
 from spiketrack.integer.counting import layers
@@ -134,6 +135,7 @@ class RunWriter:
             "files": folder_digests(self.folder, RUN_FILE),
         }
         whole = about.model_copy(update=filled)
+        remember(whole.files[COUNTS_FILE])
         whole.write(self.folder / RUN_FILE)
         return whole
 
@@ -245,7 +247,7 @@ class RunFolder:
     def counts(self) -> dict[str, BranchCounts]:
         """Operation counts by branch."""
         self._require(COUNTS_FILE)
-        return read_run(self.path)
+        return read_run(self.path, self.about.files.get(COUNTS_FILE))
 
     def _require(self, name: str) -> None:
         require_digest(self.path / name, self.about.files, RUN_FILE, RunDocument.REMEDY)

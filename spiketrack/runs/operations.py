@@ -100,15 +100,18 @@ def _integers(values: Any) -> tuple[int, ...]:
     return tuple(int(v) for v in values)
 
 
-def read_run(path: Path) -> dict[str, BranchCounts]:
-    """Operation counts of a run folder, by branch; the search branch has at least one frame."""
+def read_run(path: Path, digest: str | None = None) -> dict[str, BranchCounts]:
+    """Operation counts of a run folder, by branch; the search branch has at least one frame.
+
+    ``digest``: the SHA-256 of its counts, where it is known; they are then probed once for all.
+    """
     file = path / COUNTS_FILE
     if not path.is_dir():
         raise SpikeTrackError(f"{path}: no such run folder; make one with spiketrack simulate")
     if not file.is_file():
         raise SpikeTrackError(f"{path}: no {COUNTS_FILE} in it; is this a folder of a run?")
     try:
-        hdf5.probe(file)
+        hdf5.probe_once(file, digest) if digest else hdf5.probe(file)
         with hdf5.opened(file) as door:
             door.walk(door.file)
             branches = read_operations(door.file)

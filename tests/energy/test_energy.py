@@ -21,6 +21,7 @@ from support.runs import NETWORK, sign_run, write_run_folder
 from torch import from_numpy
 from typer.testing import CliRunner
 
+from spiketrack import hdf5
 from spiketrack.commands.energy import energy
 from spiketrack.commands.inputs import PRICES_HELP
 from spiketrack.deploy.chip.board import load_board
@@ -270,6 +271,16 @@ def test_counts_round_trip(tmp_path: Path) -> None:
     for name, original in counts().items():
         assert found[name].layers == original.layers
         assert np.array_equal(found[name].operations, original.operations)
+
+
+def test_counts_are_probed_once_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    probed: list[Path] = []
+    monkeypatch.setattr(hdf5, "probe", probed.append)
+    run = write_run(tmp_path / "run", counts())
+    for digest in ("0" * 64, "0" * 64, None, None):
+        read_run(run, digest)
+    assert probed == [run / "counts.h5"] * 3
 
 
 def test_rows_must_match_the_layers(tmp_path: Path) -> None:

@@ -9,14 +9,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import h5py
+import nir
 import numpy as np
 import pytest
 from support.random_graphs import tiny_graph
 
 from spiketrack import hdf5
 from spiketrack.errors import GraphError, Hdf5Error, NirError
+from spiketrack.export.nir import reader
 from spiketrack.export.nir.reader import load_nir, read_nir
 from spiketrack.export.nir.writer import write_nir
+from spiketrack.integer.compare import difference
 from spiketrack.integer.rules.checks import check
 
 Change = Callable[[h5py.File], None]
@@ -144,12 +147,40 @@ def test_a_file_that_passed_is_not_probed_again(
     probed: list[Path] = []
     monkeypatch.setattr(hdf5, "probe", probed.append)
     for _ in range(2):
+        monkeypatch.setattr(reader, "_kept", {})
         read_nir(whole)
     assert probed == [whole]
     monkeypatch.setenv("XDG_CACHE_HOME", "/proc/none")
     for _ in range(2):
+        monkeypatch.setattr(reader, "_kept", {})
         read_nir(whole)
     assert probed == [whole] * 3
+
+
+@pytest.mark.slow
+def test_the_last_two_graphs_are_kept(
+    whole: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A file that was read is not read again; one of other bytes is, whatever its name."""
+    monkeypatch.setattr(reader, "_kept", {})
+    opened: list[Path] = []
+
+    def load(path: Path) -> nir.NIRGraph:
+        opened.append(path)
+        return load_nir(path)
+
+    monkeypatch.setattr(reader, "load_nir", load)
+    graph = read_nir(whole)
+    copy = tmp_path / "copy.nir"
+    copy.write_bytes(whole.read_bytes())
+    assert read_nir(copy) is graph
+    for number in (1, 2):
+        other = tiny_graph(1, "template", seed=number)
+        write_nir(other, copy)
+        assert difference(read_nir(copy), other) is None
+    assert opened == [whole, copy, copy]
+    read_nir(whole)
+    assert opened == [whole, copy, copy, whole]
 
 
 def test_a_crash_of_the_reading_process_is_one_line(

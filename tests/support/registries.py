@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from spiketrack.deploy.chip.execution.products import UNITS
-from spiketrack.export.nir import vocabulary
+from spiketrack.export.nir import reader, vocabulary
 from spiketrack.integer.nodes import node
 from spiketrack.integer.registry import all_registries
 
@@ -29,9 +29,11 @@ def as_before() -> Iterator[None]:
     for registry in all_registries():
         tables += [registry.table, registry.reasons]
     kept = [dict(table) for table in tables]
+    reader._kept.clear()  # graphs of the types that were
     try:
         yield
     finally:
+        reader._kept.clear()
         for table, before in zip(tables, kept, strict=True):
             table.clear()
             table.update(before)

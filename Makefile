@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 DEMO ?= demo-run
 JOBS ?= $(shell nproc)
 PYTHONS ?= 3.10 3.11 3.12 3.13
-PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder
+# a worker takes whole files, whose fixtures are shared
+PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 # the files with such tests: the others import what the oldest environment lacks
 PLATFORM = $(shell grep -rlE 'mark\.(platform|limited)' tests --include='test_*.py')
 
@@ -33,7 +34,7 @@ platform: setup-test  ## what must hold on every Python: counts, operators, Lava
 
 oldest:  ## the same with the oldest release of every range, on Python 3.10
 	PYTHON=3.10 CONSTRAINTS=constraints/oldest.txt sh tools/setup.sh .venv-oldest platform
-	.venv-oldest/bin/pytest -n $(JOBS) --dist loadgroup -m platform $(PLATFORM)
+	.venv-oldest/bin/pytest -n $(JOBS) --dist loadfile -m platform $(PLATFORM)
 
 matrix: export SPIKETRACK_LONG := 1
 matrix: oldest  ## the same on every supported Python, each in an environment of its own

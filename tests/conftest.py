@@ -96,12 +96,12 @@ def synthetic(shared_data: Path, built_once: Path) -> Callable[..., Path]:
 
 BUILT = {"report_files", "report_page"}  # takes half a minute; a test that reads it is slow
 LONG = bool(os.environ.get("SPIKETRACK_LONG"))
-LAVA = "lava"
+SLOW = ("lava", "slow")
 ONLY = (3, 10)  # the Python that lava-dl and the other counters exist for
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A worker takes whole files, whose fixtures are shared; one worker takes all of Lava.
+    """The files with the longest tests first, so that no worker waits for another's last file.
 
     What needs a package that cannot exist on this Python, or minutes, is not collected, and said
     at the end.
@@ -110,16 +110,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         items[:] = [item for item in items if not item.get_closest_marker("limited")]
     if not LONG:
         items[:] = [item for item in items if not item.get_closest_marker("long")]
-    groups: dict[pytest.Item, str] = {}
-    slow: Counter[str] = Counter()
     for item in items:
         if not BUILT.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
-        groups[item] = LAVA if item.get_closest_marker(LAVA) else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(groups[item]))
-        slow[groups[item]] += item.get_closest_marker("slow") is not None
-    # what takes longest begins first, so that no worker waits for another's last file
-    items.sort(key=lambda item: (groups[item] != LAVA, -slow[groups[item]]))
+    slow = Counter(item.path for item in items for name in SLOW if item.get_closest_marker(name))
+    items.sort(key=lambda item: -slow[item.path])
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -17,7 +17,7 @@ class Kind:
     """A folder that a command writes: its document, and the files that stand beside it.
 
     ``key``: ``value`` in the document say that it is ours; ``listed`` names, from the document,
-    files beside those of ``files``.
+    files beside those of ``files``; ``option`` takes such a folder.
     """
 
     what: str
@@ -26,6 +26,7 @@ class Kind:
     value: str
     files: tuple[str, ...] = ()
     listed: Callable[[Mapping[str, Any]], Iterable[str]] = lambda document: ()
+    option: str = "--out"
 
     def recognises(self, folder: Path) -> Mapping[str, Any] | None:
         """The document of a folder of this kind, whatever its version; else None."""
@@ -121,6 +122,7 @@ CHIP_KIT = Kind(
     "schema",
     "spiketrack.chip-kit",
     ("vectors.h5", "measured.json", "measured-schema.json"),
+    option="--kit",
 )
 EVALUATION = Kind(
     "evaluation",

@@ -133,32 +133,33 @@ def _parent_obstacle(target: Path) -> str:
 def folder_obstacle(path: Path, kind: Kind, force: bool, inputs: list[Source]) -> str:
     """Why a folder must not be written or replaced; empty if it may."""
     target = real(path)
-    if why := precious(target, inputs):
+    if why := precious(target, inputs, kind.option):
         return why
     if target.exists():
         if not target.is_dir():
             return "is a file, not a folder; choose another name"
         obstacle = kind.obstacle(target)
         if not force:
-            return "exists already; choose another --out" + ("" if obstacle else " or give --force")
+            again = "" if obstacle else " or give --force"
+            return f"exists already; choose another {kind.option}{again}"
         if obstacle:
-            return f"{obstacle}; --force replaces nothing else: choose another --out"
+            return f"{obstacle}; --force replaces nothing else: choose another {kind.option}"
         if target.is_mount():
             return "is a mount point, which cannot be replaced; choose a folder below it"
     return _parent_obstacle(target)
 
 
-def precious(target: Path, inputs: list[Source]) -> str:
-    """Why a folder is nothing that a command may fill; empty where it is not one of those."""
+def precious(target: Path, inputs: list[Source], option: str = "--out") -> str:
+    """Why the folder of an option is nothing that a command may fill; empty where it may."""
     if target == target.parent:
         return "is the root folder"
     for what, place in (("your home folder", _home()), ("the current folder", _current())):
         if place is not None and (target == place or target in place.parents):
-            return f"{'is' if target == place else 'holds'} {what}; choose another --out"
+            return f"{'is' if target == place else 'holds'} {what}; choose another {option}"
     for source in _sources(inputs):
         if target == source or target in source.parents:
             word = "is" if target == source else "holds"
-            return f"{word} an input of this command; choose another --out"
+            return f"{word} an input of this command; choose another {option}"
     return ""
 
 

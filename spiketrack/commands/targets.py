@@ -26,7 +26,7 @@ def will_write(inputs: Iterable[Source] = (), **files: Path | None) -> None:
 
 
 def will_fill(out: Path | None, kind: Kind, force: bool, inputs: Iterable[Source] = ()) -> None:
-    """Check the folder that ``--out`` names."""
+    """Check the folder that an option names."""
     if out is not None:
         check_folder("", out, kind, force, inputs)
         _notes(out)

@@ -67,7 +67,10 @@ def compare_chip(
     known = {layer.name for layer in expected.layers}
     unknown = tuple(sorted({*rows, *arrays} - known))
     if known.isdisjoint({*rows, *arrays}):
-        raise SpikeTrackError(f"{where}: names no layer of the {measured.branch} branch")
+        raise SpikeTrackError(
+            f"{where}: names no layer of the {measured.branch} branch; fill in layers or counts, "
+            "with the names in the kit's kit.json"
+        )
     layers = tuple(_layers(run, expected, measured.branch, rows, arrays))
     return ChipComparison(layers, unknown)
 

@@ -124,9 +124,11 @@ def test_what_does_not_fit_is_refused(kit: Path, chip_run: Path, program: Progra
     ask = ("compare-chip", chip_run)
     assert program.refuses(*ask).endswith("give measured.json to compare, or --kit to write a kit")
     assert "template or search" in program.refuses(*ask, "--kit", kit / "a", "--branch", "x")
+    told = program.refuses(*ask, "--kit", kit)
+    assert told == f"{kit}: exists already; choose another --kit or give --force"
     for change, said in (
         ({"network_digest": "0" * 64}, "measured with another network (000000000000)"),
-        ({"layers": [{"name": "nobody", "spikes": [1]}]}, "names no layer of the search branch"),
+        ({"layers": [{"name": "nobody", "spikes": [1]}]}, "search branch; fill in layers or"),
         ({"counts": "../x.npz"}, "counts is no plain file name"),
         ({"counts": "none.npz"}, "none.npz: no .npz file"),
         ({"version": 2}, "written as version 2"),

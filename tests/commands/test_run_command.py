@@ -27,9 +27,17 @@ pytestmark = pytest.mark.slow
 BOX = "10,20,20,16"
 FRAMES, _ = moving_patch(4)
 FILES = {
-    "settings.yaml", "summary.json", "verify.json", "map.json", "time.json", "energy.json",
-    "energy.csv", "report.html", "export", "run",
-}  # fmt: skip
+    "settings.yaml",
+    "summary.json",
+    "verify.json",
+    "map.json",
+    "time.json",
+    "energy.json",
+    "energy.csv",
+    "report.html",
+    "export",
+    "run",
+}
 PARTS = ("export", "run/run.json", "verify.json", "map.json", "time.json", "energy.json")
 
 

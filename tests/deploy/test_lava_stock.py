@@ -30,8 +30,15 @@ pytestmark = [pytest.mark.lava, pytest.mark.filterwarnings("ignore::ImportWarnin
 def test_trials_probe_what_the_chip_is_made_of() -> None:
     found = list(trials())
     assert {trial.stock for trial in found} == {
-        "Conv", "Dense", "DelayDense", "GradedVec", "LIF", "ProdNeuron", "Sigma", "Sparse",
-    }  # fmt: skip
+        "Conv",
+        "Dense",
+        "DelayDense",
+        "GradedVec",
+        "LIF",
+        "ProdNeuron",
+        "Sigma",
+        "Sparse",
+    }
     for trial in found:
         assert all(inputs.shape[-1] == STEPS for inputs in (*trial.inputs, trial.expected))
         assert len(trial.inputs) == len(trial.ports)

@@ -25,10 +25,19 @@ def rows(found: WholeEnergy) -> dict[str, tuple[float, float]]:
 def test_every_part_by_hand() -> None:
     """1,000 updates, 300 of them relays', of which 100 send; 5,000 neurons × steps in all."""
     time = time_document(
-        updates=1000, relay_updates=300, resident_updates=5000, operations=2000,
-        multiplications=50, messages=100, copies=80, hops_east_west=40, hops_north_south=30,
-        between_chips=20, host_in=10, host_out=6,
-    )  # fmt: skip
+        updates=1000,
+        relay_updates=300,
+        resident_updates=5000,
+        operations=2000,
+        multiplications=50,
+        messages=100,
+        copies=80,
+        hops_east_west=40,
+        hops_north_south=30,
+        between_chips=20,
+        host_in=10,
+        host_out=6,
+    )
     found = whole_energy(time, LOIHI, "search")
     each = 0.1 * 81 + 0.9 * 52
     frame = time.branches[0].modes[0].frame

@@ -224,8 +224,11 @@ def test_a_full_disk_keeps_what_was_won(
     with pytest.raises(OSError, match="No space left"):
         evaluate(Here(job), footage, tmp_path / "out")
     assert {name.split("/")[-1] for name in results(tmp_path / "out")} == {
-        "s0000.txt", "s0001.txt", "s0000.json", "s0001.json",
-    }  # fmt: skip
+        "s0000.txt",
+        "s0001.txt",
+        "s0000.json",
+        "s0001.json",
+    }
     monkeypatch.undo()
     evaluate(Here(job), footage, tmp_path / "out")
     assert results(tmp_path / "out") == results(tmp_path / "whole")

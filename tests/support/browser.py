@@ -29,7 +29,7 @@ def started(profile: Path) -> Iterator[Any]:
     """A browser with a profile of its own."""
     driver = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
     if CHROMIUM is None:
-        pytest.skip("the pages need a browser: apt-get install chromium")
+        pytest.skip(reason="the pages need a browser: apt-get install chromium")
     with driver.sync_playwright() as play:
         context = play.chromium.launch_persistent_context(
             profile, executable_path=CHROMIUM, args=list(FLAGS), accept_downloads=True

@@ -20,7 +20,16 @@ def time_document(**work: float) -> TimeDocument:
     branch = times.document()
     numbers = {**dict.fromkeys(CountedWork.model_fields, 0), **work}
     return TimeDocument(
-        run="RUN", export="export", placement=None, board="test", cores=2, chips=2, neurons=200,
-        rates=table, kinds=(), network_digest=NETWORK, run_digest="b" * 64,
+        run="RUN",
+        export="export",
+        placement=None,
+        board="test",
+        cores=2,
+        chips=2,
+        neurons=200,
+        rates=table,
+        kinds=(),
+        network_digest=NETWORK,
+        run_digest="b" * 64,
         branches=(branch.model_copy(update={"work": CountedWork(**numbers)}),),
-    )  # fmt: skip
+    )

@@ -21,11 +21,15 @@ def table(**values: float) -> RateTable:
     """Rates that are 0 unless given; low is half of it, high twice."""
     rates = {
         name: Rate(
-            low=values.get(name, 0) / 2, central=values.get(name, 0), high=values.get(name, 0) * 2,
-            unit=UNITS.get(name, "ns"), kind="assumed", source="test",  # type: ignore[arg-type]
+            low=values.get(name, 0) / 2,
+            central=values.get(name, 0),
+            high=values.get(name, 0) * 2,
+            unit=UNITS.get(name, "ns"),
+            kind="assumed",
+            source="test",  # type: ignore[arg-type]
         )
         for name in RATE_NAMES
-    }  # fmt: skip
+    }
     return RateTable(name="t", chip="c", rates=rates)
 
 
@@ -46,8 +50,11 @@ def test_both_modes_of_one_frame_by_hand() -> None:
     assert alone.frames_a_second.central == pytest.approx(1e9 / 28)
     assert alone.frames_a_second.low == pytest.approx(1e9 / 56)
     assert [TERMS[index] for index in alone.step_terms] == [
-        "synaptic operations", "barrier", "barrier", "synaptic operations",
-    ]  # fmt: skip
+        "synaptic operations",
+        "barrier",
+        "barrier",
+        "synaptic operations",
+    ]
     assert full.step_seconds == pytest.approx([6 * NS, 9 * NS])
     assert full.frame.central == pytest.approx(15 * NS)  # the host's 10 ns run beside
     assert full.latency.central == pytest.approx(30 * NS)
@@ -57,8 +64,11 @@ def test_both_modes_of_one_frame_by_hand() -> None:
     assert barrier.seconds == pytest.approx(6 * NS)
     top = alone.bindings[0]
     assert (top.term, top.layer, top.place, top.steps) == (
-        "synaptic operations", "layer", "core 0", 2,
-    )  # fmt: skip
+        "synaptic operations",
+        "layer",
+        "core 0",
+        2,
+    )
 
 
 def test_a_slow_host_binds() -> None:

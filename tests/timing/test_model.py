@@ -38,13 +38,24 @@ def test_a_barrier_alone() -> None:
 def test_one_core() -> None:
     """100 of 1,000 neurons act, 60 send; 5,000 operations of 40 arrivals; 700 words."""
     work = frame_work(
-        1, [1000], updates=[[100]], messages=[[60]], operations=[[4000]],
-        multiplications=[[1000]], arrivals=[[40]], words=[[700]],
-    )  # fmt: skip
+        1,
+        [1000],
+        updates=[[100]],
+        messages=[[60]],
+        operations=[[4000]],
+        multiplications=[[1000]],
+        arrivals=[[40]],
+        words=[[700]],
+    )
     given_ = rates(
-        neuron_update=10, neuron_idle=2, message_out=5, synaptic_operation=0.5, message_in=4,
-        memory_read=3, barrier=100,
-    )  # fmt: skip
+        neuron_update=10,
+        neuron_idle=2,
+        message_out=5,
+        synaptic_operation=0.5,
+        message_in=4,
+        memory_read=3,
+        barrier=100,
+    )
     found = step_times(work, given_)
     updates = 900 * 2 + 100 * 10 + 60 * 5
     operations, reads = 5000 * 0.5 + 40 * 4, 700 * 3
@@ -103,10 +114,18 @@ def test_frames_in_flight_share_steps() -> None:
 amounts = st.integers(0, 1000)
 NAMES = ("updates", "messages", "operations", "arrivals", "words")
 ANY = rates(
-    neuron_update=4.0, neuron_idle=3.0, message_out=3.0, synaptic_operation=0.8, message_in=3.2,
-    memory_read=0.5, link_bit=0.1, chip_link_bit=0.5, message_header=32, barrier=200,
+    neuron_update=4.0,
+    neuron_idle=3.0,
+    message_out=3.0,
+    synaptic_operation=0.8,
+    message_in=3.2,
+    memory_read=0.5,
+    link_bit=0.1,
+    chip_link_bit=0.5,
+    message_header=32,
+    barrier=200,
     barrier_chip=20,
-)  # fmt: skip
+)
 
 
 def tables(steps: int, places: int) -> st.SearchStrategy[Any]:

@@ -29,9 +29,14 @@ def recorded(report_files: Files, tmp_path_factory: pytest.TempPathFactory) -> P
     """A run of the small network with every count."""
     run = tmp_path_factory.mktemp("time") / "run"
     simulate(
-        report_files.export, video=report_files.clip, box="200,120,80,100", out=run, frames=2,
-        backend="integer", counts="full",
-    )  # fmt: skip
+        report_files.export,
+        video=report_files.clip,
+        box="200,120,80,100",
+        out=run,
+        frames=2,
+        backend="integer",
+        counts="full",
+    )
     return run
 
 

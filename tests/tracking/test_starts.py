@@ -78,8 +78,27 @@ def test_twenty_segments(sequence: Sequence) -> None:
     runs = expand(longer(sequence, 100), "tre")
     starts = [100 - len(run.boxes) + 1 for run in runs]
     assert starts == [
-        1, 5, 9, 13, 18, 22, 26, 30, 35, 39, 43, 47, 52, 56, 60, 64, 69, 73, 77, 81,
-    ]  # fmt: skip
+        1,
+        5,
+        9,
+        13,
+        18,
+        22,
+        26,
+        30,
+        35,
+        39,
+        43,
+        47,
+        52,
+        56,
+        60,
+        64,
+        69,
+        73,
+        77,
+        81,
+    ]
     assert (runs[0].name, runs[19].name) == ("Patch@segment-01", "Patch@segment-20")
     assert all(len(run.images) == len(run.boxes) == len(run.visible) for run in runs)
 

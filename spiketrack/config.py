@@ -59,27 +59,28 @@ class NetworkConfig:
     @property
     def variant(self) -> str:
         """Name of these sizes, a published one or that of the bundled weights, else ``custom``."""
-        base = {
-            ((32, 64, 128, 192), 16, 192): "spiketrack_s256",
-            ((64, 128, 256, 360), 16, 256): "spiketrack_b256",
-            ((64, 128, 256, 360), 24, 256): "spiketrack_b384",
-            ((16, 32, 64, 96), 8, 128): "nano",
-        }.get((self.embed_dims, self.grid, self.head_channels))
-        known = (
-            base is not None
-            and self.templates in (1, 3)
-            and self.conv_blocks == (1, 1, 1, 1)
-            and (self.blocks3, self.blocks4) == (6, 2)
-        )
-        if not known:
-            return "custom"
-        if base == "nano":
-            return "nano" if self.templates == 1 else "nano-t3"
-        return f"{base}_t{self.templates}"
+        return next((name for name, known in VARIANTS.items() if known == self), "custom")
 
     def as_dict(self) -> dict[str, object]:
         """Plain values for JSON."""
         return dataclasses.asdict(self)
+
+
+_NANO = NetworkConfig((16, 32, 64, 96), grid=8, templates=1, head_channels=128)
+_PUBLISHED = {
+    "s256": NetworkConfig((32, 64, 128, 192), grid=16, templates=1, head_channels=192),
+    "b256": NetworkConfig((64, 128, 256, 360), grid=16, templates=1, head_channels=256),
+    "b384": NetworkConfig((64, 128, 256, 360), grid=24, templates=1, head_channels=256),
+}
+VARIANTS: Mapping[str, NetworkConfig] = {
+    "nano": _NANO,
+    "nano-t3": dataclasses.replace(_NANO, templates=3),
+    **{
+        f"spiketrack_{name}_t{templates}": dataclasses.replace(sizes, templates=templates)
+        for name, sizes in _PUBLISHED.items()
+        for templates in (1, 3)
+    },
+}
 
 
 @dataclass(frozen=True)

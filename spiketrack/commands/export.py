@@ -47,6 +47,7 @@ def export(
     will_write((checkpoint, calibrate), json=json)
     will_fill(folder, EXPORT, force, (checkpoint, calibrate))
     begin(f"{checkpoint}: reading, calibrating, quantising, writing {folder}")
+    from spiketrack.inference import BRANCHES
     from spiketrack.steps.export import export as run
 
     read = open_checkpoint(checkpoint, key)
@@ -56,9 +57,10 @@ def export(
     if json is not None:
         manifest.write(json)
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-    nodes = {name: len(graph) for name, graph in made.network.graphs.items()}
+    graphs = made.network.graphs
+    nodes = ", ".join(f"{name}.nir ({len(graphs[name])} nodes)" for name in BRANCHES)
     margin = min(row.headroom_bits for rows in manifest.layers.values() for row in rows)
-    say(f"{folder}: template.nir ({nodes['template']} nodes), search.nir ({nodes['search']} nodes)")
+    say(f"{folder}: {nodes}")
     say(f"  variant {manifest.network.variant}, {size / 1e6:.1f} MB in all")
     say(f"  least static head-room of 24 bits: {margin:.2f} bits; see manifest.json")
     say(f"  calibrated on {made.data.frames} frames of {_clip(made.data, calibrate)}")

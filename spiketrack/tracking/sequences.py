@@ -98,14 +98,6 @@ class Survey:
     notes: list[str] = field(default_factory=list)
 
 
-def find_sequences(folder: Path) -> list[Sequence]:
-    """The sequences that ``survey`` finds; ``ClipError`` where it refuses one."""
-    surveyed = survey(folder)
-    if surveyed.refused:
-        raise ClipError(surveyed.refused[0].reason)
-    return surveyed.sequences
-
-
 def survey(folder: Path) -> Survey:
     """The sequence in ``folder``, or all those below it; what is odd or skipped is noted.
 

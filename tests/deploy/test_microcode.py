@@ -16,7 +16,6 @@ from spiketrack.deploy.chip.microcode.machine import HIGH, LOW, Listing, Words
 from spiketrack.deploy.chip.microcode.programs import (
     COUNT_LEAKY,
     COUNT_ONCE,
-    IDLE,
     LISTINGS,
     PORT,
     PRODUCT,
@@ -182,7 +181,7 @@ def test_lines_that_are_none_are_named() -> None:
 
 
 def test_instructions_are_counted_from_the_listing() -> None:
-    assert instructions(COUNT_ONCE).idle == IDLE
+    assert instructions(COUNT_ONCE).idle == 5
     _, neurons = fire(COUNT_ONCE, {PORT: words([0, 99])}, levels_of((5, 14, 25, 34)))
     counted = instructions(COUNT_ONCE)
     assert neurons.executed.tolist() == [counted.silent, counted.sending]

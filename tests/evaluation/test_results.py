@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.program import Program
+from support.sequences import find_sequences
 from support.synthetic_clips import moving_patch, write_images, write_otb
 
 from spiketrack.errors import ConfigError, MissingDependency, SpikeTrackError
@@ -20,7 +21,7 @@ from spiketrack.evaluation.results import find_trackers, score_tracker
 from spiketrack.evaluation.submissions import write_submission
 from spiketrack.tracking.evaluation import Energy, SequenceResult, score_boxes
 from spiketrack.tracking.ledger import Ledger
-from spiketrack.tracking.sequences import Sequence, find_sequences
+from spiketrack.tracking.sequences import Sequence
 from spiketrack.video.boxes import Box
 
 FRAMES, BOXES = moving_patch(8)

@@ -14,7 +14,8 @@ from spiketrack.pipeline import calibration, compile_network
 from spiketrack.reference.checkpoint import read_checkpoint, save_checkpoint
 from spiketrack.reference.model import SpikeTrack
 from spiketrack.simulators.backends import Options
-from spiketrack.tracking.sequences import Sequence, find_sequences
+from spiketrack.tracking.sequences import Sequence
+from support.sequences import find_sequences
 from support.synthetic_clips import moving_patch, write_otb
 
 SIZES = NetworkConfig((8, 8, 8, 8), 4, 3, 8, blocks3=1, blocks4=1)

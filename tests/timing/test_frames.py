@@ -24,9 +24,9 @@ def table(**values: float) -> RateTable:
             low=values.get(name, 0) / 2,
             central=values.get(name, 0),
             high=values.get(name, 0) * 2,
-            unit=UNITS.get(name, "ns"),
+            unit=UNITS.get(name, "ns"),  # type: ignore[arg-type]
             kind="assumed",
-            source="test",  # type: ignore[arg-type]
+            source="test",
         )
         for name in RATE_NAMES
     }

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 from support.browser import SETTLED, until, violations
+from support.sequences import find_sequences
 from support.synthetic_clips import moving_patch, write_images, write_otb
 
 from spiketrack.commands.views.evaluation import show, together
@@ -36,7 +37,7 @@ from spiketrack.tracking.evaluation import (
     track_sequence,
 )
 from spiketrack.tracking.ledger import Ledger, unfinished
-from spiketrack.tracking.sequences import Sequence, find_sequences
+from spiketrack.tracking.sequences import Sequence
 from spiketrack.video.boxes import Box, read_rectangles
 from spiketrack.video.footage import Frame
 

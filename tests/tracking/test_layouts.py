@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.sequences import find_sequences
 from support.synthetic_clips import moving_patch, write_images, write_otb
 
 from spiketrack.errors import ClipError
 from spiketrack.tracking.names import published
 from spiketrack.tracking.otb import OTB_RANGES, omitted, ranged
-from spiketrack.tracking.sequences import find_sequences, survey
+from spiketrack.tracking.sequences import survey
 from spiketrack.video.boxes import Box
 
 FRAMES, BOXES = moving_patch(8)

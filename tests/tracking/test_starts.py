@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.sequences import find_sequences
 from support.synthetic_clips import moving_patch, write_otb
 
 from spiketrack.errors import ClipError, ConfigError
-from spiketrack.tracking.sequences import Sequence, find_sequences
+from spiketrack.tracking.sequences import Sequence
 from spiketrack.tracking.starts import expand, shifted
 from spiketrack.video.boxes import Box
 

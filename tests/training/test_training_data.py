@@ -7,12 +7,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from support.sequences import find_sequences
 from support.synthetic_clips import moving_patch, write_images, write_otb
 from support.training_data import tiny_collection, tiny_config, write_config, write_root
 
 from spiketrack.errors import ClipError, ConfigError
 from spiketrack.tracking.otb import OTB_RANGES
-from spiketrack.tracking.sequences import find_sequences
 from spiketrack.training import pasting, pixels
 from spiketrack.training.folders import Pixels, data_root, decode, load_collection
 from spiketrack.training.pairs import Sampler

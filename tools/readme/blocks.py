@@ -53,10 +53,15 @@ def title(row: Mapping[str, Any]) -> str:
 def needs(rows: list[Mapping[str, Any]]) -> str:
     """The table of README."""
     head = (
-        "network", "cores", "chips", "smallest board",
-        "operations of a frame, `operations-45nm-fp32`", "as a dense ANN",
-        "all that the chips spend", "frames a second here, on Lava",
-    )  # fmt: skip
+        "network",
+        "cores",
+        "chips",
+        "smallest board",
+        "operations of a frame, `operations-45nm-fp32`",
+        "as a dense ANN",
+        "all that the chips spend",
+        "frames a second here, on Lava",
+    )
     return table(head, [_need(row) for row in rows])
 
 

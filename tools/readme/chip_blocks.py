@@ -108,18 +108,28 @@ def traded(row: Mapping[str, Any], plain: Mapping[str, Any]) -> tuple[str, ...]:
 def published(variants: Mapping[str, Any]) -> str:
     """Cores and chips of both branches."""
     head = (
-        "network", "neurons of populations, search / template", "all neurons", "cores",
-        "lower bound", "ratio", "chips", "every synapse stored by itself, at least",
-    )  # fmt: skip
+        "network",
+        "neurons of populations, search / template",
+        "all neurons",
+        "cores",
+        "lower bound",
+        "ratio",
+        "chips",
+        "every synapse stored by itself, at least",
+    )
     rows = [
         (
-            name, f"{row['search'] / 1e6:.2f} M / {row['template'] / 1e6:.2f} M",
-            f"{row['neurons'] / 1e6:.1f} M", f"{row['cores']:,}",
-            f"{row['lower_bound_cores']:,}", f"{row['cores'] / row['lower_bound_cores']:.3f}",
-            f"{row['chips']:,}", f"{row['unrolled_lower_bound_cores']:,}",
+            name,
+            f"{row['search'] / 1e6:.2f} M / {row['template'] / 1e6:.2f} M",
+            f"{row['neurons'] / 1e6:.1f} M",
+            f"{row['cores']:,}",
+            f"{row['lower_bound_cores']:,}",
+            f"{row['cores'] / row['lower_bound_cores']:.3f}",
+            f"{row['chips']:,}",
+            f"{row['unrolled_lower_bound_cores']:,}",
         )
         for name, row in variants.items()
-    ]  # fmt: skip
+    ]
     return table(head, rows)
 
 
@@ -128,8 +138,14 @@ def published(variants: Mapping[str, Any]) -> str:
 
 def spikes(rows: list[Mapping[str, Any]]) -> str:
     """Graded and binary spikes, and tiles."""
-    head = ("", "time steps", "messages", "payload, bits", "synaptic operations",
-            "updates of neurons")  # fmt: skip
+    head = (
+        "",
+        "time steps",
+        "messages",
+        "payload, bits",
+        "synaptic operations",
+        "updates of neurons",
+    )
     keys = ("steps", "messages", "bits", "operations", "updates")
     text = table(head, [(row["spikes"], *(f"{row[key]:,.0f}" for key in keys)) for row in rows])
     graded, binary = rows[:2]
@@ -193,11 +209,14 @@ def whole(found: Mapping[str, Any], totals: Mapping[str, Any]) -> str:
     """From the operations to the whole frame; what dominates; the same without places."""
     rows = [
         (
-            row["part"], f"{amount(row['number'])} {row['unit']}".strip(),
-            joules(row["low_pj"]) or "0", joules(row["high_pj"]) or "0", row["kind"],
+            row["part"],
+            f"{amount(row['number'])} {row['unit']}".strip(),
+            joules(row["low_pj"]) or "0",
+            joules(row["high_pj"]) or "0",
+            row["kind"],
         )
         for row in found["rows"]
-    ]  # fmt: skip
+    ]
     sums = ("**a whole frame**", "", *(f"**{joules(found[k])}**" for k in ("low_pj", "high_pj")))
     text = table(("part", "number", "low", "high", "kind of energy"), [*rows, (*sums, "")])
     return f"{text}\n{dominating(found)} {unplaced(found, totals)}\n"
@@ -236,21 +255,29 @@ def searched(row: Mapping[str, Any]) -> tuple[str, ...]:
     """Cells of one search."""
     pairs = (" → ".join(f"{n:,}" for n in row[key]) for key in ("cores", "chips"))
     return (
-        row["network"], row["mode"], seconds(row["greedy"]), seconds(row["best"]),
-        f"{row['best'] / row['greedy'] - 1:+.1%}".replace("-", "−"), f"{row['attempts']:,}", *pairs,
-    )  # fmt: skip
+        row["network"],
+        row["mode"],
+        seconds(row["greedy"]),
+        seconds(row["best"]),
+        f"{row['best'] / row['greedy'] - 1:+.1%}".replace("-", "−"),
+        f"{row['attempts']:,}",
+        *pairs,
+    )
 
 
 def others(found: Mapping[str, Any]) -> str:
     """What others measured, beside the model."""
     rows = [
         (
-            row["system"], row["figure"], quantity(row["value"], row["unit"]),
+            row["system"],
+            row["figure"],
+            quantity(row["value"], row["unit"]),
             *(quantity(row["modelled"][level], row["unit"]) for level in LEVELS),
+            row["source"],
         )
         for row in found["rows"]
-    ]  # fmt: skip
-    return table(("system", "figure", "measured", *LEVELS), rows)
+    ]
+    return table(("system", "figure", "measured", *LEVELS, "printed in"), rows)
 
 
 def quantity(value: float, unit: str) -> str:

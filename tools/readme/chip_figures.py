@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from spiketrack.config import NetworkConfig
+from spiketrack.config import VARIANTS
 from spiketrack.deploy.chip.board import load_board
 from spiketrack.deploy.chip.mapping import map_network
 from spiketrack.deploy.chip.program import (
@@ -55,17 +55,9 @@ from tools.readme.chip_blocks import SHEET
 BOARD = "hala-point"
 FRAMES, EXECUTED = 30, 3  # of the bundled clip; of those in the chip's own time
 SECONDS = 120.0  # that a search for a placement may take
-S256 = ((32, 64, 128, 192), 16, 192)
-B256 = ((64, 128, 256, 360), 16, 256)
-B384 = ((64, 128, 256, 360), 24, 256)
 NETWORKS = {
-    "nano": ((16, 32, 64, 96), 8, 1, 128),
-    "nano-t3": ((16, 32, 64, 96), 8, 3, 128),
-    **{
-        f"{name}-T{templates}": (dims, grid, templates, head)
-        for name, (dims, grid, head) in (("S256", S256), ("B256", B256), ("B384", B384))
-        for templates in (1, 3)
-    },
+    name.removeprefix("spiketrack_").upper().replace("_", "-") if "_" in name else name: sizes
+    for name, sizes in VARIANTS.items()
 }
 TRADED = ("nano", "S256-T1", "B256-T3")
 
@@ -95,7 +87,7 @@ def digest() -> str:
 def graphs(name: str) -> dict[str, Graph]:
     """Both branches of a network of these shapes; its weights are drawn."""
     torch.manual_seed(0)
-    model = SpikeTrack(NetworkConfig(*NETWORKS[name])).eval().requires_grad_(False)
+    model = SpikeTrack(NETWORKS[name]).eval().requires_grad_(False)
     return {branch: quantise(fold(model, branch)) for branch in BRANCHES}
 
 
@@ -235,8 +227,10 @@ def executions(exported: Path, folder: Path) -> Iterator[dict[str, Any]]:
     """Graded, binary, and graded with tiles."""
     graph = read_export(exported).graphs[SEARCH]
     for title, kind, tiles in (
-        ("graded", GRADED, "1"), ("binary", BINARY, "1"), ("graded, tiles auto", GRADED, "auto"),
-    ):  # fmt: skip
+        ("graded", GRADED, "1"),
+        ("binary", BINARY, "1"),
+        ("graded, tiles auto", GRADED, "auto"),
+    ):
         how = Execution(backend="chip", mode=FALL_THROUGH, spikes=kind, tiles=tiles)
         run = folder / title.replace(" ", "-")
         simulate(exported, run, frames=EXECUTED, how=how)
@@ -279,15 +273,22 @@ def others() -> dict[str, Any]:
     """Whole systems that others measured, beside the model."""
     rows = [
         {
-            "system": row.system, "figure": row.figure, "unit": row.unit, "value": row.value,
+            "system": row.system,
+            "figure": row.figure,
+            "unit": row.unit,
+            "value": row.value,
             "modelled": row.modelled.model_dump(),
+            "source": row.source,
         }
         for row in measured(load_rates(RATES))
-    ]  # fmt: skip
+    ]
     return {"activity": list(ACTIVITY), "rows": rows}
 
 
 PARTS = {
-    "variants": variants, "frame": frame, "spikes": spikes, "optimised": optimised,
+    "variants": variants,
+    "frame": frame,
+    "spikes": spikes,
+    "optimised": optimised,
     "others": others,
-}  # fmt: skip
+}

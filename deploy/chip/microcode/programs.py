@@ -18,7 +18,6 @@ from spiketrack.integer.graph import Neuron
 from spiketrack.limits import DECAY_BITS, MAX_COUNT
 
 PORT, SECOND = "port0", "port1"
-IDLE = 5  # instructions of a step in which a neuron does not fire
 
 _ARRIVES = """
         RDC     x, port0              ; what arrived in this time step

@@ -47,7 +47,9 @@ def compare_chip(
     kit: Annotated[
         Path | None, typer.Option(help="Folder to write: golden vectors, expected counts, schema.")
     ] = None,
-    branch: Annotated[str, typer.Option(help="Of the kit: search or template.")] = "search",
+    branch: Annotated[
+        str | None, typer.Option(help="Of the kit: search, the default, or template.")
+    ] = None,
     export: Annotated[
         Path | None, typer.Option(help="Export folder; default: the one the run was made of.")
     ] = None,
@@ -81,10 +83,13 @@ def compare_chip(
         _compare(read, network, measured, json, (placement, rates), layers)
 
 
-def _write(kit: Path, run: RunFolder, network: ExportedNetwork, branch: str, force: bool) -> None:
-    from spiketrack.inference import BRANCHES
+def _write(
+    kit: Path, run: RunFolder, network: ExportedNetwork, asked: str | None, force: bool
+) -> None:
+    from spiketrack.inference import BRANCHES, SEARCH
     from spiketrack.verification.chip_kit import FORM, SCHEMA, VECTORS, write_kit
 
+    branch = asked or SEARCH
     if branch not in BRANCHES:
         raise ConfigError(f"--branch {branch}: choose {' or '.join(BRANCHES)}")
     written = write_kit(kit, run, network, branch, force)

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from typing_extensions import Self
 
 from spiketrack.documents.base import Count, Digest, Document, Part
+from spiketrack.inference import BRANCHES, SEARCH
 
 Joules = Annotated[float, Field(ge=0)]
 Seconds = Annotated[float, Field(ge=0)]
@@ -78,7 +79,7 @@ class MeasuredDocument(Document):
     schema_id: Literal["spiketrack.measured"] = Field(default="spiketrack.measured", alias="schema")
     version: Literal[1] = 1
     device: str
-    branch: Annotated[str, Field(pattern="^(search|template)$")] = "search"
+    branch: Annotated[str, Field(pattern=f"^({'|'.join(BRANCHES)})$")] = SEARCH
     frames: Annotated[int, Field(ge=1)] = 1
     counts: str | None = None
     seconds: Seconds | None = None

@@ -36,6 +36,9 @@ OPERATORS = (
 )
 
 
+EXTRA, ABSENT = "extra ", "absent"
+
+
 @dataclass(frozen=True)
 class Check:
     """What was looked at, what was found, whether that is enough, what to do if not."""
@@ -82,11 +85,18 @@ def doctor(
 
 
 def _table(checks: list[Check]) -> Table:
-    """Packages that are fine stand in one line; what is not there and not needed is no "yes"."""
+    """Packages that are fine stand in one line, and extras of which nothing is there in another.
+
+    What is not there and not needed is no "yes".
+    """
     fine = [c for c in checks if c.what in _required_names() and c.ok and not c.remedy]
-    rest = [check for check in checks if check not in fine]
+    lacking = [c for c in checks if c.what.startswith(EXTRA) and c.found == ABSENT]
+    rest = [check for check in checks if check not in (*fine, *lacking)]
     together = Check("packages", ", ".join(f"{c.what} {c.found}" for c in fine), True)
+    without = ", ".join(c.what.removeprefix(EXTRA) for c in lacking)
     rows = [rest[0], *([together] if fine else []), *rest[1:]]
+    if lacking:
+        rows.append(Check("extras absent", without, True, "see below"))
     columns = (
         Column("what", kind="name"),
         Column("found", kind="text"),
@@ -163,17 +173,18 @@ def _opencv_twice() -> Iterator[Check]:
 
 def _extra(extra: str, asked: list[Requirement], loaded: dict[str, Loaded]) -> Check:
     """An extra is optional: what is absent is told, what is broken as well."""
-    words, fine = [], True
+    words, fine, there = [], True, False
     for requirement in asked:
         version = installed(requirement.name)
         answer = loaded.get(requirement.module, Loaded(None))
         broken = version is not None and answer.error
         fine = fine and version is not None and not broken
+        there = there or version is not None
         words.append(
             f"{requirement.name} {version or 'absent'}" + (f" broken: {broken}" if broken else "")
         )
     fix = "" if fine else f"optional: {remedy(extra)}"
-    return Check(f"extra {extra}", ", ".join(words), True, fix)
+    return Check(f"{EXTRA}{extra}", ", ".join(words) if there else ABSENT, True, fix)
 
 
 def _backend_modules() -> list[str]:

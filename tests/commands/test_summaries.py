@@ -53,6 +53,7 @@ ELSEWHERE = {
     "sanafe": "needs a package of Python 3.10 and 3.11",
     "schema": "prints JSON",
 }
+TABLES = ("info", "energy", "map", "time")  # those with the widest
 MARK = re.compile(r"(?<!\S)(?=\S*\d)[\d.,]*…[\d.,]*(?!\S)")  # a number that lost digits
 
 
@@ -96,8 +97,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("width", [WIDE, None], ids=["terminal", "pipe"])
-@pytest.mark.parametrize("command", LINE)
+@pytest.mark.parametrize(
+    ("command", "width"),
+    [*((command, WIDE) for command in LINE), *((command, None) for command in TABLES)],
+)
 def test_a_command_keeps_within_thirty_lines_of_eighty_columns(
     command: str,
     width: int | None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from spiketrack.commands.views import LARGEST
+from spiketrack.commands.views import LARGEST, chips
 from spiketrack.documents.energy import (
     Comparison,
     EnergyDocument,
@@ -96,7 +96,7 @@ def _whole_frame(whole: WholeEnergy, layers: bool) -> Table:
         for row in whole.rows
     ]  # fmt: skip
     title = (
-        f"a whole {what} on {whole.chips} chips, which are on for "
+        f"a whole {what} on {chips(whole.chips)}, powered for "
         f"{seconds(whole.seconds.low)} to {seconds(whole.seconds.high)}"
     )
     ends = joules(whole.low_pj), joules(whole.high_pj)

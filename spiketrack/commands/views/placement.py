@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from spiketrack.commands.views import LARGEST, LINES
+from spiketrack.commands.views import LARGEST, LINES, chips
 from spiketrack.documents.placement import BranchPlacement, LayerPlacement, MapDocument
 from spiketrack.energy.stages import by_stage
 from spiketrack.terminal.console import console, say
@@ -14,6 +14,7 @@ from spiketrack.terminal.table import Column, Table, print_table
 KIB = 1024
 AROUND = 19  # lines of a summary that names no layer, which fits
 COSTS = 7  # lines of what graded and binary spikes cost
+WIDE, MORE = 120, 2  # columns below which those take so many more
 
 
 def show_summary(placement: MapDocument) -> None:
@@ -22,7 +23,7 @@ def show_summary(placement: MapDocument) -> None:
     say("layers and branches share cores: what they take together is less than the sum")
     print_table(_largest(placement.branches, _room(placement)))
     boards = (
-        f"{board.name} {'yes' if board.fits else 'no'} ({board.needed_chips:,} chips)"
+        f"{board.name} {'yes' if board.fits else 'no'} ({chips(board.needed_chips)})"
         for board in placement.boards
     )
     say(f"fits: {', '.join(boards)}")
@@ -31,7 +32,9 @@ def show_summary(placement: MapDocument) -> None:
 def _room(placement: MapDocument) -> int:
     """Layers that may be named, so that what comes after them ends within the summary's lines."""
     why = len(textwrap.wrap(placement.obstacle or "", console.width))
-    costs = COSTS if costs_are_shown(placement) else 0
+    costs = 0
+    if costs_are_shown(placement):
+        costs = COSTS + (MORE if console.width < WIDE else 0)
     return max(1, min(LARGEST, LINES - AROUND - why - costs))
 
 

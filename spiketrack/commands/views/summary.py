@@ -6,6 +6,7 @@ import shlex
 import textwrap
 from pathlib import Path
 
+from spiketrack.commands.views import chips
 from spiketrack.documents.summary import (
     Agreement,
     EnergyAnswer,
@@ -102,7 +103,7 @@ def _energy(energy: EnergyAnswer) -> list[str]:
 
 
 def _placement(place: PlacementAnswer) -> str:
-    whole = f"{place.cores:,} cores on {place.chips:,} chip{'' if place.chips == 1 else 's'}"
+    whole = f"{place.cores:,} cores on {chips(place.chips)}"
     if place.smallest is None:
         return f"{whole}, none was used; fits no board"
     return f"{whole}, none was used; smallest board: {place.smallest} ({place.smallest_chips:,})"

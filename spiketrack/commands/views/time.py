@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from spiketrack.commands.views import chips
 from spiketrack.documents.rates import UNITS
 from spiketrack.documents.timing import BranchTime, Estimate, ModeTime, TimeDocument
 from spiketrack.inference import SEARCH, TEMPLATE
@@ -128,7 +129,7 @@ def _rates(document: TimeDocument) -> Table:
 
 def _answer(document: TimeDocument, mode: str | None) -> None:
     say(
-        f"{document.cores:,} cores of {document.chips:,} chips ({document.board}), rates "
+        f"{document.cores:,} cores of {chips(document.chips)} ({document.board}), rates "
         f"{document.rates.name}; modelled, not measured on a chip"
     )
     branch = document.branch(SEARCH)

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from spiketrack.files import atomic_path
 from spiketrack.training.place import CURVES, LOG
@@ -17,28 +17,35 @@ if TYPE_CHECKING:
 
 
 class Journal:
-    """Appends events to ``log.jsonl``, after those up to step ``done``; a context manager."""
+    """Appends events to ``log.jsonl``, after those up to step ``done``; a context manager.
+
+    A new file appears with its first event: a training that never began leaves none.
+    """
 
     def __init__(self, folder: Path, done: int) -> None:
         self.folder = folder
+        self.file: TextIO | None = None
         path = folder / LOG
-        kept = [row for row in rows(path) if row["step"] <= done] if done else []
-        with atomic_path(path) as temporary:
-            temporary.write_text("".join(json.dumps(row) + "\n" for row in kept), "utf-8")
-        self.file = path.open("a", encoding="utf-8")
+        if path.exists():
+            kept = [row for row in rows(path) if row["step"] <= done] if done else []
+            with atomic_path(path) as temporary:
+                temporary.write_text("".join(json.dumps(row) + "\n" for row in kept), "utf-8")
 
     def __enter__(self) -> Journal:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with suppress(OSError):  # all is flushed, unless that failed and was said
-            self.file.close()
+        if self.file is not None:
+            with suppress(OSError):  # all is flushed, unless that failed and was said
+                self.file.close()
 
     def write(self, event: str, run: Run, figures: Mapping[str, float]) -> None:
         """One line: the event, step, minutes of training so far and the figures."""
         values = {k: round(v, 6) if math.isfinite(v) else None for k, v in figures.items()}
         row = {"event": event, "step": run.step, "minutes": round(run.minutes, 3), **values}
         try:
+            if self.file is None:
+                self.file = (self.folder / LOG).open("a", encoding="utf-8")
             self.file.write(json.dumps(row, allow_nan=False) + "\n")
             self.file.flush()
         except OSError as error:

@@ -157,14 +157,22 @@ class Crew:
     def __enter__(self) -> Crew:
         for parameter in self.own.model.parameters():
             parameter.data = share(parameter.data)
-        for helper in self.helpers:
-            helper.start()
+        try:
+            for helper in self.helpers:
+                helper.start()
+        except OSError as error:
+            self.__exit__()
+            raise TrainingError(
+                f"no process for a worker ({error.strerror}): set fewer optimiser.workers, or raise "
+                "the limit of processes (ulimit -u)"
+            ) from None
         return self
 
     def __exit__(self, *_: object) -> None:
         for helper in self.helpers:
-            helper.terminate()
-            helper.join()
+            if helper.pid is not None:
+                helper.terminate()
+                helper.join()
 
     def gradients(self, step: int) -> dict[str, float]:
         """Leave the mean gradient of the whole batch in the parameters; mean ``FIGURES``."""

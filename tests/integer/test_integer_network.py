@@ -163,6 +163,22 @@ def test_gate_with_any_table(seed: int, shift: int, steps: int) -> None:
     assert_exact(_single(node, counts, logits), values)
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.integers(-(2**19), 2**19), st.integers(1, 2**20), st.integers(0, 12))
+def test_a_gate_reaches_the_widest_difference_of_its_logits(
+    low: int, width: int, shift: int
+) -> None:
+    """One logit lowest, one highest: max - l + half is ``width`` + half, above every table entry."""
+    table = np.array([3, 2, 1, 0], np.int32)
+    counts = Input("image", (), (2, 8, 1, 1), IMAGE, 0, 4)
+    logits = Input("logits", (), (2, 1, 8, 1), IMAGE, low, low + width)
+    node = Gate("gate", ("image", "logits"), (1, 8, 1, 1), table, shift)
+    half = (1 << shift) >> 1
+    gate = prove_headroom(_single(node, counts, logits))["gate"]
+    assert gate.held == width
+    assert gate.peak == max(width + max(half, 1), 3 * 2 * 3)
+
+
 def test_only_part_of_a_graph_and_only_kept_outputs() -> None:
     graph = random_graph(5, ("attention", "pooled"), 3)
     inputs = random_inputs(graph, 5)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import multiprocessing
+import os
 import re
 from itertools import islice
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -344,6 +347,32 @@ def test_a_run_that_diverges_stops_and_keeps_its_last_good_state(
     monkeypatch.undo()
     full_run(config, tmp_path / "data", out, resume=True)
     assert [row["step"] for row in read_log(out) if row["event"] == "step"] == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.slow
+def test_a_worker_that_cannot_start_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one before it ends, and the next try needs no --resume and no --force."""
+    started: list[BaseProcess] = []
+    start = BaseProcess.start
+
+    def second_fails(process: BaseProcess) -> None:
+        if started:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        start(process)
+        started.append(process)
+
+    monkeypatch.setattr(BaseProcess, "start", second_fails)
+    config, out = tiny_config(optimiser={"workers": 3, "batch": 3}), tmp_path / "out"
+    with pytest.raises(
+        TrainingError, match=r"^no process for a worker \(Resource .*\): set fewer "
+    ):
+        full_run(config, tmp_path / "data", out)
+    assert not started[0].is_alive()
+    assert list(out.iterdir()) == []
+    monkeypatch.undo()
+    full_run(config, tmp_path / "data", out)
 
 
 @pytest.mark.slow

@@ -75,7 +75,8 @@ def evaluate(
     placement: Annotated[
         Path | None,
         typer.Option(
-            "--map", help="Placement (spiketrack map --json): adds messages, the whole frame."
+            "--map",
+            help="Placement (spiketrack map --json): adds all that its chips spend, a range.",
         ),
     ] = None,
     json: Annotated[Path | None, typer.Option(help="Write all figures and curves.")] = None,
@@ -121,7 +122,7 @@ def evaluate(
     folders = _folders(out, sequences)
     plans = [_plan(p, o, frames, starts, force, inputs) for p, o in folders]
     loaded = load_backend(checkpoint, backend, device, operations=True, key=key)
-    tariff = Tariff.read(prices, placement, loaded.network_digest)
+    tariff = Tariff.read(prices, placement, loaded.network)
     about = settings(loaded, frames, starts, prices) | {"placement": tariff.digest}
     whole = [json] if json is not None and json != Path("-") and not is_stream(json) else []
     for plan in plans:
@@ -220,7 +221,7 @@ def keep(plan: Plan, done: Done, tariff: Tariff) -> str:
     reason = done.reason
     if done.tracked is not None:
         try:
-            result = judge(sequence, done.tracked, tariff.price, tariff.messages)
+            result = judge(sequence, done.tracked, tariff.price, tariff.whole)
         except SpikeTrackError as error:
             reason = str(error)
         else:

@@ -63,8 +63,8 @@ class AccuracyPart(Part):
     """Figures, 0..1, curves at the document's thresholds, all null where nothing was scored.
 
     ``normalised_precision_20``: at the threshold 0.20; ``normalised_precision_auc``: mean over
-    0..0.5. Millijoules a frame where operations were counted, of messages where a placement was
-    given.
+    0..0.5. Millijoules a frame where operations were counted: of the search's operations, of those
+    of template encodings spread over the frames; with a placement, of all that its chips spend.
     """
 
     success_auc: Share | None
@@ -79,14 +79,20 @@ class AccuracyPart(Part):
     normalised_curve: tuple[Share, ...] | None
     energy_mj: Rate | None
     template_mj: Rate | None
-    message_mj: Rate | None = None
+    whole_low_mj: Rate | None = None
+    whole_high_mj: Rate | None = None
 
     @property
-    def whole_mj(self) -> float | None:
-        """All that is known of a frame: search, encodings spread, messages."""
-        if self.energy_mj is None:
+    def operations_mj(self) -> float | None:
+        """Of all operations of a frame: its search, and encodings spread."""
+        return None if self.energy_mj is None else self.energy_mj + (self.template_mj or 0.0)
+
+    @property
+    def whole_mj(self) -> tuple[float, float] | None:
+        """Of all that the chips of a placement spend, low and high."""
+        if self.whole_low_mj is None or self.whole_high_mj is None:
             return None
-        return self.energy_mj + (self.template_mj or 0.0) + (self.message_mj or 0.0)
+        return self.whole_low_mj, self.whole_high_mj
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -158,7 +164,7 @@ class SequenceDocument(Document):
     INDENT: ClassVar[int | None] = None
 
     schema_id: Literal["spiketrack.sequence"] = Field(default="spiketrack.sequence", alias="schema")
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     method: str
     name: str
     outcome: OutcomePart
@@ -216,7 +222,7 @@ class EvaluationDocument(Document):
     """A network on benchmark sequences, beside OpenCV's trackers; written as they are won.
 
     ``planned``: names of all sequences; ``notes``: what was left out; ``footage``: the folders;
-    ``starts``: ope, sre, tre or pixel; ``placement``: SHA-256 of the file that messages were
+    ``starts``: ope, sre, tre or pixel; ``placement``: SHA-256 of the file that whole frames were
     priced on.
     """
 
@@ -225,7 +231,7 @@ class EvaluationDocument(Document):
     schema_id: Literal["spiketrack.evaluation"] = Field(
         default="spiketrack.evaluation", alias="schema"
     )
-    version: Literal[3] = 3
+    version: Literal[4] = 4
     method: str
     backend: str | None = None
     network: SizesPart | None = None

@@ -17,33 +17,40 @@ FORMATS = (".png", ".svg", ".pdf")
 
 
 def energy_scatter(trackers: Mapping[str, FiguresPart]) -> go.Figure:
-    """Success AUC against mJ a frame, as far as it is known; a line where nothing is.
+    """Success AUC against mJ a frame; a line where nothing is known.
+
+    Of all that chips spend, a range, where that is known of each tracker that has an energy; else
+    of its operations.
 
     ``ConfigError`` where no tracker has an energy: those that ``evaluate`` counted have.
     """
     plot = go.Figure()
+    means = [part.mean for part in trackers.values() if part.mean is not None]
+    whole = all(mean.whole_mj for mean in means if mean.operations_mj is not None)
     known = 0
     for index, (name, part) in enumerate(trackers.items()):
         if part.mean is None or part.mean.success_auc is None:
             continue
         colour, auc = COLOURS[index % len(COLOURS)], part.mean.success_auc
-        energy = part.mean.whole_mj
-        if energy is None:
+        operations = part.mean.operations_mj
+        if operations is None:
             plot.add_hline(auc, line_dash="dot", line_color=colour, annotation_text=name)
             continue
         known += 1
+        ends = [*(part.mean.whole_mj or ())] if whole else [operations]
         plot.add_trace(
             go.Scatter(
-                x=[energy], y=[auc], name=name, mode="markers+text", text=[name],
-                textposition="top center", marker={"size": 12, "color": colour},
-                hovertemplate="%{x:.4f} mJ, %{y:.3f}",
+                x=ends, y=[auc] * len(ends), name=name, mode="lines+markers+text",
+                text=[name] if len(ends) == 1 else ["", name], textposition="top center",
+                marker={"size": 12, "color": colour}, hovertemplate="%{x:.4g} mJ, %{y:.3f}",
             )
         )  # fmt: skip
     if not known:
         raise ConfigError(
             "--scatter: no tracker has an energy; give what spiketrack evaluate --out wrote"
         )
-    plot.update_xaxes(title_text="mJ a frame", type="log")
+    what = "all that chips spend, low to high" if whole else "operations"
+    plot.update_xaxes(title_text=f"mJ a frame: {what}", type="log")
     plot.update_yaxes(title_text="success AUC", range=[0, 1])
     plot.update_layout(template="simple_white", width=760, height=520, showlegend=False)
     return plot

@@ -22,6 +22,7 @@ NAMES = {
 }
 POOLED = ("ao", "sr50", "sr75")  # GOT-10k's toolkit puts the frames of all sequences together
 ENERGY, FPS = "mJ/frame", "fps"
+WHOLE = ("whole mJ, low", "whole mJ, high")
 LATEX = {"P_norm": r"$P_{\mathrm{norm}}$", "SR_0.5": r"$\mathrm{SR}_{0.5}$",
          "SR_0.75": r"$\mathrm{SR}_{0.75}$", "P": "$P$"}  # fmt: skip
 
@@ -62,7 +63,7 @@ class PaperTable:
         return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
 
     def _best(self, index: int) -> float | None:
-        return _most([row[1][index] for row in self.rows], self.columns[index] == ENERGY)
+        return _most([row[1][index] for row in self.rows], self.columns[index] in (ENERGY, *WHOLE))
 
 
 def _most(values: Sequence[float | None], least: bool = False) -> float | None:
@@ -94,7 +95,7 @@ def paper_table(trackers: Mapping[str, FiguresPart]) -> PaperTable:
     figures = rules[0].headline if len(rules) == 1 else VISIBLE.headline
     rows = [(name, _row(part, figures)) for name, part in trackers.items()]
     rows.sort(key=lambda row: -(row[1][0] if row[1][0] is not None else -1.0))
-    columns = [*(NAMES[name] for name in figures), ENERGY, FPS]
+    columns = [*(NAMES[name] for name in figures), ENERGY, *WHOLE, FPS]
     kept = [
         i for i in range(len(columns))
         if i < len(figures) or any(row[1][i] is not None for row in rows)
@@ -109,11 +110,12 @@ def paper_table(trackers: Mapping[str, FiguresPart]) -> PaperTable:
 
 def _row(part: FiguresPart, figures: tuple[str, ...]) -> tuple[float | None, ...]:
     if part.mean is None:
-        return (None,) * (len(figures) + 2)
+        return (None,) * (len(figures) + 4)
     means, pooled = part.mean, part.pooled
     values = [getattr(pooled if name in POOLED else means, name) for name in figures]
     shares = [None if value is None else 100 * value for value in values]
-    return (*shares, means.whole_mj, means.fps or None)
+    whole = means.whole_mj or (None, None)
+    return (*shares, means.operations_mj, *whole, means.fps or None)
 
 
 def by_attribute(trackers: Mapping[str, FiguresPart]) -> dict[str, dict[str, tuple[int, float]]]:

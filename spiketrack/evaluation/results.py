@@ -69,7 +69,7 @@ class Tracker:
         part = self.document and self.document.methods[self.name].sequences.get(name)
         if not part or part.energy_mj is None:
             return None
-        return Energy(part.energy_mj, part.template_mj or 0.0, part.message_mj)
+        return Energy(part.energy_mj, part.template_mj or 0.0, part.whole_mj)
 
 
 def _first(paths: list[Path]) -> Path | None:

@@ -1,4 +1,4 @@
-"""What an evaluation prices operations and messages at."""
+"""What an evaluation prices operations and whole frames at."""
 
 from __future__ import annotations
 
@@ -10,26 +10,34 @@ from typing_extensions import Self
 
 from spiketrack.documents.base import MOST_BYTES
 from spiketrack.energy.joules import price_operations
-from spiketrack.energy.messages import price_messages
 from spiketrack.energy.prices import load_prices
+from spiketrack.energy.whole import chip_prices
+from spiketrack.errors import ConfigError
+from spiketrack.evaluation.whole import WholeFrames
+from spiketrack.export.nir.folder import ExportedNetwork
 from spiketrack.readable import read_start
-from spiketrack.tracking.evaluation import Messages, Price
+from spiketrack.timing.document import placed_by
+from spiketrack.timing.rates import DEFAULT, load_rates
+from spiketrack.tracking.evaluation import Price, Whole
 
 
 @dataclass(frozen=True)
 class Tariff:
-    """What operations cost, and messages on a placement, whose file has this digest."""
+    """What operations cost, and whole frames on a placement, whose file has this digest."""
 
     price: Price
-    messages: Messages | None = None
+    whole: Whole | None = None
     digest: str | None = None
 
     @classmethod
-    def read(cls, prices: str, placement: Path | None, network_digest: str | None) -> Self:
+    def read(cls, prices: str, placement: Path | None, network: ExportedNetwork | None) -> Self:
         """A price table, by name or file, and perhaps what ``spiketrack map --json`` wrote."""
         table = load_prices(prices)
         price = price_operations(table)
         if placement is None:
             return cls(price)
-        messages = price_messages(placement, network_digest, table, table.execution)
-        return cls(price, messages, hashlib.sha256(read_start(placement, MOST_BYTES)).hexdigest())
+        if network is None:
+            raise ConfigError("--map: places an integer network; choose a backend that runs one")
+        where = placed_by(network, "this evaluation", placement)
+        whole = WholeFrames(where, chip_prices(table), load_rates(DEFAULT))
+        return cls(price, whole, hashlib.sha256(read_start(placement, MOST_BYTES)).hexdigest())

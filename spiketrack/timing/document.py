@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,10 @@ from spiketrack.deploy.chip.reach import Index
 from spiketrack.deploy.chip.requirements import POPULATION
 from spiketrack.deploy.chip.sites import Sites, read_sites
 from spiketrack.deploy.chip.work.frame import FrameCounter
+from spiketrack.deploy.chip.work.sending import Counts
 from spiketrack.documents.placement import MapDocument
 from spiketrack.documents.rates import RateTable
-from spiketrack.documents.timing import KindPart, TimeDocument
+from spiketrack.documents.timing import EventKind, KindPart, TimeDocument
 from spiketrack.errors import DocumentError, SpikeTrackError
 from spiketrack.export.nir.folder import MANIFEST, ExportedNetwork, read_export
 from spiketrack.inference import SEARCH, TEMPLATE
@@ -50,6 +52,15 @@ class Placed:
                 np.add.at(neurons, site.cores[name], (ends[:, :, 1] - ends[:, :, 0]).prod(1))
         return neurons
 
+    @cached_property
+    def counters(self) -> Mapping[str, FrameCounter]:
+        """What counts the frames of each branch."""
+        graphs, resident = self.network.graphs, self.resident
+        return {
+            name: FrameCounter(graphs[name], program, self.sites[name], resident)
+            for name, program in self.programs.items()
+        }
+
 
 def open_source(folder: Path) -> tuple[RunFolder | None, Path]:
     """A run and the export that it was made with, or an export folder alone."""
@@ -73,23 +84,9 @@ def placed(folder: Path, run: RunFolder | None, placement: Path | None, board: s
             f"{run.path}: ran network {run.about.network_digest[:12]}, {folder} holds "
             f"{digest[:12]}; export the one that ran there again"
         )
-    graphs = {branch: network.graphs[branch] for branch in BRANCHES}
     if placement is not None:
-        document = MapDocument.read(placement)
-        if document.network_digest != digest:
-            raise DocumentError(
-                f"{placement}: places network {document.network_digest[:12]}, {folder} holds "
-                f"{digest[:12]}; place that network with spiketrack map"
-            )
-        programs = {
-            branch.name: build_program(
-                graphs[branch.name],
-                Choices(branch.mode, branch.spikes, branch.tiles, branch.key_tiles),
-            )
-            for branch in document.branches
-        }
-        sites = {n: read_sites(document, p, str(placement)) for n, p in programs.items()}
-        return Placed(network, str(folder), document, programs, sites)
+        return placed_by(network, str(folder), placement)
+    graphs = {branch: network.graphs[branch] for branch in BRANCHES}
     if run is not None and (run.path / CHIP_FILE).is_file():
         programs = dict(read_programs(run.path / CHIP_FILE, graphs))
     else:
@@ -100,6 +97,28 @@ def placed(folder: Path, run: RunFolder | None, placement: Path | None, board: s
     return Placed(network, str(folder), map_document(there, digest), programs, sites)
 
 
+def placed_by(network: ExportedNetwork, holder: str, placement: Path) -> Placed:
+    """The network on the cores of a placement; ``DocumentError`` where that is of another one.
+
+    ``holder``: what holds the network, for messages.
+    """
+    document, digest = MapDocument.read(placement), network.manifest.network_digest
+    if document.network_digest != digest:
+        raise DocumentError(
+            f"{placement}: places network {document.network_digest[:12]}, {holder} holds "
+            f"{digest[:12]}; place that network with spiketrack map"
+        )
+    programs = {
+        branch.name: build_program(
+            network.graphs[branch.name],
+            Choices(branch.mode, branch.spikes, branch.tiles, branch.key_tiles),
+        )
+        for branch in document.branches
+    }
+    sites = {n: read_sites(document, p, str(placement)) for n, p in programs.items()}
+    return Placed(network, holder, document, programs, sites)
+
+
 def time_document(
     where: Placed,
     run: RunFolder | None,
@@ -108,6 +127,20 @@ def time_document(
     frames: int = 4,
 ) -> TimeDocument:
     """Both branches; those without an inference in the run are left out."""
+    graphs = where.network.graphs
+    counts = {name: frames_of(run, name, graphs[name], frames) for name in where.programs}
+    return document_of(where, counts, kind_of(run), table, run, placement)
+
+
+def document_of(
+    where: Placed,
+    counts: Mapping[str, Iterable[Counts | None]],
+    events: EventKind,
+    table: RateTable,
+    run: RunFolder | None = None,
+    placement: Path | None = None,
+) -> TimeDocument:
+    """From the counts of inferences of each branch; a branch without any is left out."""
     about = where.document
     return TimeDocument(
         run=None if run is None else str(run.path),
@@ -119,30 +152,30 @@ def time_document(
         neurons=int(where.resident.sum()),
         rates=table,
         branches=tuple(
-            times.document() for times in _branches(where, run, table, frames) if times.number
+            times.document() for times in _branches(where, counts, events, table) if times.number
         ),
-        kinds=kinds(table, run),
+        kinds=kinds(table, events),
         network_digest=where.network.manifest.network_digest,
         run_digest=None if run is None else run.digest,
     )
 
 
 def _branches(
-    where: Placed, run: RunFolder | None, table: RateTable, frames: int
+    where: Placed,
+    counts: Mapping[str, Iterable[Counts | None]],
+    events: EventKind,
+    table: RateTable,
 ) -> Iterator[BranchTimes]:
     for name, program in where.programs.items():
-        graph = where.network.graphs[name]
-        counter = FrameCounter(graph, program, where.sites[name], where.resident)
         relays = frozenset(n.name for n in program.layers if n.kind != POPULATION)
-        times = BranchTimes(name, table, kind_of(run), relays)
-        for counts in frames_of(run, name, graph, frames):
-            times.add(counter.frame(counts))
+        times = BranchTimes(name, table, events, relays)
+        for each in counts[name]:
+            times.add(where.counters[name].frame(each))
         yield times
 
 
-def kinds(table: RateTable, run: RunFolder | None) -> tuple[KindPart, ...]:
+def kinds(table: RateTable, events: EventKind) -> tuple[KindPart, ...]:
     """What the figures are."""
-    events = kind_of(run)
     counted = {
         RECORDED: ("counted", "recounted from the counts that the run recorded, neuron by neuron"),
         EVERY: ("assumed", "every neuron sends in every step: the most there can be"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -58,13 +58,15 @@ def read_counts(run: Path, branch: str, number: int) -> Counts:
 
 def spread(recorded: BranchCounts, graph: Graph, number: int) -> Counts:
     """As many events and spikes as a run counted, at places drawn with a fixed seed."""
-    rng = np.random.default_rng(number)
-    at = {name: index for index, name in enumerate(recorded.layers.names)}
     events, spikes = (recorded.field(field)[number] for field in ("events", "spikes"))
-    return {
-        node.name: drawn(rng, node.shape, int(events[at[node.name]]), int(spikes[at[node.name]]))
-        for node in graph.populations
-    }
+    numbers = zip(events.tolist(), spikes.tolist(), strict=True)
+    return spread_out(graph, dict(zip(recorded.layers.names, numbers, strict=True)), number)
+
+
+def spread_out(graph: Graph, sent: Mapping[str, tuple[int, int]], seed: int) -> Counts:
+    """Counts of every population with so many events and spikes, at places drawn with a seed."""
+    rng = np.random.default_rng(seed)
+    return {node.name: drawn(rng, node.shape, *sent[node.name]) for node in graph.populations}
 
 
 def drawn(

@@ -25,7 +25,6 @@ MJ = 1e-9  # millijoules in a picojoule
 
 Operations = Mapping[str, NDArray[np.int64]]
 Price = Callable[[Operations], float]
-Messages = Callable[[Operations, int], float]
 Step = Callable[[], None]
 
 
@@ -45,10 +44,12 @@ class Tally:
     search: dict[str, NDArray[np.int64]] = field(default_factory=dict)
     template: dict[str, NDArray[np.int64]] = field(default_factory=dict)
     frames: int = 0
+    encodings: int = 0
 
     def add(self, search: Inference | None, encoding: Inference | None) -> None:
         """Count one frame's inferences."""
         self.frames += search is not None
+        self.encodings += encoding is not None
         for total, inference in ((self.search, search), (self.template, encoding)):
             for layer, counts in inference.trace.operations.items() if inference else ():
                 total[layer] = total[layer] + counts if layer in total else counts.copy()
@@ -73,15 +74,18 @@ class NetworkMethod:
             yield result.box
 
 
+Whole = Callable[[Tally], tuple[float, float]]  # picojoules of a frame, low and high
+
+
 @dataclass(frozen=True)
 class Energy:
-    """mJ a tracked frame: of its search, and of the template encodings spread over the frames;
-    of the search's messages on a placement, None without one.
+    """mJ a tracked frame: of the operations of its search, and of the template encodings spread
+    over the frames; all that chips spend on both, low and high, None without a placement.
     """
 
     search: float
     template: float
-    messages: float | None = None
+    whole: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -167,7 +171,7 @@ def judge(
     sequence: Sequence,
     tracked: Tracked,
     price: Price | None = None,
-    messages: Messages | None = None,
+    whole: Whole | None = None,
 ) -> SequenceResult:
     """Score boxes by the rule of the sequence's data set, and price the operations.
 
@@ -175,7 +179,7 @@ def judge(
     """
     scores = score_boxes(sequence, tracked.boxes, tracked.size) if sequence.labelled else None
     said = (*sequence.notes, *tracked.notes)
-    spent = energy(tracked.tally, price, messages)
+    spent = energy(tracked.tally, price, whole)
     return SequenceResult(
         sequence, tracked.boxes, tracked.size, scores, tracked.times, spent, said,
         tracked.confidence,
@@ -194,10 +198,12 @@ def score_boxes(sequence: Sequence, boxes: NDArray[np.float64], size: tuple[int,
         raise ClipError(f"{sequence.name}: {error}") from error
 
 
-def energy(tally: Tally, price: Price | None, messages: Messages | None = None) -> Energy | None:
+def energy(tally: Tally, price: Price | None, whole: Whole | None = None) -> Energy | None:
     """mJ a tracked frame, None where no operations were counted."""
     if price is None or not tally.search or not tally.frames:
         return None
     search, template = (price(part) / tally.frames * MJ for part in (tally.search, tally.template))
-    sent = None if messages is None else messages(tally.search, tally.frames) * MJ
-    return Energy(search, template, sent)
+    if whole is None:
+        return Energy(search, template)
+    low, high = whole(tally)
+    return Energy(search, template, (low * MJ, high * MJ))

@@ -35,7 +35,7 @@ from spiketrack.tracking.metrics import (
 from spiketrack.tracking.rules import rule_of
 
 RESAMPLES = 2000  # of the sequences, for the interval of a mean
-ENERGIES = ("energy_mj", "template_mj", "message_mj")
+ENERGIES = ("energy_mj", "template_mj", "whole_low_mj", "whole_high_mj")
 POOLED = ("ao", "sr50", "sr75")
 SCORES = tuple(one.name for one in dataclasses.fields(Scores))
 THRESHOLDS = Thresholds(
@@ -53,6 +53,7 @@ def outcome(result: SequenceResult) -> OutcomePart:
     figures = dict.fromkeys(SCORES) if scores is None else dataclasses.asdict(scores)
     visible = sequence.visible & sequence.labelled
     rule = rule_of(sequence.layout)
+    whole = (None, None) if spent is None or spent.whole is None else spent.whole
     return OutcomePart(
         **figures,
         layout=sequence.layout,
@@ -66,7 +67,8 @@ def outcome(result: SequenceResult) -> OutcomePart:
         attributes=sequence.attributes,
         energy_mj=None if spent is None else spent.search,
         template_mj=None if spent is None else spent.template,
-        message_mj=None if spent is None else spent.messages,
+        whole_low_mj=whole[0],
+        whole_high_mj=whole[1],
         notes=result.notes,
     )
 

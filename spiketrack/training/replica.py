@@ -163,8 +163,8 @@ class Crew:
         except OSError as error:
             self.__exit__()
             raise TrainingError(
-                f"no process for a worker ({error.strerror}): set fewer optimiser.workers, or raise "
-                "the limit of processes (ulimit -u)"
+                f"no process for a worker ({error.strerror}): set fewer optimiser.workers, or "
+                "raise the limit of processes (ulimit -u)"
             ) from None
         return self
 

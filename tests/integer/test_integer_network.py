@@ -168,7 +168,7 @@ def test_gate_with_any_table(seed: int, shift: int, steps: int) -> None:
 def test_a_gate_reaches_the_widest_difference_of_its_logits(
     low: int, width: int, shift: int
 ) -> None:
-    """One logit lowest, one highest: max - l + half is ``width`` + half, above every table entry."""
+    """One logit lowest, one highest: max - l + half is ``width`` + half."""
     table = np.array([3, 2, 1, 0], np.int32)
     counts = Input("image", (), (2, 8, 1, 1), IMAGE, 0, 4)
     logits = Input("logits", (), (2, 1, 8, 1), IMAGE, low, low + width)

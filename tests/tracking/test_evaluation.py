@@ -197,7 +197,7 @@ def test_document_of_two_methods(tmp_path: Path) -> None:
     document.write(tmp_path / "e.json")
     assert EvaluationDocument.read(tmp_path / "e.json") == document
     plain = json.loads((tmp_path / "e.json").read_text())
-    assert (plain["schema"], plain["version"]) == ("spiketrack.evaluation", 3)
+    assert (plain["schema"], plain["version"]) == ("spiketrack.evaluation", 4)
     a, b = (plain["sequences"][name] for name in "AB")
     assert plain["mean"]["success_auc"] == pytest.approx((a["success_auc"] + b["success_auc"]) / 2)
     assert plain["pooled"]["ao"] == pytest.approx((7 * a["ao"] + 3 * b["ao"]) / 10)

@@ -28,17 +28,17 @@ ENERGY: Columns = {
     "energy_mj": (Column("mJ", "search of a frame"), ".4f"),
     "template_mj": (Column("+T mJ", "template encodings, spread over the frames", 6), ".4f"),
 }
-MESSAGES: Columns = {
-    "message_mj": (Column("+msg mJ", "messages between cores of one chip"), ".4f"),
-    "whole_mj": (Column("frame mJ", "all three"), ".4f"),
+WHOLE: Columns = {
+    "whole_low_mj": (Column("low mJ", "all that the chips of the placement spend"), ".4g"),
+    "whole_high_mj": (Column("high mJ", "the same, high estimate"), ".4g"),
 }
 
 
 def show(document: EvaluationDocument) -> None:
     """Print a row for each sequence, the mean, and a mean row for each baseline."""
     counted = document.mean is not None and document.mean.energy_mj is not None
-    placed = counted and document.mean is not None and document.mean.message_mj is not None
-    columns = {**COLUMNS, **(ENERGY if counted else {}), **(MESSAGES if placed else {})}
+    placed = counted and document.mean is not None and document.mean.whole_mj is not None
+    columns = {**COLUMNS, **(ENERGY if counted else {}), **(WHOLE if placed else {})}
     head = (Column("sequence", kind="name"), Column("n", "tracked frames"))
     rows = [
         (name, figures.frames, *_cells(figures, columns))

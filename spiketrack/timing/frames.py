@@ -28,6 +28,7 @@ from spiketrack.documents.timing import (
     StepActivity,
     TermTime,
 )
+from spiketrack.errors import ConfigError
 from spiketrack.timing.model import LINKS, NANO, NOWHERE, TERMS, StepTimes, core_seconds, step_times
 
 MOST_BINDINGS = 12
@@ -122,6 +123,8 @@ class BranchTimes:
         else:
             latency = _estimate([a * self.last.steps / steps for a in at])
             frame = _estimate([max(pair) for pair in zip(at, through, strict=True)])
+        if not frame.low:
+            raise ConfigError(f"rates {self.table.name}: a frame takes no time; give a low barrier")
         terms = sums.terms.sum(0) / self.number
         seconds = _seconds_of_terms(sums)
         longest = int(np.argmax(seconds))

@@ -10,6 +10,7 @@ from support.frame_work import frame_work
 
 from spiketrack.deploy.chip.work.rows import BETWEEN_CHIPS, EAST_WEST, WITH_HOST
 from spiketrack.documents.rates import RATE_NAMES, UNITS, Rate, RateTable
+from spiketrack.errors import ConfigError
 from spiketrack.timing.events import chosen, drawn
 from spiketrack.timing.frames import BranchTimes, counted
 from spiketrack.timing.model import BARRIER, TERMS
@@ -112,3 +113,11 @@ def test_events_that_are_spread_keep_their_numbers() -> None:
     assert counts.sum() == 251
     assert counts.max() == 3
     assert not drawn(np.random.default_rng(0), (1, 2, 2, 2), 0, 0).any()
+
+
+def test_rates_at_which_a_frame_takes_no_time_are_refused() -> None:
+    """They would give endless frames a second; the barrier is what every step takes."""
+    times = BranchTimes("search", table(barrier_chip=1), "recorded", frozenset())
+    times.add(frame_work(2, operations=[[4], [1]]))
+    with pytest.raises(ConfigError, match="rates t: a frame takes no time; give a low barrier"):
+        times.document()

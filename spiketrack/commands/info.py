@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,7 @@ from spiketrack.commands.views import LAYERS_HELP
 from spiketrack.commands.views.processes import GRAPH_HELP, graph_writer
 
 if TYPE_CHECKING:
+    from spiketrack.documents.manifest import InfoDocument
     from spiketrack.export.nir.folder import ExportedNetwork
 
 
@@ -30,41 +31,42 @@ def info(
     A checkpoint is folded and quantised without calibration to show its formats.
     """
     from spiketrack.commands.views.network import show_network
-    from spiketrack.files import write_json
 
     will_write((source,), json=json, graph=graph)
     write_graph = graph_writer(graph) if graph is not None else None
-    network, more = _open(source, key)
-    facts = _placed(network) | more
-    with then_show(lambda: show_network(facts, layers)):
+    network, parameters = _open(source, key)
+    document = _document(network, parameters)
+    with then_show(lambda: show_network(document.to_json(), layers)):
         if json is not None:
-            write_json(json, facts)
+            document.write(json)
         if write_graph is not None:
             write_graph(network)
 
 
-def _open(source: str, key: str | None) -> tuple[ExportedNetwork, dict[str, Any]]:
-    """The network, and what a checkpoint says besides."""
+def _open(source: str, key: str | None) -> tuple[ExportedNetwork, int | None]:
+    """The network, and the parameters of a checkpoint."""
     from spiketrack.export.nir.folder import read_export
     from spiketrack.pipeline import compile_network
     from spiketrack.steps.left import left
 
     if is_export(source):
         refuse_key(key, source)
-        return read_export(left(Path(source)).export), {}
+        return read_export(left(Path(source)).export), None
     checkpoint = open_checkpoint(source, key)
     count = sum(value.numel() for value in checkpoint.state.values())
-    return compile_network(checkpoint, None), {"parameters": count}
+    return compile_network(checkpoint, None), count
 
 
-def _placed(network: ExportedNetwork) -> dict[str, Any]:
-    """The manifest, and the Lava process of every layer (none for inputs and outputs)."""
+def _document(network: ExportedNetwork, parameters: int | None) -> InfoDocument:
+    """The manifest, and the Lava process of every layer."""
     from spiketrack.deploy.process_graph.grouping import group
+    from spiketrack.documents.manifest import InfoDocument, PlacedLayer
 
     layers = {}
-    plain = network.manifest.to_json()
-    for branch, rows in plain["layers"].items():
+    for branch, rows in network.manifest.layers.items():
         parts = group(network.graphs[branch]).parts
         home = {node: part.name for part in parts for node in part.nodes}
-        layers[branch] = [row | {"process": home.get(row["name"])} for row in rows]
-    return plain | {"layers": layers}
+        layers[branch] = tuple(PlacedLayer(**dict(row), process=home.get(row.name)) for row in rows)
+    given = dict(network.manifest)
+    del given["schema_id"], given["version"]
+    return InfoDocument(**given | {"layers": layers, "parameters": parameters})

@@ -43,7 +43,7 @@ def outlets(
     import dataclasses
     import tempfile
 
-    from spiketrack.files import write_json
+    from spiketrack.documents.verification import OutletRow, OutletsDocument, ReaderRow
     from spiketrack.verification.outlet_readers import try_readers
     from spiketrack.verification.outlets import MEASUREMENTS, Bench
 
@@ -64,15 +64,21 @@ def outlets(
                 measured.append(MEASUREMENTS[name].run(bench))
         with hushed():
             readings = try_readers(Path(folder) / "standard") if "standard-nir" in needed else []
-    network = f"network {bench.network.manifest.network_digest[:12]}"
+    digest = bench.network.manifest.network_digest
+    network = f"network {digest[:12]}"
     text = markdown(
         measured, readings, f"{checkpoint} ({network}), {frames} frames of the bundled clip"
     )
-    everything: dict[str, Sequence[Any]] = {"outlets": measured, "readers": readings}
-    rows = {k: [dataclasses.asdict(row) for row in v] for k, v in everything.items()}
+    document = OutletsDocument(
+        checkpoint=checkpoint,
+        frames=frames,
+        outlets=tuple(OutletRow(**dataclasses.asdict(row)) for row in measured),
+        readers=tuple(ReaderRow(**dataclasses.asdict(row)) for row in readings),
+        network_digest=digest,
+    )
     with then_show(lambda: show(measured, readings)):
         if json is not None:
-            write_json(json, rows)
+            document.write(json)
         if slot:
             slot.fill(text)
     if any(row.different for row in measured if row.least_iou is None):

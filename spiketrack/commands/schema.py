@@ -38,7 +38,7 @@ def schema(
     if name is None:
         for known, kind in kinds.items():
             key, identity, version = kind.identity()
-            say(f"{known:<13} {key} {identity} {version}; {kind.REMEDY}")
+            say(f"{known:<15} {key} {identity} {version}; {kind.REMEDY}")
         return
     if name not in kinds:
         raise UnsupportedError(f"schema {printable(name, 60)}: there are {', '.join(kinds)}")

@@ -1,7 +1,8 @@
-"""``manifest.json`` of an export folder: what made the ``.nir`` files and what is in them."""
+"""``manifest.json`` of an export folder and what ``info`` writes: a network and its nodes."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from pydantic import ConfigDict, Field
@@ -70,23 +71,47 @@ class OutletEntry(Part):
     left_out: dict[str, Count]
 
 
-class Manifest(Document, Sparse):
-    """An export folder. ``network_digest``: of both integer graphs, whatever file holds them;
-    ``files``: SHA-256 of every other file of the folder by its path in it.
+class Compiled(Document, Sparse):
+    """A compiled network. ``network_digest``: of both integer graphs, whatever file holds them;
+    ``files``: SHA-256 of every other file of an export folder by its path in it.
     """
 
-    REMEDY: ClassVar[str] = "export the checkpoint again"
-    INDENT: ClassVar[int] = 1
-
-    schema_id: Literal["spiketrack-export"] = Field(default="spiketrack-export", alias="format")
-    version: Literal[1] = 1
+    schema_id: str
+    version: int
     versions: dict[str, str]
     checkpoint: CheckpointPart
     network: NetworkPart
     tracker: TrackerPart
     calibration: Calibration | None = None
     not_standard_nir: NotStandard
-    layers: dict[str, tuple[LayerFormat, ...]]
+    layers: Mapping[str, tuple[LayerFormat, ...]]
     also: dict[str, tuple[OutletEntry, ...]] | None = None
     network_digest: Digest
     files: dict[str, Digest]
+
+
+class Manifest(Compiled):
+    """An export folder."""
+
+    REMEDY: ClassVar[str] = "export the checkpoint again"
+    INDENT: ClassVar[int] = 1
+
+    schema_id: Literal["spiketrack-export"] = Field(default="spiketrack-export", alias="format")
+    version: Literal[1] = 1
+
+
+class PlacedLayer(LayerFormat):
+    """``process``: of Lava, which executes the node; null for inputs and outputs."""
+
+    process: str | None
+
+
+class InfoDocument(Compiled):
+    """What ``info`` knows of a network; ``parameters`` of a checkpoint."""
+
+    REMEDY: ClassVar[str] = "write it with spiketrack info SOURCE --json"
+
+    schema_id: Literal["spiketrack.info"] = Field(default="spiketrack.info", alias="schema")
+    version: Literal[1] = 1
+    layers: Mapping[str, tuple[PlacedLayer, ...]]
+    parameters: Count | None = None

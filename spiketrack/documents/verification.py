@@ -1,8 +1,8 @@
-"""``verify --json``: the same crops through every backend, compared count by count."""
+"""``verify --json`` and ``outlets --json``: crops through every backend, networks in every tool."""
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 from typing_extensions import Self
@@ -176,3 +176,45 @@ class VerifyDocument(Document):
             if sums != (total, total):
                 raise ValueError(f"{rows} is not the sum of its rows")
         return self
+
+
+class OutletRow(Part):
+    """One outlet. ``covers``: branch → populations, of how many, share of the dense MACs.
+
+    ``different`` of ``compared`` counts, at most ``worst`` of a population; ``seconds`` a frame;
+    ``least_iou`` of boxes, of the float outlet alone.
+    """
+
+    outlet: str
+    tool: str
+    versions: dict[str, str]
+    covers: dict[str, tuple[Count, Count, Share]]
+    compared: Count
+    different: Count
+    worst: Share
+    seconds: Annotated[float, Field(ge=0)]
+    least_iou: float | None
+
+
+class ReaderRow(Part):
+    """A reader of standard NIR: how many parts it takes; ``reasons``: its words → parts."""
+
+    reader: str
+    version: str
+    taken: Count
+    parts: Count
+    reasons: dict[str, Count]
+
+
+class OutletsDocument(Document):
+    """All findings on ``frames`` crops of the bundled clip."""
+
+    REMEDY: ClassVar[str] = "write it with spiketrack outlets CHECKPOINT --json"
+
+    schema_id: Literal["spiketrack.outlets"] = Field(default="spiketrack.outlets", alias="schema")
+    version: Literal[1] = 1
+    checkpoint: str
+    frames: Count
+    outlets: tuple[OutletRow, ...]
+    readers: tuple[ReaderRow, ...]
+    network_digest: Digest

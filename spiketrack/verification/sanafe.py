@@ -7,7 +7,7 @@ counted in the same frame.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 
 import numpy as np
@@ -21,6 +21,7 @@ from spiketrack.deploy.chip.loads import readers_of
 from spiketrack.deploy.chip.mapping import place
 from spiketrack.deploy.chip.program import FALL_THROUGH, ChipProgram, Choices
 from spiketrack.deploy.chip.sites import Sites
+from spiketrack.documents.chip.sanafe import SanafeDocument
 from spiketrack.errors import SpikeTrackError, UnsupportedError
 from spiketrack.export.nir.folder import ExportedNetwork
 from spiketrack.inference import SEARCH, Trace
@@ -91,6 +92,12 @@ class Compared:
         """Not a spike and not a number differs."""
         runs = [part.result for part in self.parts if part.result is not None]
         return not any(run.different for run in runs) and all(q.equal for q in self.quantities)
+
+
+def document(compared: Compared, network_digest: str) -> SanafeDocument:
+    """The findings as a file."""
+    facts = asdict(compared) | {"agrees": compared.agrees}
+    return SanafeDocument(**facts, network_digest=network_digest)
 
 
 class RecordedFrame:

@@ -29,6 +29,7 @@ from spiketrack.commands import own_commands
 from spiketrack.commands.export import stem
 from spiketrack.commands.views import LINES
 from spiketrack.config import TrackerConfig
+from spiketrack.documents.manifest import InfoDocument
 from spiketrack.errors import SpikeTrackError
 from spiketrack.export.nir.folder import read_export
 from spiketrack.reference.checkpoint import read_checkpoint, save_checkpoint
@@ -255,16 +256,17 @@ def test_info(home: Path, tmp_path: Path, program: Program) -> None:
         whole = program("info", home / source, "--layers")
         assert "encoder.block3.0.attn.q_conv" in whole
         assert "decoder.conv5_ctr" in whole
-        documents.append(json.loads((tmp_path / "info.json").read_text()))
+        documents.append(InfoDocument.read(tmp_path / "info.json"))
     parameters = sum(
         value.numel() for value in read_checkpoint(home / "tiny.safetensors").state.values()
     )
-    assert documents[0]["parameters"] == parameters
+    assert [document.parameters for document in documents] == [parameters, None]
     for document in documents:
-        rows = [row for rows in document["layers"].values() for row in rows]
-        assert {"name", "type", "shape", "dense_mac", "fraction", "headroom_bits"} <= rows[0].keys()
-        assert any(row.get("weight_shape") for row in rows)
-        processes = {row["process"] for row in document["layers"]["search"]} - {None}
+        plain = [row for rows in document.to_json()["layers"].values() for row in rows]
+        assert {"name", "type", "shape", "dense_mac", "fraction", "headroom_bits"} <= {*plain[0]}
+        assert all("process" in row for row in plain)
+        assert any(row.get("weight_shape") for row in plain)
+        processes = {row.process for row in document.layers["search"]} - {None}
         assert {"encoder.block3.0.conv", "encoder.block3.0", "decoder.ctr"} <= processes
         assert "Lava processes" in out
 

@@ -15,6 +15,7 @@ from support.program import Program
 from support.synthetic_clips import moving_patch, write_images
 
 from spiketrack.commands.simulate import simulate
+from spiketrack.documents.chip.comparison import ChipComparisonDocument
 from spiketrack.documents.chip.kit import KitDocument, MeasuredDocument
 from spiketrack.export.nir.folder import read_export, write_export
 from spiketrack.integer.graph import Graph
@@ -94,9 +95,10 @@ def test_a_chip_that_is_right(kit: Path, chip_run: Path, program: Program) -> No
     filled(kit, seconds=0.5, joules=2.0, static_watts=1.5, device="bench")
     printed = program("compare-chip", chip_run, kit / FORM, "--json", kit.parent / "c.json")
     assert "no count differs" in printed
-    whole = json.loads((kit.parent / "c.json").read_text())["whole"]
-    assert [row[1] for row in whole] == [0.5, 1.25, 0.75]
-    assert all(0 < row[2] <= row[3] for row in whole)
+    document = ChipComparisonDocument.read(kit.parent / "c.json")
+    assert [row.measured for row in document.whole] == [0.5, 1.25, 0.75]
+    assert all(0 < row.low <= row.high for row in document.whole)
+    assert document.run_digest == KitDocument.read(kit / KIT_FILE).run_digest
 
 
 def test_the_first_layer_in_time_is_named(kit: Path, chip_run: Path, program: Program) -> None:

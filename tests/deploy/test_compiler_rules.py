@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from spiketrack.deploy.chip.rules.printed_networks import (
 from spiketrack.deploy.chip.rules.registers import Registers, registers
 from spiketrack.deploy.chip.rules.slices import tiling
 from spiketrack.deploy.chip.rules.strategy import INTEL_COMPILER, IntelCompiler, rules_of
+from spiketrack.documents.chip.partitions import PartitionsDocument
 from spiketrack.errors import ConfigError
 
 TOTALS = {"PilotNet SDNN": 61, "PilotNet SNN": 74, "YOLO-KP": 574, "Oxford": 5, "MNIST": 5}
@@ -135,5 +135,6 @@ def test_the_command(program: Program, tmp_path: Path) -> None:
     path = tmp_path / "partitions.json"
     printed = program("partitions", "--json", path)
     assert "34 of 34 printed rows reproduced from shapes alone" in printed
-    rows = json.loads(path.read_text())["printed"]
-    assert {row["network"] for row in rows} == set(TOTALS)
+    document = PartitionsDocument.read(path)
+    assert {row.network for row in document.printed} == set(TOTALS)
+    assert all(row.reproduced for row in document.printed)

@@ -11,6 +11,7 @@ import pytest
 import torch
 from support.exports import tiny_exported
 
+from spiketrack.documents.chip.sanafe import SanafeDocument
 from spiketrack.errors import MissingDependency, SpikeTrackError, UnsupportedError
 from spiketrack.export import Builder, Weights, quantise
 from spiketrack.export.nir.folder import ExportedNetwork
@@ -18,7 +19,7 @@ from spiketrack.integer.graph import Conv, Graph, Neuron, Node
 from spiketrack.integer.kernels import Program as Evaluator
 from spiketrack.simulators.sanafe.engine import sanafe, silent
 from spiketrack.simulators.sanafe.parts import Counts, conv_edges, run_part
-from spiketrack.verification.sanafe import RETRIEVER, Compared, compare
+from spiketrack.verification.sanafe import RETRIEVER, Compared, compare, document
 from spiketrack.video.boxes import Box
 from spiketrack.video.footage import Frame
 
@@ -155,6 +156,14 @@ def test_a_whole_branch_is_counted_alike(compared: Compared) -> None:
     (part,) = compared.parts
     assert part.result is not None
     assert part.result.different == 0
+
+
+@pytest.mark.limited
+def test_the_document_holds_all_findings(compared: Compared) -> None:
+    """Read again it is the same, and each field of the findings has its key."""
+    written = document(compared, "0" * 64)
+    assert SanafeDocument.parse(written.text().encode(), "text") == written
+    assert dataclasses.asdict(compared).items() <= written.model_dump().items()
 
 
 @pytest.mark.limited

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ from support.random_graphs import tiny_graph, tiny_model
 
 from spiketrack.commands.outlets import markdown, outlets
 from spiketrack.documents.manifest import OutletEntry
+from spiketrack.documents.verification import OutletsDocument
 from spiketrack.errors import ConfigError, UnsupportedError
 from spiketrack.export.outlets.formats import (
     OUTLETS,
@@ -140,9 +140,9 @@ def test_command_replaces_the_table(
     assert text.endswith(f"|\n{END}\nafter\n")
     assert "\nold\n" not in text
     assert "exact: 0 of" in capsys.readouterr().out
-    found = json.loads((tmp_path / "found.json").read_text())
-    assert found["outlets"][0]["different"] == 0
-    assert found["outlets"][0]["compared"] > 100_000
+    (found,) = OutletsDocument.read(tmp_path / "found.json").outlets
+    assert found.different == 0
+    assert found.compared > 100_000
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,7 @@ from spiketrack.terminal.console import say
 from spiketrack.terminal.table import Column, Table, print_table
 
 if TYPE_CHECKING:
+    from spiketrack.documents.chip.comparison import WholeFrame
     from spiketrack.documents.chip.kit import MeasuredDocument
     from spiketrack.export.nir.folder import ExportedNetwork
     from spiketrack.runs.folder import RunFolder
@@ -112,8 +113,8 @@ def _compare(
 ) -> None:
     import dataclasses
 
+    from spiketrack.documents.chip.comparison import ChipComparisonDocument
     from spiketrack.documents.chip.kit import MeasuredDocument
-    from spiketrack.files import write_json
     from spiketrack.verification.chip_comparison import compare_chip as compare
     from spiketrack.verification.chip_kit import expected_of
 
@@ -123,8 +124,14 @@ def _compare(
     whole = _whole(run, measured, *model)
     with then_show(lambda: show(verdict, measured, whole, layers)):
         if json is not None:
-            facts = {**dataclasses.asdict(verdict), "whole": whole, "device": measured.device}
-            write_json(json, facts)
+            ChipComparisonDocument(
+                **dataclasses.asdict(verdict),
+                device=measured.device,
+                branch=measured.branch,
+                whole=whole,
+                network_digest=measured.network_digest,
+                run_digest=run.digest,
+            ).write(json)
     if verdict.first is not None:
         raise typer.Exit(1)
 
@@ -132,7 +139,7 @@ def _compare(
 def show(
     verdict: ChipComparison,
     measured: MeasuredDocument,
-    whole: list[tuple[Any, ...]],
+    whole: tuple[WholeFrame, ...],
     layers: bool = True,
 ) -> None:
     """Layers that were measured (of many those that differ first), the whole, the verdict last."""
@@ -147,7 +154,7 @@ def show(
         different = layer.different if layer.compared else None
         rows.append((layer.name, layer.compared or None, different, *ratios, layer.where))
     print_table(Table.of(title, COLUMNS, rows))
-    print_table(Table.of("", WHOLE, whole))
+    print_table(Table.of("", WHOLE, (list(dict(row).values()) for row in whole)))
     for name in verdict.unknown:
         say(f"{name}: measured, but no layer of the {measured.branch} branch")
     total = len(verdict.layers)
@@ -168,8 +175,9 @@ def _ratio(pair: tuple[int, int] | None) -> float | None:
 
 def _whole(
     run: RunFolder, measured: MeasuredDocument, placement: Path | None, rates: str
-) -> list[tuple[str, float | None, float, float, str]]:
+) -> tuple[WholeFrame, ...]:
     """Time and energy of a frame: measured, and the range of the model."""
+    from spiketrack.documents.chip.comparison import WholeFrame
     from spiketrack.energy.prices import load_prices
     from spiketrack.energy.whole import DEFAULT, STATIC, whole_energy
     from spiketrack.timing.document import open_source, placed, time_document
@@ -192,7 +200,7 @@ def _whole(
     dynamic = None if measured.joules is None else measured.joules - (spent or 0.0)
     seconds = f"steps of the timeline and host, rates {table.name}: modelled, {table.title}"
     joules = f"prices {whole.prices}, rates {whole.rates}: modelled"
-    return [
+    rows = (
         ("seconds", measured.seconds, mode.frame.low, mode.frame.high, seconds),
         (
             "joules, without static",
@@ -202,4 +210,8 @@ def _whole(
             joules,
         ),
         ("joules, static", spent, PICO * low, PICO * high, joules),
-    ]
+    )
+    return tuple(
+        WholeFrame(name=name, measured=value, low=least, high=most, how=how)
+        for name, value, least, most, how in rows
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -61,10 +61,17 @@ def partitions(
     With export folders: their cores and chips under the hardware's and the compiler's rules. Exit
     code 1 if a printed row is not reproduced.
     """
+    from dataclasses import asdict
+
     from spiketrack.deploy.chip.rules.comparison import under_both
     from spiketrack.deploy.chip.rules.printed_networks import printed_networks, reproduce
+    from spiketrack.documents.chip.partitions import (
+        PartitionRow,
+        PartitionsDocument,
+        PrintedCores,
+        RulesRow,
+    )
     from spiketrack.export.nir.folder import read_export
-    from spiketrack.files import write_json
 
     folders = networks or []
     will_write(folders, into=into, json=json)
@@ -79,7 +86,16 @@ def partitions(
                 advance()
     tables = [_rows(results), _both(placed)]
     if json is not None:
-        write_json(json, {"printed": _plain(results), "rules": _plain(placed)})
+        PartitionsDocument(
+            printed=tuple(
+                PartitionRow(
+                    **asdict(row)
+                    | {"printed": PrintedCores(**dict(row.printed)), "reproduced": row.reproduced}
+                )
+                for row in results
+            ),
+            rules=tuple(RulesRow(**asdict(row)) for row in placed),
+        ).write(json)
     for slot, table in zip(slots, tables, strict=bool(slots)):
         if table.rows:
             slot.fill(markdown_table([c.title for c in table.columns], _cells(table)))
@@ -152,13 +168,3 @@ def _cells(table: Table) -> list[list[str]]:
     from spiketrack.terminal.table import text
 
     return [[text(value) for value in row] for row in table.rows]
-
-
-def _plain(rows: Sequence[Any]) -> list[dict[str, Any]]:
-    import dataclasses
-
-    plain = [{f.name: getattr(row, f.name) for f in dataclasses.fields(row)} for row in rows]
-    return [
-        {k: v.model_dump() if hasattr(v, "model_dump") else v for k, v in row.items()}
-        for row in plain
-    ]

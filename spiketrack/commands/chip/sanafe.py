@@ -38,12 +38,9 @@ def sanafe(
     One frame of a clip. Prices and times are SANA-FE's own of Loihi 1 on both sides. Exit code 1 if
     a spike or a number differs. Needs the extra sanafe (Python 3.10 and 3.11).
     """
-    import dataclasses
-
     from spiketrack.export.nir.folder import read_export
-    from spiketrack.files import write_json
     from spiketrack.simulators.sanafe.engine import sanafe as package
-    from spiketrack.verification.sanafe import compare
+    from spiketrack.verification.sanafe import compare, document
 
     will_write((folder, video), into=into, json=json)
     slots = [Slot(into, name) for name in SLOTS] if into else []
@@ -54,7 +51,7 @@ def sanafe(
         comparison = compare(network, list(clip), start, tell, whole=not parts)
     tables = [_parts(comparison), *([] if parts else [_quantities(comparison), _terms(comparison)])]
     if json is not None:
-        write_json(json, dataclasses.asdict(comparison))
+        document(comparison, network.manifest.network_digest).write(json)
     for slot, table in zip(slots, tables, strict=False):  # without --parts there are all
         rows = [[text(value) for value in row] for row in table.rows]
         slot.fill(markdown_table([column.title for column in table.columns], rows))

@@ -17,12 +17,11 @@ import numpy as np
 import psutil
 import pytest
 import torch
-from support.exports import tiny_exported
+from support.exports import export_folder, tiny_exported
 from support.random_crops import random_crops
 from support.random_graphs import random_graph, random_inputs, tiny_graph, tiny_model
 from support.traces import assert_same_inference
 
-from spiketrack.config import TrackerConfig
 from spiketrack.deploy.lava.network import LavaNetwork
 from spiketrack.deploy.lava.processes import blocks, host
 from spiketrack.deploy.lava.processes.blocks import PROCESSES, BlockModel
@@ -35,8 +34,6 @@ from spiketrack.export.nir.folder import ExportedNetwork
 from spiketrack.inference import Inference, Simulator
 from spiketrack.integer.graph import COUNT, Conv, Graph, KeyValue, Neuron, Node, Read
 from spiketrack.integer.kernels import Program
-from spiketrack.pipeline import export_checkpoint
-from spiketrack.reference.checkpoint import save_checkpoint
 from spiketrack.simulators.backends import Options
 from spiketrack.simulators.inline import InlineSimulator
 from spiketrack.simulators.integer import IntegerSimulator
@@ -414,12 +411,7 @@ def test_a_stop_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An export of the tiny network; the checkpoint is gone."""
-    home = tmp_path_factory.mktemp("export")
-    save_checkpoint(home / "tiny.safetensors", tiny_model(1), TrackerConfig())
-    export_checkpoint(home / "tiny.safetensors", home / "tiny")
-    (home / "tiny.safetensors").unlink()
-    return home / "tiny"
+    return export_folder(tmp_path_factory.mktemp("home"))
 
 
 FROM_FILES = """

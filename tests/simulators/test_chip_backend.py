@@ -9,13 +9,12 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from support.exports import export_folder
 from support.random_graphs import random_graph, tiny_graph, tiny_model
 from support.traces import assert_same_inference
 
-from spiketrack.commands.export import export
 from spiketrack.commands.map import map as map_network
 from spiketrack.commands.simulate import simulate
-from spiketrack.config import TrackerConfig
 from spiketrack.deploy.chip.execution.activity import COLUMNS
 from spiketrack.deploy.chip.execution.ledger import CORE_COLUMNS, LINK_COLUMNS
 from spiketrack.deploy.chip.program import MODES, SPIKES, Choices, build_program
@@ -24,7 +23,6 @@ from spiketrack.errors import DocumentError, SpikeTrackError, UnsupportedError
 from spiketrack.export.nir.folder import read_export
 from spiketrack.inference import BRANCHES
 from spiketrack.integer.graph import Graph
-from spiketrack.reference.checkpoint import save_checkpoint
 from spiketrack.report.figures.placement import step_figure
 from spiketrack.runs.activity import activity_branches, read_activity, read_placed_activity
 from spiketrack.simulators.chip import ChipSimulator
@@ -76,10 +74,7 @@ def test_a_search_before_any_template_is_refused() -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp("home")
-    save_checkpoint(home / "tiny.safetensors", tiny_model(1), TrackerConfig())
-    export(str(home / "tiny.safetensors"), out=home / "export")
-    return home / "export"
+    return export_folder(tmp_path_factory.mktemp("home"))
 
 
 @pytest.mark.slow

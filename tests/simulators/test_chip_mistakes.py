@@ -12,12 +12,10 @@ from typing import Any
 import pytest
 import torch
 import typer
-from support.random_graphs import tiny_model
+from support.exports import export_folder
 
-from spiketrack.commands.export import export
 from spiketrack.commands.simulate import simulate
 from spiketrack.commands.verify import verify
-from spiketrack.config import TrackerConfig
 from spiketrack.deploy.chip.execution.engine import Chip, Run
 from spiketrack.deploy.chip.execution.messages import Message
 from spiketrack.deploy.chip.layers import Layer
@@ -32,7 +30,6 @@ from spiketrack.deploy.chip.program import (
 from spiketrack.deploy.chip.program_document import CHIP_FILE, chip_document
 from spiketrack.errors import DocumentError
 from spiketrack.export.nir.folder import read_export
-from spiketrack.reference.checkpoint import save_checkpoint
 
 NAME = "encoder.block3.1.conv.spike2"
 READER = NAME.replace("spike2", "spike3")
@@ -44,10 +41,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp("home")
-    save_checkpoint(home / "tiny.safetensors", tiny_model(1), TrackerConfig())
-    export(str(home / "tiny.safetensors"), out=home / "export")
-    return home / "export"
+    return export_folder(tmp_path_factory.mktemp("home"))
 
 
 # a program that is wrong

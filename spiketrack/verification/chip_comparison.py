@@ -80,8 +80,13 @@ def read_arrays(path: Path) -> dict[str, NDArray[np.int64]]:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, zipfile.BadZipFile, AttributeError, EOFError) as error:
-        raise SpikeTrackError(f"{path}: no .npz file ({printable(str(error), 120)})") from None
+    except OSError as error:
+        raise SpikeTrackError(f"{path}: no .npz file ({error.strerror or error})") from None
+    except (ValueError, zipfile.BadZipFile, AttributeError, EOFError):
+        # NumPy's own words recommend to load pickled objects
+        raise SpikeTrackError(
+            f"{path}: no .npz file of integer arrays; write it with numpy.savez"
+        ) from None
     for name, values in arrays.items():
         if not np.issubdtype(values.dtype, np.integer):
             raise SpikeTrackError(f"{path}: {printable(name)} holds {values.dtype}, not integers")

@@ -134,6 +134,11 @@ def test_what_does_not_fit_is_refused(kit: Path, chip_run: Path, program: Progra
         ({"counts": "../x.npz"}, "counts is no plain file name"),
         ({"counts": "none.npz"}, "none.npz: no .npz file"),
         ({"version": 2}, "written as version 2"),
+        ({"seconds": 2, "joules": 1, "static_watts": 1}, "static_watts · seconds is more than"),
     ):
         (kit / FORM).write_text(json.dumps(form | change))
         assert said in program.refuses(*ask, kit / FORM), change
+    np.savez(kit / "pickled.npz", layer=np.array([object()]))
+    (kit / FORM).write_text(json.dumps(form | {"counts": "pickled.npz"}))
+    told = program.refuses(*ask, kit / FORM)
+    assert told.endswith("pickled.npz: no .npz file of integer arrays; write it with numpy.savez")

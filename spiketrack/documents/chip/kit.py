@@ -95,4 +95,6 @@ class MeasuredDocument(Document):
             raise ValueError("layers names one twice")
         if self.counts is not None and ("/" in self.counts or "\\" in self.counts):
             raise ValueError("counts is no plain file name")
+        if self.joules is not None and (self.static_watts or 0) * (self.seconds or 0) > self.joules:
+            raise ValueError("static_watts · seconds is more than joules, of which it is a part")
         return self

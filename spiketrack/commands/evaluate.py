@@ -20,6 +20,7 @@ from spiketrack.terminal.console import note as say
 from spiketrack.terminal.progress import sequence_bar
 
 if TYPE_CHECKING:
+    from spiketrack.documents.tracking import EvaluationDocument
     from spiketrack.evaluation.driver import Done
     from spiketrack.evaluation.engines import Engine
     from spiketrack.evaluation.plans import Plan
@@ -241,7 +242,7 @@ def finish(plan: Plan, json: Path | None, submit: str | None) -> bool:
     ledger.write()
     document = ledger.document()
     if out is not None:
-        write_plots(out, document.to_json())
+        write_plots(plan, out, document)
         obstacle = pack(plan, out, submit) if submit is not None else ""
     if json is not None:
         document.write(json)
@@ -265,16 +266,17 @@ def pack(plan: Plan, out: Path, server: str) -> str:
     return ""
 
 
-def write_plots(folder: Path, document: dict[str, object]) -> None:
+def write_plots(plan: Plan, folder: Path, document: EvaluationDocument) -> None:
     """``plots.html``, and ``plots.png`` if possible."""
-    mean = document["mean"]
-    if not isinstance(mean, dict) or mean["success_auc"] is None:
+    if document.mean is None or document.mean.success_auc is None:
         return
+    from spiketrack.evaluation.looks import looks
     from spiketrack.tracking.page import write_html  # plotly loads slowly
     from spiketrack.tracking.plots import write_png
 
-    write_html(document, folder / "plots.html")
+    shown = looks(plan.footage, document.sequences, folder / "boxes" / document.method)
+    write_html(document.to_json(), folder / "plots.html", shown)
     try:
-        write_png(document, folder / "plots.png")
+        write_png(document.to_json(), folder / "plots.png")
     except MissingDependency as reason:
         say(str(reason))

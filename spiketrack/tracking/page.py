@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from spiketrack.machine.named import machine, now
-from spiketrack.pages import Fact, Figure, Page, Section, Table, write_page
+from spiketrack.pages import Drawing, Fact, Figure, Page, Section, Table, write_page
 from spiketrack.pages.plots import blank
 from spiketrack.tracking.plots import PANELS, line, mean_curves, title
 from spiketrack.version import VERSION
@@ -26,9 +26,11 @@ SETTINGS = (
 )  # fmt: skip
 
 
-def write_html(document: Mapping[str, Any], path: Path) -> None:
-    """The page about an evaluation document; it appears whole."""
+def write_html(document: Mapping[str, Any], path: Path, looks: tuple[Drawing, ...] = ()) -> None:
+    """The page about an evaluation document, with looks at sequences; it appears whole."""
     sections = [curves_section(document), sequence_section(document), made_section(document)]
+    if looks:
+        sections.insert(1, looks_section(looks))
     about = f"{title(document)}; {len(document['baselines'])} baselines on the same frames"
     head = (f"Evaluation of {document['method']}", about, NOTICE)
     write_page(Page(*head, facts(document), sections), path)
@@ -73,6 +75,12 @@ def curves_section(document: Mapping[str, Any]) -> Section:
         figures.append(Figure(panel.figure, panel.title, (("", plot),)))
     text = (f"{title(document)}, each counting the same. In brackets: the figure of the title.",)
     return Section("curves", "Curves", text, tuple(figures))
+
+
+def looks_section(looks: tuple[Drawing, ...]) -> Section:
+    """Frames of the sequences that were followed worst."""
+    text = ("Sequences of the lowest success, the worst first; boxes of the method on its frames.",)
+    return Section("looks", "A look at the sequences", text, drawings=looks)
 
 
 def sequence_section(document: Mapping[str, Any]) -> Section:

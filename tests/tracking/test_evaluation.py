@@ -20,9 +20,11 @@ from spiketrack.commands.views.evaluation import show, together
 from spiketrack.config import NetworkConfig, TrackerConfig
 from spiketrack.documents.tracking import EvaluationDocument
 from spiketrack.errors import ClipError, ConfigError, MissingDependency, SpikeTrackError
+from spiketrack.evaluation.looks import strip
 from spiketrack.files import atomic_folder
 from spiketrack.inference import Crop, Inference, Maps, SimulatorBase, Trace
 from spiketrack.ownership import EVALUATION
+from spiketrack.pages import Drawing
 from spiketrack.tracking import metrics, otb
 from spiketrack.tracking import page as evaluation_page
 from spiketrack.tracking import plots as evaluation_plots
@@ -374,11 +376,15 @@ def test_plots(tmp_path: Path) -> None:
 @pytest.mark.browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_plots_in_a_browser(page: Any, tmp_path: Path, scheme: str) -> None:
-    evaluation_page.write_html(document(tmp_path), tmp_path / "plots.html")
+    found = document(tmp_path)
+    (sequence,) = find_sequences(tmp_path / "Patch")
+    look = Drawing("look-0", "Patch", strip(sequence, BOXES))
+    evaluation_page.write_html(found, tmp_path / "plots.html", (look,))
     page.emulate_media(color_scheme=scheme)
     page.goto((tmp_path / "plots.html").as_uri())
     until(page, SETTLED)
     assert page.locator("figure .main-svg").count() >= 3
+    assert page.locator("#looks svg image").count() == 4
     assert violations(page) == []
 
 

@@ -63,10 +63,11 @@ def check(report: dict[str, list[dict[str, Any]]], energy: Any, seconds: Any) ->
     for row, other in zip(report["whole"], expected, strict=True):
         assert {key: row[key] for key in other} == other
     modes = [mode for branch in seconds["branches"] for mode in branch["modes"]]
-    frames = [row for row in report["time"] if row["what"] == "frame"]
-    for row, mode in zip(frames, modes, strict=True):
-        assert {level: row[level] for level in ("low", "central", "high")} == mode["frame"]
-        assert row["steps"] == mode["steps"]
+    for what, key in (("frame, s", "frame"), ("frames a second", "frames_a_second")):
+        named = [row for row in report["time"] if row["what"] == what]
+        for row, mode in zip(named, modes, strict=True):
+            assert {level: row[level] for level in ("low", "central", "high")} == mode[key]
+            assert row["steps"] == mode["steps"]
     bound = [row for mode in modes for row in mode["bindings"]]
     for row, other in zip(report["binding"], bound, strict=True):
         assert {key: row[key] for key in other} == other

@@ -76,13 +76,17 @@ def time_table(time: TimeDocument) -> Table:
     """Estimates of each branch and mode."""
     rows = []
     for branch, mode in modes(time):
-        for name in ("compute", "latency", "frame", "frames_a_second"):
-            estimate = getattr(mode, name)
+        for what, estimate in (
+            ("compute, s", mode.compute),
+            ("latency, s", mode.latency),
+            ("frame, s", mode.frame),
+            ("frames a second", mode.frames_a_second),
+        ):
             rows.append(
-                {"branch": branch.name, "mode": mode.mode, "steps": mode.steps, "what": name}
+                {"branch": branch.name, "mode": mode.mode, "steps": mode.steps, "what": what}
                 | dict(estimate)
             )
-    note = "Seconds; compute and latency without the host, frame with it."
+    note = "Compute and latency without the host, frame with it."
     return Table.of("time", "Seconds, low to high", rows, note=note, unfolded=True)
 
 

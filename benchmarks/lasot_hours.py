@@ -41,7 +41,8 @@ def paces(text: str) -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, float]] = {}
     for variant, backend, value in ROW.findall(text):
         if backend in BACKENDS:
-            found.setdefault(variant, {})[backend] = float(value.replace(",", "")) / 1e3
+            first = found.setdefault(variant, {})  # later tables: other settings
+            first.setdefault(backend, float(value.replace(",", "")) / 1e3)
     return found
 
 

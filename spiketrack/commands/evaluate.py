@@ -10,7 +10,7 @@ import typer
 
 from spiketrack.commands.inputs import DEFAULT_PRICES, Key
 from spiketrack.commands.options.backend import Loaded, load_backend
-from spiketrack.commands.targets import will_fill, will_write
+from spiketrack.commands.targets import then_show, will_fill, will_write
 from spiketrack.errors import ConfigError, MissingDependency, SpikeTrackError
 from spiketrack.files import atomic_folder
 from spiketrack.ownership import EVALUATION
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from spiketrack.evaluation.plans import Plan
     from spiketrack.evaluation.tariff import Tariff
     from spiketrack.evaluation.work import Job
+
+
+PAGE = "plots.html"
 
 
 def evaluate(
@@ -163,7 +166,7 @@ def _plan(
     from spiketrack.evaluation.plans import Plan
     from spiketrack.tracking.ledger import unfinished
 
-    earlier = unfinished(out) if out is not None and not force else None
+    earlier = unfinished(out, PAGE) if out is not None and not force else None
     if earlier is None:
         will_fill(out, EVALUATION, force, inputs)
     return Plan.of(dataset, out, frames, starts, earlier)
@@ -241,12 +244,12 @@ def finish(plan: Plan, json: Path | None, submit: str | None) -> bool:
     ledger, out, obstacle = plan.ledger, plan.out, ""
     ledger.write()
     document = ledger.document()
-    if out is not None:
-        write_plots(plan, out, document)
-        obstacle = pack(plan, out, submit) if submit is not None else ""
-    if json is not None:
-        document.write(json)
-    show(document)
+    with then_show(lambda: show(document)):
+        if out is not None:
+            write_plots(plan, out, document)
+            obstacle = pack(plan, out, submit) if submit is not None else ""
+        if json is not None:
+            document.write(json)
     if out is not None:
         say(f"plots, boxes, times and figures: {out}")
     reasons = [*ledger.failed.values(), *filter(None, [obstacle])]
@@ -275,7 +278,7 @@ def write_plots(plan: Plan, folder: Path, document: EvaluationDocument) -> None:
     from spiketrack.tracking.plots import write_png
 
     shown = looks(plan.footage, document.sequences, folder / "boxes" / document.method)
-    write_html(document.to_json(), folder / "plots.html", shown)
+    write_html(document.to_json(), folder / PAGE, shown)
     try:
         write_png(document.to_json(), folder / "plots.png")
     except MissingDependency as reason:

@@ -194,13 +194,18 @@ class Ledger:
         ).write(_made(folder / "sequences" / method / f"{name}.json"))
 
 
-def unfinished(out: Path) -> EvaluationDocument | None:
-    """The document of a folder whose evaluation did not reach every sequence, else None."""
+def unfinished(out: Path, last: str | None = None) -> EvaluationDocument | None:
+    """The document of a folder whose evaluation did not reach every sequence, else None.
+
+    ``last``: a file that ends one which scored something; without it there is work left.
+    """
     try:
         earlier = EvaluationDocument.read(out / NAME)
     except DocumentError:
         return None
-    return None if earlier.complete else earlier
+    scored = earlier.mean is not None and earlier.mean.success_auc is not None
+    lacking = last is not None and scored and not (out / last).exists()
+    return earlier if lacking or not earlier.complete else None
 
 
 def write_result(folder: Path, method: str, result: SequenceResult) -> Path:

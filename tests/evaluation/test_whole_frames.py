@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -64,3 +66,25 @@ def test_what_does_not_fit_is_refused(home: Path, program: Program) -> None:
         "evaluate", "small.safetensors", "Patch", "--backend", "float", "--map", "map.json"
     )
     assert told == "--map: places an integer network; choose a backend that runs one"
+
+
+def test_a_page_that_could_not_be_written_is_made_by_the_next_call(
+    home: Path, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk at the very end: the table is shown all the same, nothing is followed again."""
+
+    def full(*given: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "plots.html")
+
+    line = ("evaluate", "ex", "Patch", "--workers", 1, "--out", "found")
+    with monkeypatch.context() as changed:
+        changed.setattr("spiketrack.tracking.page.write_html", full)
+        shown = program(*line, code=2)
+    assert "AUC" in shown
+    assert "the disk is full" in program.err
+    (boxes,) = (home / "found" / "boxes").glob("*/Patch.txt")
+    before = boxes.stat().st_mtime_ns
+    assert program(*line).splitlines()[:4] == shown.splitlines()[:4]
+    assert (home / "found" / "plots.html").is_file()
+    assert boxes.stat().st_mtime_ns == before
+    assert "exists already" in program.refuses(*line)

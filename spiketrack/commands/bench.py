@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,7 @@ import typer
 
 from spiketrack.commands.inputs import Key, open_checkpoint
 from spiketrack.commands.options.backend import PROCESSES_HELP
-from spiketrack.commands.targets import will_write
+from spiketrack.commands.targets import then_show, will_write
 from spiketrack.commands.views import ROWS_HELP
 from spiketrack.commands.views.markdown import Slot
 from spiketrack.commands.views.markdown import table as tabular
@@ -107,22 +108,30 @@ def bench(
     stock: list[list[StockRow]] = []
     findings = Findings()
     machine["frames"] = str(tracked)
-    with tempfile.TemporaryDirectory() as folder, stages("starting") as tell:
+    files = _Files(slot, json, machine, tracked)
+
+    def show() -> None:
+        if layers:
+            table("machine and run", ("what", "is"), list(machine.items()))
+            _show(findings)
+        elif findings.results:
+            say(f"measured on {', '.join(f'{name} {value}' for name, value in machine.items())}")
+            _show_summary(findings)
+        for rows in stock:
+            _show_stock(rows)
+
+    with (
+        then_show(show),
+        tempfile.TemporaryDirectory() as folder,
+        stages("starting") as tell,
+    ):
         for index, findings in enumerate(measure(names, read, Path(folder), setting, tell)):
             if against:
                 from spiketrack.benchmark.stock import against_stock
 
                 name = findings.details[-1].variant
                 stock.append(against_stock(Path(folder) / str(index), name, tell))
-            _write(findings, stock, machine, slot, json, tracked)
-    if layers:
-        table("machine and run", ("what", "is"), list(machine.items()))
-        _show(findings)
-    else:
-        say(f"measured on {', '.join(f'{name} {value}' for name, value in machine.items())}")
-        _show_summary(findings)
-    for rows in stock:
-        _show_stock(rows)
+            files.write(findings, stock)
     end_with(clip.late, problems)
 
 
@@ -138,31 +147,33 @@ def _evaluation(
     from spiketrack.simulators.backends import INTEGER
 
     slot = Slot(into, "bench-throughput") if into else None
-    findings, machine = Findings(), describe()
-    with stages("starting") as tell:
+    findings = Findings()
+    files = _Files(slot, json, describe(), FRAMES)
+    with then_show(lambda: _show(findings)), stages("starting") as tell:
         for name in names:
             read = load_backend(name, INTEGER, operations=True, key=key)
             job = Job(read.name, read.backend, read.network, None, read.settings, read.options)
             findings.results += throughput(job, tell) + many(job, sequences, tell)
-            _write(findings, [], machine, slot, json, FRAMES)
-    _show(findings)
+            files.write(findings, [])
 
 
-def _write(
-    findings: Findings,
-    stock: Sequence[Sequence[StockRow]],
-    machine: dict[str, str],
-    slot: Slot | None,
-    json: Path | None,
-    frames: int,
-) -> None:
-    """What is found so far, whole files after every network."""
-    from spiketrack.benchmark.document import document
+@dataclass(frozen=True)
+class _Files:
+    """Where the findings go, and the run that they are of."""
 
-    if slot:
-        slot.fill(markdown(findings, stock, machine))
-    if json is not None:
-        document(machine, frames, findings, stock).write(json)
+    slot: Slot | None
+    json: Path | None
+    machine: dict[str, str]
+    frames: int
+
+    def write(self, findings: Findings, stock: Sequence[Sequence[StockRow]]) -> None:
+        """What is found so far, whole files after every network."""
+        from spiketrack.benchmark.document import document
+
+        if self.slot:
+            self.slot.fill(markdown(findings, stock, self.machine))
+        if self.json is not None:
+            document(self.machine, self.frames, findings, stock).write(self.json)
 
 
 MINIMUM = 10

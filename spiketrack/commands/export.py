@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spiketrack.commands.inputs import TERMINAL, Key, open_checkpoint
-from spiketrack.commands.targets import will_fill, will_write
+from spiketrack.commands.targets import then_show, will_fill, will_write
 from spiketrack.terminal.console import begin, say
 
 if TYPE_CHECKING:
@@ -54,21 +54,25 @@ def export(
     formats = tuple(name.strip() for name in also.split(",") if name.strip())
     made = run(read, folder, calibrate, box, force, formats, TERMINAL)
     manifest = made.network.manifest
-    if json is not None:
-        manifest.write(json)
-    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-    graphs = made.network.graphs
-    nodes = ", ".join(f"{name}.nir ({len(graphs[name])} nodes)" for name in BRANCHES)
-    margin = min(row.headroom_bits for rows in manifest.layers.values() for row in rows)
-    say(f"{folder}: {nodes}")
-    say(f"  variant {manifest.network.variant}, {size / 1e6:.1f} MB in all")
-    say(f"  least static head-room of 24 bits: {margin:.2f} bits; see manifest.json")
-    say(f"  calibrated on {made.data.frames} frames of {_clip(made.data, calibrate)}")
-    say(
-        f"  quantised: {made.loss.mean_mismatch_rate:.2%} of counts differ from float on those "
-        f"crops, teacher-forced (worst population {made.loss.worst_mismatch_rate:.2%})"
-    )
-    say(f"next: {_next(folder, calibrate, box)}")
+
+    def show() -> None:
+        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+        graphs = made.network.graphs
+        nodes = ", ".join(f"{name}.nir ({len(graphs[name])} nodes)" for name in BRANCHES)
+        margin = min(row.headroom_bits for rows in manifest.layers.values() for row in rows)
+        say(f"{folder}: {nodes}")
+        say(f"  variant {manifest.network.variant}, {size / 1e6:.1f} MB in all")
+        say(f"  least static head-room of 24 bits: {margin:.2f} bits; see manifest.json")
+        say(f"  calibrated on {made.data.frames} frames of {_clip(made.data, calibrate)}")
+        say(
+            f"  quantised: {made.loss.mean_mismatch_rate:.2%} of counts differ from float on those "
+            f"crops, teacher-forced (worst population {made.loss.worst_mismatch_rate:.2%})"
+        )
+        say(f"next: {_next(folder, calibrate, box)}")
+
+    with then_show(show):
+        if json is not None:
+            manifest.write(json)
 
 
 def _clip(data: CalibrationData, given: Path | None) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spiketrack.commands.inputs import DEFAULT_PRICES, PRICES_HELP, TERMINAL, Key
-from spiketrack.commands.targets import will_write
+from spiketrack.commands.targets import then_show, will_write
 from spiketrack.packaged import BOARDS
 from spiketrack.simulators.backends import either
 from spiketrack.terminal.console import begin
@@ -89,9 +89,9 @@ def run(
 
     asked = _settings(source, {k: v for k, v in given.items() if v is not None})
     answers = go(asked, folder, force, shlex.join(["spiketrack", *sys.argv[1:]]), TERMINAL)
-    if json is not None:
-        answers.write(json)
-    show_summary(answers, folder)
+    with then_show(lambda: show_summary(answers, folder)):
+        if json is not None:
+            answers.write(json)
     if answers.agreement.exact is False or answers.problems:
         raise typer.Exit(1)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spiketrack.commands.targets import will_write
+from spiketrack.commands.targets import then_show, will_write
 from spiketrack.errors import ConfigError
 from spiketrack.files import atomic_path
 from spiketrack.terminal.console import note
@@ -98,14 +98,20 @@ def score(
     hard = by_attribute(parts)
     if attributes is not None and not hard:
         raise ConfigError(f"--attributes: {dataset} names no attributes of its sequences")
-    _write(_document(parts, names, dataset), table, hard, files)
-    _show(table, parts, len(names))
-    _attributes(hard)
-    failed = False
-    for name, progress in scored.items():
-        for reason in dict.fromkeys(progress.failed.values()):
-            failed = True
-            note(f"failed: {name}: {reason}")
+    failed = [
+        f"failed: {name}: {reason}"
+        for name, progress in scored.items()
+        for reason in dict.fromkeys(progress.failed.values())
+    ]
+
+    def show() -> None:
+        _show(table, parts, len(names))
+        _attributes(hard)
+        for text in failed:
+            note(text)
+
+    with then_show(show):
+        _write(_document(parts, names, dataset), table, hard, files)
     if failed:
         raise typer.Exit(1)
 
@@ -125,7 +131,7 @@ def _write(
     hard: Mapping[str, Mapping[str, tuple[int, float]]],
     files: Files,
 ) -> None:
-    """All files, before anything is shown."""
+    """All files that were asked for."""
     from spiketrack.evaluation.papers import attribute_table
 
     texts = {files.latex: table.latex, files.csv: table.csv}

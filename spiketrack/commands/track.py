@@ -14,7 +14,7 @@ import typer
 
 from spiketrack.commands.inputs import Key
 from spiketrack.commands.options.backend import BACKEND_HELP, Opened, open_backend
-from spiketrack.commands.targets import will_write
+from spiketrack.commands.targets import then_show, will_write
 from spiketrack.errors import ClipError
 from spiketrack.terminal.console import note, say
 from spiketrack.terminal.progress import frame_bar
@@ -93,14 +93,19 @@ def track(
     opened = open_backend(checkpoint, backend, device, key=key)
     with opened.simulator, outputs:
         done = run(opened, clip, start, outputs)
-    if json is not None:
-        describe(opened, clip, done, outputs.files).write(json)
-    warn(clip.late)
-    say(f"{done.frames} frames, {done.fps:.1f} frames/s, {opened.simulator.name} backend")
-    for path in outputs.files:
-        say(str(path))
+
+    def show() -> None:
+        warn(clip.late)
+        say(f"{done.frames} frames, {done.fps:.1f} frames/s, {opened.simulator.name} backend")
+        for path in outputs.files:
+            say(str(path))
+        if done.problem:
+            say_kept(done.frames, done.problem)
+
+    with then_show(show):
+        if json is not None:
+            describe(opened, clip, done, outputs.files).write(json)
     if done.problem:
-        say_kept(done.frames, done.problem)
         raise typer.Exit(1)
 
 

@@ -126,9 +126,32 @@ def test_a_network_is_written_before_the_next_is_measured(
     with pytest.raises(SystemExit) as ended:
         main(["bench", "--checkpoint", names[0], "--checkpoint", names[1], *options])
     assert ended.value.code == 2
-    assert "second failed: killed" in " ".join(capsys.readouterr().err.split())
+    shown = capsys.readouterr()
+    assert "second failed: killed" in " ".join(shown.err.split())
+    assert [line.split()[0] for line in shown.out.splitlines() if "search" in line] == ["first"]
     assert [row["variant"] for row in json.loads(out.read_text())["results"]] == ["first"]
     assert "| first | search | lava | 2 | ms |" in page.read_text()
+
+
+@pytest.mark.parametrize("layers", [(), ("--layers",)])
+def test_a_network_that_was_measured_is_shown_where_its_file_cannot_be_written(
+    layers: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def measure(names: object, read: object, folder: object, setting: Setting, tell: object) -> Any:
+        yield Findings([timed("first", "search", "lava", [0.002])])
+
+    monkeypatch.setattr("spiketrack.benchmark.measure.measure", measure)
+    save_checkpoint(tmp_path / "first.safetensors", tiny_model(1), TrackerConfig())
+    options = ["--frames", "10", "--json", "/dev/full", *layers]
+    with pytest.raises(SystemExit) as ended:
+        main(["bench", "--checkpoint", str(tmp_path / "first.safetensors"), *options])
+    assert ended.value.code == 2
+    shown = capsys.readouterr()
+    assert "the disk is full" in shown.err
+    assert [line.split()[0] for line in shown.out.splitlines() if "search" in line] == ["first"]
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from support.program import Program
 from support.random_graphs import tiny_model
+from support.synthetic_clips import moving_patch, write_otb
 
 from spiketrack.config import TrackerConfig
 from spiketrack.reference.checkpoint import save_checkpoint
@@ -179,3 +180,26 @@ def test_a_table_is_shown_where_its_file_could_not_be_written(
     shown = program(*info(checkpoint))
     assert program(*info(checkpoint, "--json", "/dev/full"), code=2) == shown
     assert "the disk is full" in program.err
+
+
+FULL = ("--json", "/dev/full")
+
+
+def test_what_was_won_is_shown_where_its_file_could_not_be_written(
+    program: Program, checkpoint: Path, tmp_path: Path
+) -> None:
+    frames, boxes = moving_patch(4)
+    data = write_otb(tmp_path / "data" / "patch", frames, boxes)
+    box = ",".join(f"{value:g}" for value in boxes[0].as_tuple())
+    clip = ("--video", data / "img", "--box", box)
+    results = tmp_path / "ours" / "patch.txt"
+    results.parent.mkdir()
+    results.write_text((data / "groundtruth_rect.txt").read_text())
+    track = ("track", checkpoint, *clip, "--out", tmp_path / "boxes.csv", *FULL)
+    assert "3 frames, " in program(*track, code=2)
+    assert "the disk is full" in program.err
+    export = ("export", checkpoint, "--out", tmp_path / "ex", *FULL)
+    assert "next: spiketrack simulate" in program(*export, code=2)
+    score = ("score", results.parent, data.parent, *FULL)
+    assert "scored by" in program(*score, code=2)
+    assert "34 of 34 printed rows" in program("partitions", *FULL, code=2)

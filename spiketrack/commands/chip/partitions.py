@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spiketrack.commands.targets import will_write
+from spiketrack.commands.targets import then_show, will_write
 from spiketrack.commands.views import ROWS_HELP
 from spiketrack.commands.views.markdown import Slot
 from spiketrack.commands.views.markdown import table as markdown_table
@@ -85,26 +85,34 @@ def partitions(
                 placed += under_both(folder.name, read_export(folder).graphs)
                 advance()
     tables = [_rows(results), _both(placed)]
-    if json is not None:
-        PartitionsDocument(
-            printed=tuple(
-                PartitionRow(
-                    **asdict(row)
-                    | {"printed": PrintedCores(**dict(row.printed)), "reproduced": row.reproduced}
-                )
-                for row in results
-            ),
-            rules=tuple(RulesRow(**asdict(row)) for row in placed),
-        ).write(json)
-    for slot, table in zip(slots, tables, strict=bool(slots)):
-        if table.rows:
-            slot.fill(markdown_table([c.title for c in table.columns], _cells(table)))
     missed = [row for row in results if not row.reproduced]
     shown = [tables[0]] if layers else [_networks(printed, results), _rows(missed)]
-    for table in (*shown, tables[1]):
-        if table.rows:
-            print_table(table)
-    say(f"{len(results) - len(missed)} of {len(results)} printed rows reproduced from shapes alone")
+
+    def show() -> None:
+        for table in (*shown, tables[1]):
+            if table.rows:
+                print_table(table)
+        same = len(results) - len(missed)
+        say(f"{same} of {len(results)} printed rows reproduced from shapes alone")
+
+    with then_show(show):
+        if json is not None:
+            PartitionsDocument(
+                printed=tuple(
+                    PartitionRow(
+                        **asdict(row)
+                        | {
+                            "printed": PrintedCores(**dict(row.printed)),
+                            "reproduced": row.reproduced,
+                        }
+                    )
+                    for row in results
+                ),
+                rules=tuple(RulesRow(**asdict(row)) for row in placed),
+            ).write(json)
+        for slot, table in zip(slots, tables, strict=bool(slots)):
+            if table.rows:
+                slot.fill(markdown_table([c.title for c in table.columns], _cells(table)))
     if missed:
         raise typer.Exit(1)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spiketrack.commands.inputs import choose_clip
-from spiketrack.commands.targets import will_write
+from spiketrack.commands.targets import then_show, will_write
 from spiketrack.commands.views.markdown import Slot
 from spiketrack.commands.views.markdown import table as markdown_table
 from spiketrack.terminal.console import say
@@ -50,14 +50,18 @@ def sanafe(
     with stages("reading the clip") as tell:
         comparison = compare(network, list(clip), start, tell, whole=not parts)
     tables = [_parts(comparison), *([] if parts else [_quantities(comparison), _terms(comparison)])]
-    if json is not None:
-        document(comparison, network.manifest.network_digest).write(json)
-    for slot, table in zip(slots, tables, strict=False):  # without --parts there are all
-        rows = [[text(value) for value in row] for row in table.rows]
-        slot.fill(markdown_table([column.title for column in table.columns], rows))
-    for table in tables:
-        print_table(table)
-    say("equal" if comparison.agrees else "SANA-FE and this program differ")
+
+    def show() -> None:
+        for table in tables:
+            print_table(table)
+        say("equal" if comparison.agrees else "SANA-FE and this program differ")
+
+    with then_show(show):
+        if json is not None:
+            document(comparison, network.manifest.network_digest).write(json)
+        for slot, table in zip(slots, tables, strict=False):  # without --parts there are all
+            rows = [[text(value) for value in row] for row in table.rows]
+            slot.fill(markdown_table([column.title for column in table.columns], rows))
     if not comparison.agrees:
         raise typer.Exit(1)
 

@@ -97,7 +97,7 @@ def _compiled(layer: Layer) -> OneStep:
     from spiketrack.integer.compiled.dots import supported
 
     if not supported():
-        raise NotImplementedError("this processor lacks AVX-512 VNNI")
+        raise NotImplementedError("this processor lacks AVX2")
     from spiketrack.integer.compiled.layers import packed
 
     thresholds = () if layer.unit is None else ties_to_even(layer.unit)
@@ -108,6 +108,10 @@ def _compiled(layer: Layer) -> OneStep:
 
 def _compiled_pixels(layer: Layer) -> OneStep:
     """The same for pixels, which are 8 bits without sign as counts are."""
+    from spiketrack.integer.compiled.dots import wide
+
+    if not wide():
+        raise NotImplementedError("this processor lacks AVX-512 VNNI: pixels saturate without")
     run = _compiled(layer)
     return lambda x: run(x.to(torch.uint8, memory_format=torch.channels_last))
 
@@ -178,7 +182,7 @@ REALS = Family(
     False,
     (Variant("mkldnn._convolution_pointwise", _mkldnn), Variant("conv2d", _public)),
 )
-COMPILED = "compiled for AVX-512 VNNI"
+COMPILED = "compiled for this processor"
 SMALL = Family(
     "small convolution of counts", True, (Variant(COMPILED, _compiled), *COUNTS.variants)
 )

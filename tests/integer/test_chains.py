@@ -32,7 +32,7 @@ from spiketrack.integer.exact_choice import compiles
 from spiketrack.integer.graph import Graph
 from spiketrack.integer.kernels import Program
 
-needs_compiled = pytest.mark.skipif(not compiles(), reason="no AVX-512 VNNI: no layer is compiled")
+needs_compiled = pytest.mark.skipif(not compiles(), reason="no AVX2: no layer is compiled")
 
 
 def as_tensors(values: dict[str, Array]) -> dict[str, Tensor]:

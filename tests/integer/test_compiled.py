@@ -5,6 +5,10 @@ Where the processor lacks the instructions, the same layers run on torch's opera
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -80,9 +84,40 @@ def test_sums_of_a_depthwise_kernel_stay_in_16_bits() -> None:
 def test_what_a_processor_lacks_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (chosen(SMALL).name == COMPILED) == dots.supported()
     monkeypatch.setattr(dots, "features", lambda: {"avx2", "avx512f"})
-    assert not dots.supported()
+    assert dots.supported()
     with pytest.raises(NotImplementedError, match="lacks AVX-512 VNNI"):
+        PIXELS.variants[0].pack(next(iter(_layers())))
+    monkeypatch.setattr(dots, "features", lambda: {"sse4.1"})
+    assert not dots.supported()
+    with pytest.raises(NotImplementedError, match="lacks AVX2"):
         SMALL.variants[0].pack(next(iter(_layers())))
+
+
+LESSER = """
+import importlib, sys
+from llvmlite import binding
+real = binding.get_host_cpu_features()
+lacks = tuple(sys.argv.pop().split(","))
+some = type(real)({name: has and not name.startswith(lacks) for name, has in real.items()})
+binding.get_host_cpu_features = lambda: some
+from spiketrack.integer.compiled import dots
+assert (dots.LANES, dots.supported()) == (8, "avx2" not in lacks)
+importlib.import_module("spiketrack.integer.compiled.chain")
+import pytest
+sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", *sys.argv[1:]]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lacks", ["avx512,avxvnni", "avx512,avxvnni,avx2"])
+def test_lesser_processors(lacks: str, tmp_path: Path) -> None:
+    """All forms again where LLVM may not use what this processor has."""
+    tests = (test_layers_give_numpy_s_integers, test_products_of_attention)
+    named = [f"{__file__}::{test.__name__}" for test in tests]
+    known = os.environ | {"XDG_CACHE_HOME": str(tmp_path)}
+    words = [sys.executable, "-c", LESSER, *named, lacks]
+    ended = subprocess.run(words, env=known, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
 def test_numba_told_to_compile_for_another_processor(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,7 @@ from spiketrack.integer.compiled.calls import (
 )
 from spiketrack.integer.compiled.compiling import compiled
 from spiketrack.integer.compiled.convolution import convolve, convolve_depthwise
+from spiketrack.integer.compiled.dots import supported
 from spiketrack.integer.compiled.reading import read_memory, write_memory
 from spiketrack.integer.loops import count_once, count_steps, largest
 from spiketrack.limits import MAX_COUNT
@@ -45,7 +46,7 @@ MOST_NUMBERS = 17
 RIGHT = -1
 
 
-@compiled("i8(i8[:, ::1], i8[::1])")
+@compiled("i8(i8[:, ::1], i8[::1])", supported())
 def run_calls(rows: Longs, places: Longs) -> Any:
     """Make the calls of ``rows``, in order; ``places``: addresses of what they read and write.
 

@@ -10,10 +10,15 @@ import numba
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def compiled(signature: str) -> Callable[[Function], Function]:
-    """Compile a loop for one signature, with numba's result kept on disk if that can be."""
+def compiled(signature: str, possible: bool = True) -> Callable[[Function], Function]:
+    """Compile a loop for one signature, with numba's result kept on disk if that can be.
+
+    A loop of instructions that this processor lacks, not ``possible``, stays as it is, uncalled.
+    """
 
     def compile(loop: Function) -> Function:
+        if not possible:
+            return loop
         made: Function
         try:
             made = numba.njit(signature, cache=True)(loop)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from spiketrack.integer.compiled.addresses import pointer
 from spiketrack.integer.compiled.compiling import compiled
-from spiketrack.integer.compiled.dots import FEW, PAIR, QUAD, ROWS, dense, depthwise
+from spiketrack.integer.compiled.dots import FEW, PAIR, QUAD, ROWS, dense, depthwise, supported
 
 Longs = NDArray[np.int64]
 Reals = NDArray[np.float32]
@@ -101,7 +101,7 @@ def _depthwise(
     to: int,
     apart: int,
 ) -> None:
-    """``rows`` positions in a row of the map, 32 channels."""
+    """``rows`` positions in a row of the map, PAIR channels."""
     channels, kernel = form[CHANNELS], form[KERNEL]
     step = form[STRIDE] * channels
     turn = (form[WIDTH] + 2 * form[PADDING]) * channels
@@ -136,7 +136,9 @@ def _keep(spare: Bytes, rows: int, row: int, wanted: int, out: int, apart: int) 
         kept[:] = spare[r * row : r * row + wanted]
 
 
-@compiled("void(i8[::1], i1[:, :, :, ::1], f4[:, :, ::1], f4[::1], u1[::1], u1[::1], i8, i8)")
+@compiled(
+    "void(i8[::1], i1[:, :, :, ::1], f4[:, :, ::1], f4[::1], u1[::1], u1[::1], i8, i8)", supported()
+)
 def convolve(
     form: Longs,
     weights: Weights,
@@ -149,7 +151,7 @@ def convolve(
 ) -> None:
     """A dense convolution, or one of 1×1 in groups.
 
-    ``weights`` (sets, kernel, quads, channels · 4): a set is 16 or 32 channels of a group;
+    ``weights`` (sets, kernel, quads, channels · 4): a set is LANES or PAIR channels of a group;
     ``numbers`` (sets, scale and bias, channels), zero where there is no channel; ``limits``: four
     thresholds or none; ``border``: the image with its border, empty where none is needed;
     ``spare``: results of a block that has channels too many; ``x``, ``out``: addresses of counts
@@ -183,7 +185,9 @@ def convolve(
                         _keep(spare, rows, wide, size * valid, target, apart)
 
 
-@compiled("void(i8[::1], i2[:, :, ::1], f4[:, :, ::1], f4[::1], u1[::1], u1[::1], i8, i8)")
+@compiled(
+    "void(i8[::1], i2[:, :, ::1], f4[:, :, ::1], f4[::1], u1[::1], u1[::1], i8, i8)", supported()
+)
 def convolve_depthwise(
     form: Longs,
     weights: Taps,
@@ -194,7 +198,7 @@ def convolve_depthwise(
     x: int,
     out: int,
 ) -> None:
-    """One kernel a channel: ``weights`` (sets, taps, 32); the rest as in ``convolve``."""
+    """One kernel a channel: ``weights`` (sets, taps, PAIR); the rest as in ``convolve``."""
     channels, size = form[CHANNELS], form[SIZE]
     row = form[STRIDE] * (form[WIDTH] + 2 * form[PADDING]) * channels
     places = form[IMAGES] * form[OUT_HEIGHT] * form[OUT_WIDTH]

@@ -1,9 +1,11 @@
 """Blocks of a convolution in the processor's own instructions, as functions for compiled code.
 
-Counts without sign meet int8 weights. A dense block sums in int32 with AVX-512's ``vpdpbusd``,
-which adds four products to each of 16 lanes; a depthwise block sums in int16, which 64 products of
-a count and a weight cannot leave. Nothing saturates. The sums are scaled, biased and counted while
-they are in registers. LLVM has the instruction as an intrinsic function, which numba can emit.
+Counts without sign meet int8 weights. A dense block sums in int32: AVX-512's ``vpdpbusd`` adds four
+products to each of 16 lanes; AVX2's ``vpmaddubsw`` adds two in int16 and ``vpmaddwd`` two of those.
+The former saturates with pixels, so only ``wide()`` processors take them; counts are at most 4. A
+depthwise block sums in int16, which 64 products of a count and a weight cannot leave. The sums are
+scaled, biased and counted while they are in registers. LLVM has the instructions as intrinsic
+functions, which numba can emit.
 
 All arguments of a block are int64, addresses among them.
 """
@@ -18,19 +20,9 @@ from llvmlite import binding, ir
 from numba import config, types
 from numba.extending import intrinsic
 
-ROWS = 8  # positions of a dense block: with two vectors of channels, 16 sums stay in registers
-FEW = 4  # positions of a depthwise block
-LANES = 16  # channels of a vector of sums
-QUAD = 4  # products that one lane adds at once
-PAIR = 2 * LANES  # channels of a block of two vectors
-NEEDED = {"avx512f", "avx512bw", "avx512vl", "avx512vnni"}
+WIDE, NEEDED = {"avx512f", "avx512bw", "avx512vl", "avx512vnni"}, {"avx2"}
 
 Block = Callable[..., None]
-
-_LONG, _WORD, _HALF, _BYTE = (ir.IntType(bits) for bits in (64, 32, 16, 8))
-_SUMS, _REALS = ir.VectorType(_WORD, LANES), ir.VectorType(ir.FloatType(), LANES)
-_BYTES, _HALVES = ir.VectorType(_BYTE, PAIR), ir.VectorType(_HALF, PAIR)
-_DOT = "llvm.x86.avx512.vpdpbusd.512"
 
 
 def supported() -> bool:
@@ -39,17 +31,36 @@ def supported() -> bool:
     return not other and features() >= NEEDED
 
 
+def wide() -> bool:
+    """Whether it has AVX-512's."""
+    return supported() and features() >= WIDE
+
+
 def features() -> set[str]:
     """Names of what this processor can."""
     return {name for name, has in binding.get_host_cpu_features().items() if has}
+
+
+LANES = 16 if wide() else 8  # channels of a vector of sums
+ROWS = LANES // 2  # positions of a dense block: with two vectors each, their sums stay in registers
+FEW = 4  # positions of a depthwise block
+QUAD = 4  # products that one lane adds at once
+PAIR = 2 * LANES  # channels of a block of two vectors
+
+_LONG, _WORD, _HALF, _BYTE = (ir.IntType(bits) for bits in (64, 32, 16, 8))
+_SUMS, _REALS = ir.VectorType(_WORD, LANES), ir.VectorType(ir.FloatType(), LANES)
+_BYTES, _HALVES = ir.VectorType(_BYTE, PAIR), ir.VectorType(_HALF, PAIR)
+_FOURS = ir.VectorType(_BYTE, QUAD * LANES)
+_DOT = "llvm.x86.avx512.vpdpbusd.512"
+_TWO_BYTES, _TWO_HALVES = "llvm.x86.avx2.pmadd.ub.sw", "llvm.x86.avx2.pmadd.wd"
 
 
 def dense(rows: int, vectors: int, counted: bool) -> Block:
     """``block(x, stride, turn, turns, quads, weights, scale, bias, limits, out, apart)``.
 
     Row r starts at ``x + r · stride``; of it ``turns`` runs of ``quads`` · 4 counts are read,
-    ``turn`` bytes apart. ``weights``: int8 (turns, quads, vectors, 16, 4); ``scale``, ``bias`` and
-    ``limits`` (four thresholds): float32. Results go to ``out + r · apart``, in bytes.
+    ``turn`` bytes apart. ``weights``: int8 (turns, quads, vectors, LANES, 4); ``scale``, ``bias``
+    and ``limits`` (four thresholds): float32. Results go to ``out + r · apart``, in bytes.
     """
 
     @intrinsic  # type: ignore[untyped-decorator]
@@ -66,8 +77,9 @@ def dense(rows: int, vectors: int, counted: bool) -> Block:
 def depthwise(rows: int, counted: bool) -> Block:
     """``block(x, stride, turn, turns, step, steps, weights, scale, bias, limits, out, apart)``.
 
-    32 channels at each position: ``turns`` rows of the kernel ``turn`` bytes apart, ``steps`` taps
-    in a row ``step`` bytes apart; ``weights``: int16 (turns · steps, 32). The rest as in ``dense``.
+    PAIR channels at each position: ``turns`` rows of the kernel ``turn`` bytes apart, ``steps``
+    taps in a row ``step`` bytes apart; ``weights``: int16 (turns · steps, PAIR). The rest as in
+    ``dense``.
     """
 
     @intrinsic  # type: ignore[untyped-decorator]
@@ -84,7 +96,7 @@ def depthwise(rows: int, counted: bool) -> Block:
 def reals(rows: int, vectors: int) -> Block:
     """``block(x, stride, steps, weights, pitch, gain, out, apart)``, all in float32.
 
-    ``out[r, c] = gain · Σ_i x[r, i] · weights[i, c]`` for 16 channels a vector; ``stride``,
+    ``out[r, c] = gain · Σ_i x[r, i] · weights[i, c]`` for LANES channels a vector; ``stride``,
     ``pitch`` and ``apart`` are bytes between rows of x, of weights and of results, ``gain`` is an
     address.
     """
@@ -112,8 +124,6 @@ def _dense(
     b: Any, rows: int, vectors: int, counted: bool, x: Any, stride: Any, turn: Any, turns: Any,
     quads: Any, weights: Any, scale: Any, bias: Any, limits: Any, out: Any, apart: Any,
 ) -> None:  # fmt: skip
-    kind = ir.FunctionType(_SUMS, [_SUMS] * 3)
-    dot = b.module.globals.get(_DOT) or ir.Function(b.module, kind, _DOT)
     starts = [b.add(x, b.mul(stride, _LONG(r))) for r in range(rows)]
     sums = [ir.Constant(_SUMS, [0] * LANES)] * (vectors * rows)
     with _loop(b, turns, sums) as (outer, sums_outer):
@@ -126,12 +136,27 @@ def _dense(
                 four = _everywhere(b, _load(b, b.add(starts[r], offset), _WORD))
                 for v in range(vectors):
                     i = vectors * r + v
-                    inner.give(i, b.call(dot, [old[i], four, factors[v]]))
+                    inner.give(i, _dot(b, old[i], four, factors[v]))
         outer.new = inner.new
     numbers = _numbers(b, scale, bias, limits, vectors, counted)
     for r in range(rows):
         place = b.add(out, b.mul(apart, _LONG(r)))
         _finish(b, outer.new[vectors * r : vectors * (r + 1)], numbers, place, counted)
+
+
+def _dot(b: Any, sums: Any, counts: Any, weights: Any) -> Any:
+    """``sums`` and four products of bytes in each lane."""
+    if wide():
+        return b.call(_function(b, _DOT, _SUMS, _SUMS, 3), [sums, counts, weights])
+    bytes_ = [b.bitcast(part, _FOURS) for part in (counts, weights)]
+    pairs = b.call(_function(b, _TWO_BYTES, _HALVES, _FOURS, 2), bytes_)
+    ones = ir.Constant(_HALVES, [1] * PAIR)
+    return b.add(sums, b.call(_function(b, _TWO_HALVES, _SUMS, _HALVES, 2), [pairs, ones]))
+
+
+def _function(b: Any, name: str, result: Any, argument: Any, count: int) -> Any:
+    kind = ir.FunctionType(result, [argument] * count)
+    return b.module.globals.get(name) or ir.Function(b.module, kind, name)
 
 
 def _reals(
@@ -240,7 +265,7 @@ def _finish(b: Any, sums: list[Any], numbers: Any, out: Any, counted: bool) -> N
 
 
 def _vectors(b: Any, address: Any, vectors: int, kind: Any) -> list[Any]:
-    """Vectors of 64 bytes that lie one behind the other."""
+    """Vectors of 4 · LANES bytes that lie one behind the other."""
     return [_load(b, b.add(address, _LONG(4 * LANES * v)), kind) for v in range(vectors)]
 
 

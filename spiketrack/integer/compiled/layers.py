@@ -94,7 +94,7 @@ def _numbers(scale: Tensor, bias: Tensor, groups: int, block: int) -> NDArray[np
 
 
 def _taps(weight: Tensor) -> NDArray[np.int16]:
-    """(sets, taps, 32)."""
+    """(sets, taps, PAIR)."""
     rows = weight.flatten(1).T.numpy()
     sets = -(-rows.shape[1] // PAIR)
     wide = np.zeros((len(rows), sets * PAIR), np.int16)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from spiketrack.integer.compiled.addresses import pointer
 from spiketrack.integer.compiled.compiling import compiled
-from spiketrack.integer.compiled.dots import LANES, PAIR, ROWS, reals
+from spiketrack.integer.compiled.dots import LANES, PAIR, ROWS, reals, supported
 
 Reals = NDArray[np.float32]
 
@@ -16,13 +16,13 @@ _rows, _row = reals(ROWS, 2), reals(1, 2)
 _few_rows, _few_row = reals(ROWS, 1), reals(1, 1)
 
 
-@compiled("void(i8, i8, f4[:, :, :, ::1], f4[::1], f4[:, ::1], i8)")
+@compiled("void(i8, i8, f4[:, :, :, ::1], f4[::1], f4[:, ::1], i8)", supported())
 def read_memory(q: int, positions: int, memory: Reals, gain: Reals, room: Reals, out: int) -> None:
     """out[t, p, h, j] = gain · Σ_i q[t, p, h, i] · memory[t, h, i, j].
 
     ``q``: address of counts (steps, positions, heads, d), ``memory`` (steps, heads, d, e) with e
-    a multiple of 16, ``room`` (ROWS, heads · d) for counts as float32, ``out``: address of float32
-    (steps, positions, heads, e).
+    a multiple of LANES, ``room`` (ROWS, heads · d) for counts as float32, ``out``: address of
+    float32 (steps, positions, heads, e).
     """
     steps, heads, inside, each = memory.shape
     channels, outputs = heads * inside, heads * each
@@ -55,14 +55,14 @@ def read_memory(q: int, positions: int, memory: Reals, gain: Reals, room: Reals,
                     j += PAIR if pair else LANES
 
 
-@compiled("void(i8, i8, i8, f4[:, ::1], f4[:, ::1], f4[::1], f4[:, :, :, ::1])")
+@compiled("void(i8, i8, i8, f4[:, ::1], f4[:, ::1], f4[::1], f4[:, :, :, ::1])", supported())
 def write_memory(
     k: int, v: int, positions: int, columns: Reals, rows: Reals, one: Reals, out: Reals
 ) -> None:
     """out[t, h, i, j] = Σ_p k[t, p, h, i] · v[t, p, h, j].
 
     ``k``, ``v``: addresses of counts (steps, positions, heads, d) and (…, e) with e a multiple of
-    16; ``columns`` (heads · d, positions) and ``rows`` (positions, heads · e) take them as
+    LANES; ``columns`` (heads · d, positions) and ``rows`` (positions, heads · e) take them as
     float32; ``one`` holds 1; ``out`` (steps, heads, d, e).
     """
     steps, heads, inside, each = out.shape

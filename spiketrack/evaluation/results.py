@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from spiketrack.documents.tracking import EvaluationDocument, SequencePart
 from spiketrack.errors import ClipError, ConfigError, DocumentError
 from spiketrack.tracking.evaluation import Energy, SequenceResult, score_boxes
-from spiketrack.tracking.figures import outcome
+from spiketrack.tracking.figures import outcome, seconds_of
 from spiketrack.tracking.ledger import NAME, Progress
 from spiketrack.tracking.metrics import mean_scores
 from spiketrack.tracking.names import published
@@ -183,6 +183,8 @@ def _seconds(path: Path | None) -> float:
         return 0.0
     rows = [line.replace(",", " ").split() for line in read_text(path).splitlines()]
     try:
-        return sum(float(row[0]) for row in rows if row)
-    except ValueError:
-        raise ClipError(f"{path}: holds no seconds a frame") from None
+        return seconds_of(row[0] for row in rows if row)
+    except ValueError as error:
+        raise ClipError(
+            f"{path}: holds no seconds a frame ({error}); write a number a line, or remove it"
+        ) from None

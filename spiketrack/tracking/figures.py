@@ -34,6 +34,7 @@ from spiketrack.tracking.metrics import (
 )
 from spiketrack.tracking.rules import rule_of
 
+LEAST, MOST = 1e-9, 1e9  # seconds that a frame can take, if any
 RESAMPLES = 2000  # of the sequences, for the interval of a mean
 ENERGIES = ("energy_mj", "template_mj", "whole_low_mj", "whole_high_mj")
 POOLED = ("ao", "sr50", "sr75")
@@ -71,6 +72,14 @@ def outcome(result: SequenceResult) -> OutcomePart:
         whole_high_mj=whole[1],
         notes=result.notes,
     )
+
+
+def seconds_of(fields: Iterable[str]) -> float:
+    """Sum of the seconds of frames as text; ``ValueError`` for one that no frame can take."""
+    times = [float(field) for field in fields]
+    if odd := [one for one in times if one != 0 and not LEAST <= one <= MOST]:
+        raise ValueError(f"{odd[0]} seconds")
+    return sum(times)
 
 
 def fits(part: OutcomePart) -> bool:

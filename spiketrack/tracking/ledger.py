@@ -28,7 +28,7 @@ from spiketrack.documents.tracking import (
 from spiketrack.errors import ClipError, DocumentError, SpikeTrackError
 from spiketrack.files import atomic_path
 from spiketrack.tracking.evaluation import SequenceResult
-from spiketrack.tracking.figures import Outcomes, document, figures, fits, outcome
+from spiketrack.tracking.figures import Outcomes, document, figures, fits, outcome, seconds_of
 from spiketrack.tracking.sequences import Sequence
 from spiketrack.video.boxes import Box, read_text, write_got10k, write_otb
 
@@ -120,7 +120,7 @@ class Ledger:
             kept = SequenceDocument.read(out / "sequences" / method / f"{sequence.name}.json")
             boxes = (out / "boxes" / method / f"{sequence.name}.txt").read_bytes()
             times = read_text(out / "times" / method / f"{sequence.name}.txt").split()
-            seconds = sum(map(float, times))
+            seconds = seconds_of(times)
         except (DocumentError, ClipError, OSError, ValueError):
             return None
         whole = (

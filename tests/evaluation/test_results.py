@@ -121,6 +121,15 @@ def test_what_is_wrong_with_results(tmp_path: Path, dataset: Path) -> None:
         find_trackers([str(folder), str(folder)])
 
 
+@pytest.mark.parametrize("time", ["nan", "-1", "inf", "1e999", "1e-320", "x"])
+def test_what_no_frame_can_take_is_no_time(tmp_path: Path, dataset: Path, time: str) -> None:
+    folder = published(tmp_path / "a", BOXES)
+    (folder / "A_time.txt").write_text(f"0.01\n{time}\n" + "0.01\n" * 6)
+    progress = score_tracker(find_trackers([str(folder)])[0], find_sequences(dataset), {})
+    assert progress.failed["A"].startswith(f"{folder / 'A_time.txt'}: holds no seconds a frame (")
+    assert list(progress.outcomes) == ["B"]
+
+
 def test_none_of_its_sequences(tmp_path: Path, dataset: Path) -> None:
     """A folder too high: one reason for all; runs from other starts have one of their own."""
     footage = find_sequences(dataset)

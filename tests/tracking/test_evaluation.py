@@ -261,6 +261,19 @@ def test_what_is_won_is_written_and_gone_on_with(tmp_path: Path) -> None:
         other.go_on(earlier, out, [first, second])
 
 
+@pytest.mark.parametrize("time", ["nan", "-5", "inf", "1e-320", "x"])
+def test_times_that_no_frame_can_take_are_won_again(tmp_path: Path, time: str) -> None:
+    write_otb(tmp_path / "otb", FRAMES, BOXES)
+    (sequence,) = find_sequences(tmp_path / "otb")
+    begun = Ledger(["net", "mil"], ["otb"], {})
+    begun.into(tmp_path / "out", functools.partial(atomic_folder, kind=EVALUATION))
+    begun.add("net", evaluate_sequence(Recited(BOXES), sequence))
+    (tmp_path / "out" / "times" / "net" / "otb.txt").write_text(f"{time}\n" * 8)
+    later = Ledger(["net", "mil"], ["otb"], {})
+    later.go_on(begun.document(), tmp_path / "out", [sequence])
+    assert later.missing("net") == {"otb"}
+
+
 def test_first_box_alone_is_tracked_and_handed_in(tmp_path: Path) -> None:
     """GOT-10k's server takes NAME/NAME_001.txt and NAME_time.txt."""
     folder = write_images(tmp_path / "got" / "GOT-10k_Test_000001", FRAMES)

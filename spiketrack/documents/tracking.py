@@ -6,6 +6,7 @@ checkpoint with ``checkpoint_sha256`` ran itself.
 
 from __future__ import annotations
 
+import hashlib
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -13,6 +14,7 @@ from typing_extensions import Self
 
 from spiketrack.documents.base import Count, Digest, Document, Number, Part, Share
 from spiketrack.documents.network import SizesPart, TrackerPart
+from spiketrack.files import json_text
 
 Rate = Annotated[float, Field(ge=0)]
 
@@ -129,6 +131,11 @@ class OutcomePart(AccuracyPart):
     attributes: tuple[str, ...]
     notes: tuple[str, ...]
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all of it."""
+        return hashlib.sha256(json_text(self.model_dump(mode="json")).encode()).hexdigest()
+
     @model_validator(mode="after")
     def _possible(self) -> Self:
         """Something was tracked, and scored where there are figures."""
@@ -156,21 +163,23 @@ class SequencePart(OutcomePart):
 class SequenceDocument(Document):
     """One finished sequence of an evaluation, in a file of its own.
 
-    ``settings_sha256``: of what the figures depend on; ``sequence_sha256``: of frames' names,
-    labels and start; ``boxes_sha256``: of the file of boxes.
+    ``settings_sha256``: of what the figures depend on; ``sequence_sha256``: of the sequence's name
+    and layout, frames' names, labels and start; ``boxes_sha256``: of the file of boxes;
+    ``outcome_sha256``: of the outcome.
     """
 
     REMEDY: ClassVar[str] = "remove it and call spiketrack evaluate again"
     INDENT: ClassVar[int | None] = None
 
     schema_id: Literal["spiketrack.sequence"] = Field(default="spiketrack.sequence", alias="schema")
-    version: Literal[2] = 2
+    version: Literal[3] = 3
     method: str
     name: str
     outcome: OutcomePart
     settings_sha256: Digest
     sequence_sha256: Digest
     boxes_sha256: Digest
+    outcome_sha256: Digest
     network_digest: Digest | None
     checkpoint_sha256: Digest | None
 

@@ -124,9 +124,11 @@ class Ledger:
         except (DocumentError, ClipError, OSError, ValueError):
             return None
         whole = (
-            kept.settings_sha256 == self.settings_sha256
+            kept.method == method
+            and kept.settings_sha256 == self.settings_sha256
             and kept.sequence_sha256 == sequence.digest
             and kept.boxes_sha256 == hashlib.sha256(boxes).hexdigest()
+            and kept.outcome_sha256 == kept.outcome.digest
             and len(times) == kept.outcome.frames + 1
             and fits(kept.outcome)
         )
@@ -180,15 +182,16 @@ class Ledger:
 
     def _write_result(self, folder: Path, method: str, result: SequenceResult) -> None:
         """The files of one sequence, the one that says that all are there last."""
-        name = result.sequence.name
+        name, part = result.sequence.name, outcome(result)
         boxes = write_result(folder, method, result)
         SequenceDocument(
             method=method,
             name=name,
-            outcome=outcome(result),
+            outcome=part,
             settings_sha256=self.settings_sha256,
             sequence_sha256=result.sequence.digest,
             boxes_sha256=hashlib.sha256(boxes.read_bytes()).hexdigest(),
+            outcome_sha256=part.digest,
             network_digest=self.settings.get("network_digest"),
             checkpoint_sha256=self.settings.get("checkpoint_sha256"),
         ).write(_made(folder / "sequences" / method / f"{name}.json"))

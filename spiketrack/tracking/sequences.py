@@ -64,8 +64,9 @@ class Sequence:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the names of its frames, its labels and its start."""
-        content = "\n".join(path.name for path in self.images).encode()
+        """SHA-256 of its name, layout and attributes, its frames' names, labels and start."""
+        names = (self.name, self.layout, self.attributes, [path.name for path in self.images])
+        content = ascii(names).encode()
         content += self.boxes.tobytes() + self.visible.tobytes() + repr(self.start).encode()
         return hashlib.sha256(content).hexdigest()
 

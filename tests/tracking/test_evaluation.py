@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -259,6 +260,56 @@ def test_what_is_won_is_written_and_gone_on_with(tmp_path: Path) -> None:
     other = Ledger(["net"], ["A", "B"], {**about, "frames_limit": 3})
     with pytest.raises(SpikeTrackError, match="an unfinished evaluation with another frames_limit"):
         other.go_on(earlier, out, [first, second])
+
+
+@pytest.mark.parametrize(
+    "retyped",
+    [
+        {"success_auc": 0.25},
+        {"of": "another"},
+        {"layout": "LaSOT", "rule": "LaSOT"},
+        {"energy_mj": 7.0},
+        {"scored": 0, "counted": 0},
+    ],
+)
+def test_a_retyped_figure_is_won_again(tmp_path: Path, retyped: dict[str, Any]) -> None:
+    write_otb(tmp_path / "otb", FRAMES, BOXES)
+    (sequence,) = find_sequences(tmp_path / "otb")
+    begun = Ledger(["net", "mil"], ["otb"], {})
+    begun.into(tmp_path / "out", functools.partial(atomic_folder, kind=EVALUATION))
+    begun.add("net", evaluate_sequence(Recited(BOXES), sequence))
+    path = tmp_path / "out" / "sequences" / "net" / "otb.json"
+    document = json.loads(path.read_text())
+    path.write_text(json.dumps({**document, "outcome": document["outcome"] | retyped}))
+    later = Ledger(["net", "mil"], ["otb"], {})
+    later.go_on(begun.document(), tmp_path / "out", [sequence])
+    assert later.missing("net") == {"otb"}
+
+
+def test_files_of_another_sequence_or_method_are_not_taken(tmp_path: Path) -> None:
+    for name in ("A", "B"):
+        write_otb(tmp_path / "otb" / name, FRAMES, BOXES)
+    first, second = find_sequences(tmp_path / "otb")
+    out = tmp_path / "out"
+    begun = Ledger(["net", "mil"], ["A", "B"], {})
+    begun.into(out, functools.partial(atomic_folder, kind=EVALUATION))
+    begun.add("net", evaluate_sequence(Recited(BOXES), first))
+    for kind, suffix in (("boxes", "txt"), ("times", "txt"), ("sequences", "json")):
+        (out / kind / "mil").mkdir()
+        one = out / kind / "net" / f"A.{suffix}"
+        shutil.copy(one, out / kind / "net" / f"B.{suffix}")
+        shutil.copy(one, out / kind / "mil" / f"A.{suffix}")
+    later = Ledger(["net", "mil"], ["A", "B"], {})
+    later.go_on(begun.document(), out, [first, second])
+    assert (later.missing("net"), later.missing("mil")) == ({"B"}, {"A", "B"})
+
+
+def test_frames_may_have_any_name(tmp_path: Path) -> None:
+    write_otb(tmp_path / "otb", FRAMES, BOXES)
+    for path in (tmp_path / "otb" / "img").iterdir():
+        path.rename(path.with_name(f"\udcff{path.name}"))
+    (sequence,) = find_sequences(tmp_path / "otb")
+    assert len(sequence.digest) == 64
 
 
 @pytest.mark.parametrize("time", ["nan", "-5", "inf", "1e-320", "x"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from support.random_graphs import tiny_graph
@@ -9,6 +11,7 @@ from support.random_graphs import tiny_graph
 from spiketrack.deploy.chip.board import Board, CapacityError, load_board
 from spiketrack.deploy.chip.loads import Loads, limits
 from spiketrack.deploy.chip.program import Choices, build_program
+from spiketrack.errors import ConfigError
 from spiketrack.inference import SEARCH, TEMPLATE
 from spiketrack.timing.rates import load_rates
 from spiketrack.timing.search.balance import Balance, Blocks, Profile
@@ -55,6 +58,14 @@ def test_it_is_the_same_for_one_seed_and_never_slower() -> None:
     nothing = optimise(problem(board), seconds=0)
     assert (nothing.attempts, nothing.gain) == (0, 0.0)
     assert nothing.best is nothing.greedy
+
+
+def test_rates_at_which_a_frame_takes_no_time_are_refused() -> None:
+    """Nothing would be faster, and no share of the time be saved."""
+    given = problem(load_board("loihi2"))
+    nothing = replace(given, rates=dict.fromkeys(given.rates, 0.0))
+    with pytest.raises(ConfigError, match="a frame takes no time at these rates; give a central"):
+        optimise(nothing)
 
 
 def test_blocks_of_one_step_are_kept_apart() -> None:

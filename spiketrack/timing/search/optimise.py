@@ -26,6 +26,7 @@ from spiketrack.deploy.chip.work.frame import FrameCounter
 from spiketrack.deploy.chip.work.rows import FrameWork
 from spiketrack.deploy.chip.work.sending import Counts
 from spiketrack.deploy.chip.work.traffic import traffic
+from spiketrack.errors import ConfigError
 from spiketrack.inference import SEARCH
 from spiketrack.integer.graph import Graph
 from spiketrack.timing.model import NOWHERE, Rates, StepTimes, step_times
@@ -101,10 +102,15 @@ def optimise(
     most: int | None = None,
     tell: Tell = lambda line: None,
 ) -> Outcome:
-    """Search for so many seconds, or ``most`` attempts; never slower than the greedy placement."""
+    """Search for so many seconds, or ``most`` attempts; never slower than the greedy placement.
+
+    ``ConfigError`` for rates at which a frame takes no time.
+    """
     ends = time.monotonic() + seconds
     search = Search(problem)
     greedy = best = search.price(place(problem.programs, problem.board, problem.events), Cuts())
+    if not greedy.seconds:
+        raise ConfigError("a frame takes no time at these rates; give a central barrier")
     random = np.random.default_rng(seed)
     attempts = idle = 0
     while idle < PATIENCE and time.monotonic() < ends and (most is None or attempts < most):

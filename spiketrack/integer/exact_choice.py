@@ -21,6 +21,7 @@ import torch
 
 from spiketrack.errors import UnsupportedError
 from spiketrack.integer import compiled, exact_ops, exact_proof
+from spiketrack.integer.compiled.dots import wide
 from spiketrack.integer.compiled.forms import takes
 from spiketrack.integer.exact_ops import (
     COUNTS,
@@ -34,7 +35,8 @@ from spiketrack.integer.exact_ops import (
 )
 from spiketrack.integer.exact_proof import first_exact
 
-SMALL_MACS = 16_000_000  # below it a call of torch's takes a good part of the time
+# below it a call of torch's takes a good part of the time, or its kernel is slower without VNNI
+SMALL_MACS = 16_000_000 if wide() else 64_000_000
 ISA_SETTINGS = (
     "ONEDNN_MAX_CPU_ISA",
     "DNNL_MAX_CPU_ISA",

@@ -15,7 +15,7 @@ if os.name == "posix":
 
 MARK = "spiketrack-"
 _NAME = re.compile(rf"\..*\.{MARK}[0-9a-f]{{8}}(\.\w+)?")
-_LONGEST = 60  # characters of a target's name that its temporary name repeats
+_LONGEST = 50  # characters, of up to four bytes, of a target's name in its temporary name
 
 
 def beside(target: Path) -> Path:

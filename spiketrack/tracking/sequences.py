@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ from spiketrack.tracking.uav123 import part
 from spiketrack.video.boxes import Box, read_rectangles
 from spiketrack.video.footage import Frame, ImageFolder, natural_key, read_images, survey_images
 
+LONGEST = 220  # bytes of a name: files of results add up to 35 of their own
 DEPTH = 2  # LaSOT keeps sequences in folders of their class
 
 Boxes = NDArray[np.float64]
@@ -140,6 +142,11 @@ def _add(source: Source, surveyed: Survey) -> None:
         if source.name in known:
             raise ClipError(
                 f"{source.label.parent}: several sequences are named {source.name}; rename one"
+            )
+        if (size := len(os.fsencode(source.name))) > LONGEST:
+            raise ClipError(
+                f"{source.label}: the sequence's name has {size} bytes, files of results take "
+                f"{LONGEST}; rename it"
             )
         surveyed.sequences.append(read_sequence(source))
     except ClipError as error:

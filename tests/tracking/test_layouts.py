@@ -14,7 +14,8 @@ from spiketrack.errors import ClipError
 from spiketrack.tracking.names import published
 from spiketrack.tracking.otb import OTB_RANGES, omitted, ranged
 from spiketrack.tracking.sequences import survey
-from spiketrack.video.boxes import Box
+from spiketrack.tracking.starts import expand
+from spiketrack.video.boxes import Box, write_got10k
 
 FRAMES, BOXES = moving_patch(8)
 
@@ -266,6 +267,26 @@ def test_one_bad_sequence_leaves_the_others(tmp_path: Path) -> None:
     assert reasons["A"] == "T/E/A: several sequences are named A; rename one"
     with pytest.raises(ClipError, match="5 boxes for 8 frames"):
         find_sequences(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["x" * 221, "x" * 255, "\U0001f600" * 56])
+def test_a_name_that_leaves_no_room_for_results_is_refused(tmp_path: Path, name: str) -> None:
+    for one in ("good", name):
+        write_otb(tmp_path / one, FRAMES, BOXES)
+    surveyed = survey(tmp_path)
+    assert [sequence.name for sequence in surveyed.sequences] == ["good"]
+    (refused,) = surveyed.refused
+    assert refused.reason.startswith(f"{tmp_path / name}/groundtruth_rect.txt: the sequence's name")
+    assert refused.reason.endswith("bytes, files of results take 220; rename it")
+
+
+@pytest.mark.parametrize("name", ["x" * 220, "\U0001f600" * 55])
+def test_a_long_name_has_room_for_results(tmp_path: Path, name: str) -> None:
+    write_otb(tmp_path / "otb" / name, FRAMES, BOXES)
+    (sequence,) = survey(tmp_path / "otb").sequences
+    for run in expand(sequence, "sre"):
+        for suffix in (".txt", ".json", "_time.txt"):
+            write_got10k(tmp_path / f"{run.name}{suffix}", BOXES)
 
 
 def test_what_is_skipped_is_said(tmp_path: Path) -> None:

@@ -148,7 +148,9 @@ def _folders(out: Path | None, datasets: list[Path]) -> list[tuple[Path, Path | 
     """Each data set, and where its files go."""
     if out is None or len(datasets) == 1:
         return [(dataset, out) for dataset in datasets]
-    names = [path.absolute().name for path in datasets]
+    from spiketrack.video.footage import absolute
+
+    names = [absolute(path).name for path in datasets]
     if twin := next((name for name in names if names.count(name) > 1), None):
         raise ConfigError(f"several data sets are named {twin}; evaluate them apart")
     out.mkdir(parents=True, exist_ok=True)

@@ -120,8 +120,9 @@ def _document(
     parts: Mapping[str, FiguresPart], names: list[str], dataset: Path
 ) -> EvaluationDocument:
     from spiketrack.tracking.figures import document
+    from spiketrack.video.footage import absolute
 
-    about = {"footage": str(dataset.absolute())}
+    about = {"footage": str(absolute(dataset))}
     return document(next(iter(parts)), parts, names, about)
 
 

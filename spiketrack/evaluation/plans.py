@@ -15,6 +15,7 @@ from spiketrack.terminal.console import note as say
 from spiketrack.tracking.ledger import Ledger
 from spiketrack.tracking.sequences import Refused, Sequence, Survey, survey
 from spiketrack.tracking.starts import PROTOCOLS, expand
+from spiketrack.video.footage import absolute
 
 
 def check_submission(server: str | None, out: Path | None) -> None:
@@ -65,14 +66,14 @@ class Plan:
     @property
     def name(self) -> str:
         """Of the folder."""
-        return self.dataset.absolute().name
+        return absolute(self.dataset).name
 
     def begin(
         self, methods: tuple[str, ...], settings: Mapping[str, Any], copies: Iterable[Path]
     ) -> None:
         """Open the ledger, take over what is there, name what cannot be read."""
         planned = [s.name for s in self.footage] + [r.name for r in self.surveyed.refused]
-        about = {**settings, "footage": str(self.dataset.absolute())}
+        about = {**settings, "footage": str(absolute(self.dataset))}
         self.ledger = Ledger(methods, planned, about, copies)
         if self.earlier is not None and self.out is not None:
             self._go_on(self.out, self.earlier)

@@ -26,7 +26,7 @@ from spiketrack.tracking.metrics import mean_scores
 from spiketrack.tracking.names import published
 from spiketrack.tracking.sequences import Sequence
 from spiketrack.video.boxes import read_rectangles, read_text
-from spiketrack.video.footage import read_image
+from spiketrack.video.footage import absolute, read_image
 
 ABSENT = "no result"
 
@@ -87,7 +87,7 @@ def find_trackers(given: Iterable[str]) -> list[Tracker]:
         folder = Path(path)
         if not folder.is_dir():
             raise ConfigError(f"{path}: no such folder of results")
-        trackers += _ours(folder, name) or [Tracker(name or folder.absolute().name, folder, folder)]
+        trackers += _ours(folder, name) or [Tracker(name or absolute(folder).name, folder, folder)]
     names = [tracker.name for tracker in trackers]
     if twin := next((name for name in names if names.count(name) > 1), None):
         raise ConfigError(f"two trackers are named {twin}; give NAME=FOLDER")

@@ -30,7 +30,7 @@ from spiketrack.tracking.flags import HIDDEN_FLAGS
 from spiketrack.tracking.nfs import read_corners
 from spiketrack.tracking.uav123 import segment
 from spiketrack.video.boxes import Box, read_rectangles, read_text
-from spiketrack.video.footage import has_images, image_home, natural_key
+from spiketrack.video.footage import absolute, has_images, image_home, natural_key
 
 _OTB = re.compile(r"ground_?truth_rect(?:[._ -]?(\w+))?\.(txt|csv)", re.IGNORECASE)
 _PLAIN = re.compile(r"ground_?truth\.(txt|csv)", re.IGNORECASE)
@@ -68,7 +68,7 @@ def find_sources(folder: Path, notes: list[str]) -> list[Source]:
         return [_otb(folder, label, target, len(otb) > 1) for label, target in otb]
     if plain := [path for path in texts if _PLAIN.fullmatch(path.name)]:
         layout = _BY_HOME.get(image_home(folder).name) or _beside_images(folder, plain[0])
-        return [Source(folder.absolute().name, layout, plain[0], folder)]
+        return [Source(absolute(folder).name, layout, plain[0], folder)]
     annotations = next((p for p in (folder / "anno", folder / "annos") if p.is_dir()), None)
     if annotations is not None:
         return _annotated(folder, annotations, notes)
@@ -102,11 +102,11 @@ def _tc128(folder: Path, texts: list[Path]) -> Source | None:
     fields = read_text(frames).replace(",", " ").split()
     if not (fields and fields[0].isdecimal()):
         raise ClipError(f"{frames}: holds no first and last frame")
-    return Source(folder.absolute().name, "TC128", label, folder, first=int(fields[0]))
+    return Source(absolute(folder).name, "TC128", label, folder, first=int(fields[0]))
 
 
 def _otb(folder: Path, label: Path, target: str | None, several: bool) -> Source:
-    name = folder.absolute().name
+    name = absolute(folder).name
     return Source(f"{name}.{target or 1}" if several else name, "OTB", label, folder)
 
 
@@ -169,7 +169,7 @@ def _beside(label: Path) -> Source:
 
 def _other(folder: Path, texts: list[Path], notes: list[str]) -> list[Source]:
     """Frames with one label file of another name."""
-    name = folder.absolute().name
+    name = absolute(folder).name
     named = (f"{name}.txt", f"{name}_gt.txt", "gt.txt", "boxes.txt", "labels.txt")
     likely = [p for p in texts if p.name.lower() in {n.lower() for n in named}]
     fitting = likely or [p for p in texts if _holds_boxes(p)]

@@ -23,7 +23,14 @@ from spiketrack.tracking.nfs import aligned
 from spiketrack.tracking.otb import omitted, ranged
 from spiketrack.tracking.uav123 import part
 from spiketrack.video.boxes import Box, read_rectangles
-from spiketrack.video.footage import Frame, ImageFolder, natural_key, read_images, survey_images
+from spiketrack.video.footage import (
+    Frame,
+    ImageFolder,
+    absolute,
+    natural_key,
+    read_images,
+    survey_images,
+)
 
 LONGEST = 220  # bytes of a name: files of results add up to 35 of their own
 DEPTH = 2  # LaSOT keeps sequences in folders of their class
@@ -125,7 +132,7 @@ def _walk(folder: Path, depth: int, surveyed: Survey) -> None:
         children = sorted((p for p in folder.iterdir() if p.is_dir()), key=natural_key)
     except (ClipError, OSError) as error:
         reason = str(error) if isinstance(error, ClipError) else f"{folder}: {error.strerror}"
-        surveyed.refused.append(Refused(folder.absolute().name, reason))
+        surveyed.refused.append(Refused(absolute(folder).name, reason))
         return
     for source in sources:
         _add(source, surveyed)

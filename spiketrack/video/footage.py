@@ -142,6 +142,11 @@ def natural_key(path: Path) -> tuple[list[tuple[int, Any]], str]:
     return key, path.name
 
 
+def absolute(folder: Path) -> Path:
+    """Where a folder is, under its own name: links keep theirs, ``..`` is followed."""
+    return folder.resolve() if ".." in folder.parts else folder.absolute()
+
+
 def frame_number(path: Path) -> int | None:
     """The last number in a file's name, None without one."""
     numbers = _NUMBER.findall(path.stem)

@@ -11,6 +11,7 @@ from support.sequences import find_sequences
 from support.synthetic_clips import moving_patch, write_images, write_otb
 
 from spiketrack.errors import ClipError
+from spiketrack.evaluation.results import find_trackers
 from spiketrack.tracking.names import published
 from spiketrack.tracking.otb import OTB_RANGES, omitted, ranged
 from spiketrack.tracking.sequences import survey
@@ -269,6 +270,18 @@ def test_one_bad_sequence_leaves_the_others(tmp_path: Path) -> None:
         find_sequences(tmp_path)
 
 
+def test_a_folder_is_named_by_itself_however_it_is_spelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_otb(tmp_path / "A", FRAMES, BOXES)
+    (tmp_path / "link").symlink_to("A", target_is_directory=True)
+    monkeypatch.chdir(tmp_path / "A" / "img")
+    spellings = (Path(".."), tmp_path / "A" / "img" / "..", Path("../../link"))
+    assert [survey(one).sequences[0].name for one in spellings] == ["A", "A", "A"]
+    assert survey(tmp_path / "link").sequences[0].name == "link"
+    assert find_trackers([".."])[0].name == "A"
+
+
 @pytest.mark.parametrize("name", ["x" * 221, "x" * 255, "\U0001f600" * 56])
 def test_a_name_that_leaves_no_room_for_results_is_refused(tmp_path: Path, name: str) -> None:
     for one in ("good", name):
@@ -287,6 +300,7 @@ def test_a_long_name_has_room_for_results(tmp_path: Path, name: str) -> None:
     for run in expand(sequence, "sre"):
         for suffix in (".txt", ".json", "_time.txt"):
             write_got10k(tmp_path / f"{run.name}{suffix}", BOXES)
+    write_got10k(tmp_path / ("\U0001f600" * 62 + ".txt"), BOXES)
 
 
 def test_what_is_skipped_is_said(tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def evaluate(
     inputs: tuple[Path | str, ...] = (checkpoint, *sequences, prices)
     inputs += () if placement is None else (placement,)
     will_write(inputs, json=json)
-    check_submission(submit, out)
+    check_submission(submit, out, frames, starts)
     others = tuple(other.name for other in parse_baselines(baseline))
     folders = _folders(out, sequences)
     plans = [_plan(p, o, frames, starts, force, inputs) for p, o in folders]
@@ -264,8 +264,10 @@ def pack(plan: Plan, out: Path, server: str) -> str:
     """Write the archive for a server; why it cannot be, or nothing."""
     from spiketrack.evaluation.submissions import write_submission
 
+    refused = plan.surveyed.refused
     try:
-        say(f"{server}: {write_submission(server, out, plan.ledger.method, plan.footage)}")
+        archive = write_submission(server, out, plan.ledger.method, plan.footage, refused)
+        say(f"{server}: {archive}")
     except SpikeTrackError as error:
         return str(error)
     return ""

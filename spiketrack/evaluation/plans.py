@@ -18,14 +18,20 @@ from spiketrack.tracking.starts import PROTOCOLS, expand
 from spiketrack.video.footage import absolute
 
 
-def check_submission(server: str | None, out: Path | None) -> None:
-    """``ConfigError`` for an unknown server, or nowhere to write to."""
+def check_submission(server: str | None, out: Path | None, frames: int | None, starts: str) -> None:
+    """``ConfigError`` for an unknown server, nowhere to write to, or runs that no server takes."""
     if server is None:
         return
     if server not in SERVERS:
         raise ConfigError(f"--submit {server}: choose {' or '.join(SERVERS)}")
     if out is None:
         raise ConfigError(f"--submit {server}: give --out, the folder that the archive goes to")
+    for option, given in (("--frames", frames is not None), ("--starts", starts != "ope")):
+        if given:
+            raise ConfigError(
+                f"--submit {server}: servers take whole sequences from their own start; leave out "
+                f"{option}"
+            )
 
 
 @dataclass

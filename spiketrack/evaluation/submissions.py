@@ -15,7 +15,7 @@ from pathlib import Path
 
 from spiketrack.errors import SpikeTrackError
 from spiketrack.files import atomic_path
-from spiketrack.tracking.sequences import Sequence
+from spiketrack.tracking.sequences import Refused, Sequence
 from spiketrack.video.boxes import got10k_line, read_rectangles
 
 SERVERS = ("got10k", "trackingnet")
@@ -23,14 +23,26 @@ LAYOUTS = {"got10k": "GOT-10k", "trackingnet": "TrackingNet"}
 EPOCH = (1980, 1, 1, 0, 0, 0)  # equal results give equal archives
 
 
-def write_submission(server: str, out: Path, method: str, footage: Iterable[Sequence]) -> Path:
+def write_submission(
+    server: str,
+    out: Path,
+    method: str,
+    footage: Iterable[Sequence],
+    refused: Iterable[Refused] = (),
+) -> Path:
     """Pack what an evaluation folder holds; the archive.
 
-    ``SpikeTrackError`` where a sequence of the server's layout has no result: servers refuse parts.
+    ``SpikeTrackError`` where a sequence of the server's layout has no result, or one is refused:
+    servers refuse parts.
     """
     names = [s.name for s in footage if s.layout == LAYOUTS[server]]
     if not names:
         raise SpikeTrackError(f"--submit {server}: no sequence in the layout of {LAYOUTS[server]}")
+    if unread := [one.name for one in refused]:
+        raise SpikeTrackError(
+            f"--submit {server}: {len(unread)} of {len(names) + len(unread)} sequences could not "
+            f"be read, {unread[0]} first; mend what is named and call again"
+        )
     absent = [n for n in names if not (out / "boxes" / method / f"{n}.txt").is_file()]
     if absent:
         raise SpikeTrackError(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.jobs import write_small
 from support.program import Program
 from support.sequences import find_sequences
 from support.synthetic_clips import moving_patch, write_images, write_otb
@@ -21,7 +22,7 @@ from spiketrack.evaluation.results import find_trackers, score_tracker
 from spiketrack.evaluation.submissions import write_submission
 from spiketrack.tracking.evaluation import Energy, SequenceResult, score_boxes
 from spiketrack.tracking.ledger import Ledger
-from spiketrack.tracking.sequences import Sequence
+from spiketrack.tracking.sequences import Refused, Sequence
 from spiketrack.video.boxes import Box
 
 FRAMES, BOXES = moving_patch(8)
@@ -304,11 +305,43 @@ def test_got10k_archive(tmp_path: Path) -> None:
     assert text.splitlines()[1] == ("13.0000,22.0000,20.0000,16.0000")
     assert times.splitlines() == ["0.020000"] * 8
     assert write_submission("got10k", out, "nano", footage).read_bytes() == content
+    refused = [Refused("GOT-10k_Test_000003", "unreadable")]
+    with pytest.raises(SpikeTrackError, match="1 of 3 sequences could not be read, GOT-10k_Test_0"):
+        write_submission("got10k", out, "nano", footage, refused)
     (out / "boxes" / "nano" / "GOT-10k_Test_000002.txt").unlink()
     with pytest.raises(SpikeTrackError, match="1 of 2 sequences have no result, GOT-10k_Test_0000"):
         write_submission("got10k", out, "nano", footage)
     with pytest.raises(SpikeTrackError, match="no sequence in the layout of TrackingNet"):
         write_submission("trackingnet", out, "nano", footage)
+
+
+@pytest.mark.parametrize("options", [("--frames", "1"), ("--starts", "pixel")])
+def test_servers_take_whole_sequences(
+    tmp_path: Path, program: Program, options: tuple[str, str]
+) -> None:
+    told = program.refuses(
+        "evaluate", "nano", tmp_path, "--out", tmp_path / "o", "--submit", "got10k", *options
+    )
+    assert told == (
+        "--submit got10k: servers take whole sequences from their own start; leave out "
+        f"{options[0]}"
+    )
+
+
+def test_an_archive_lacks_no_sequence(tmp_path: Path, program: Program) -> None:
+    write_small(tmp_path / "small.safetensors")
+    for number, label in enumerate((rows(BOXES[:1]), "11,21\n")):
+        folder = write_images(tmp_path / "got" / f"GOT_{number}", FRAMES[:2])
+        (folder / "groundtruth.txt").write_text(label)
+    out = tmp_path / "out"
+    line = ("evaluate", tmp_path / "small.safetensors", tmp_path / "got", "--out", out)
+    program(*line, "--submit", "got10k", code=1)
+    assert "--submit got10k: 1 of 2 sequences could not be read, GOT_1 first" in program.err
+    assert not (out / "got10k.zip").exists()
+    (tmp_path / "got" / "GOT_1" / "groundtruth.txt").write_text(rows(BOXES[:1]))
+    program(*line, "--submit", "got10k")
+    with zipfile.ZipFile(out / "got10k.zip") as file:
+        assert len(file.namelist()) == 4
 
 
 def test_trackingnet_archive(tmp_path: Path) -> None:

@@ -70,13 +70,13 @@ def score(
     spiketrack score results/* LaSOT --latex lasot.tex --plots lasot.svg
     """
     from spiketrack.evaluation.papers import by_attribute, paper_table
-    from spiketrack.evaluation.results import find_trackers, score_tracker
+    from spiketrack.evaluation.results import find_trackers, named, score_tracker
     from spiketrack.tracking.sequences import survey
 
     if len(results) < 2:
         raise ConfigError("give at least one folder of results and, last, the data set")
     dataset = Path(results[-1])
-    inputs = [text.partition("=")[2] or text for text in results]
+    inputs = [*(named(text)[1] for text in results[:-1]), dataset]
     files = Files(latex, csv, plots, scatter, attributes, json)
     will_write(inputs, **dataclasses.asdict(files))
     trackers = find_trackers(results[:-1])

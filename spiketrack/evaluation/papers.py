@@ -26,6 +26,11 @@ WHOLE = ("whole mJ, low", "whole mJ, high")
 LATEX = {"P_norm": r"$P_{\mathrm{norm}}$", "SR_0.5": r"$\mathrm{SR}_{0.5}$",
          "SR_0.75": r"$\mathrm{SR}_{0.75}$", "P": "$P$"}  # fmt: skip
 
+SIGNS = {
+    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "<": r"\textless{}", ">": r"\textgreater{}",
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class PaperTable:
@@ -82,7 +87,7 @@ def _latex(value: float | None, best: bool) -> str:
 
 
 def _escaped(name: str) -> str:
-    return "".join(f"\\{c}" if c in "&%$#_{}" else c for c in name)
+    return "".join(f"\\{c}" if c in "&%$#_{}" else SIGNS.get(c, c) for c in name)
 
 
 def paper_table(trackers: Mapping[str, FiguresPart]) -> PaperTable:

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spiketrack.documents.tracking import EvaluationDocument, SequencePart
+from spiketrack.documents.tracking import EvaluationDocument, FiguresPart, SequencePart
 from spiketrack.errors import ClipError, ConfigError, DocumentError
 from spiketrack.tracking.evaluation import Energy, SequenceResult, score_boxes
 from spiketrack.tracking.figures import outcome, seconds_of
@@ -45,12 +46,12 @@ class Files:
 
 @dataclass(frozen=True)
 class Tracker:
-    """A tracker's results: its ``name``, its folder, where times lie, and what we wrote of it."""
+    """A tracker's results: its ``name``, its folder, where times lie, and what we counted of it."""
 
     name: str
     folder: Path
     times: Path
-    document: EvaluationDocument | None = None
+    counted: FiguresPart | None = None
 
     def files(self, sequence: Sequence) -> Files | None:
         """Of one sequence under any of its published names, None where there is nothing."""
@@ -60,13 +61,13 @@ class Tracker:
                 spent = [self.times / f"{name}.txt"] if self.times != self.folder else []
                 return Files((plain,), _first([*spent, self.folder / f"{name}_time.txt"]))
             home = self.folder / name
-            if runs := sorted(home.glob(f"{name}_[0-9][0-9][0-9].txt")):
+            if runs := sorted(home.glob(f"{escape(name)}_[0-9][0-9][0-9].txt")):
                 return Files(tuple(runs), _first([home / f"{name}_time.txt"]))
         return None
 
     def energy(self, name: str) -> Energy | None:
         """What our own evaluation counted."""
-        part = self.document and self.document.methods[self.name].sequences.get(name)
+        part = self.counted and self.counted.sequences.get(name)
         if not part or part.energy_mj is None:
             return None
         return Energy(part.energy_mj, part.template_mj or 0.0, part.whole_mj)
@@ -76,17 +77,22 @@ def _first(paths: list[Path]) -> Path | None:
     return next((path for path in paths if path.is_file()), None)
 
 
+def named(text: str) -> tuple[str, Path]:
+    """A result folder and the name that its tracker is given, which may be empty."""
+    name, sign, path = text.partition("=")
+    return (name, Path(path)) if sign and not Path(text).is_dir() else ("", Path(text))
+
+
 def find_trackers(given: Iterable[str]) -> list[Tracker]:
-    """Trackers in result folders; ``NAME=FOLDER`` names one.
+    """Trackers in result folders; ``NAME=FOLDER`` names one, or goes before those of several.
 
     ``ConfigError`` for a folder that is not there or two trackers of one name.
     """
     trackers: list[Tracker] = []
     for text in given:
-        name, _, path = text.partition("=") if "=" in text else ("", "", text)
-        folder = Path(path)
+        name, folder = named(text)
         if not folder.is_dir():
-            raise ConfigError(f"{path}: no such folder of results")
+            raise ConfigError(f"{folder}: no such folder of results")
         trackers += _ours(folder, name) or [Tracker(name or absolute(folder).name, folder, folder)]
     names = [tracker.name for tracker in trackers]
     if twin := next((name for name in names if names.count(name) > 1), None):
@@ -101,24 +107,16 @@ def _ours(folder: Path, name: str) -> list[Tracker]:
         document = EvaluationDocument.read(folder / NAME)
     except DocumentError:
         document = None
-    if document is not None and name and len(homes) == 1:
-        return [_Renamed(name, homes[0], folder / "times" / homes[0].name, document)]
+    shown = {home: home.name for home in homes}
+    if name:
+        shown = {home: name if len(homes) == 1 else f"{name} {home.name}" for home in homes}
     return [
         Tracker(
-            home.name, home, folder / "times" / home.name,
-            document if document and home.name in document.methods else None,
+            shown[home], home, folder / "times" / home.name,
+            document.methods.get(home.name) if document else None,
         )
         for home in homes
     ]  # fmt: skip
-
-
-@dataclass(frozen=True)
-class _Renamed(Tracker):
-    """One that is shown under another name than the one that it was evaluated under."""
-
-    def energy(self, name: str) -> Energy | None:
-        """By the folder's own name."""
-        return Tracker(self.folder.name, self.folder, self.times, self.document).energy(name)
 
 
 def score_tracker(
@@ -164,7 +162,7 @@ def _scored(
 
 def _missing(tracker: Tracker, sequence: Sequence) -> str:
     """Why there is no result, as far as the folder tells."""
-    if any(tracker.folder.glob(f"{sequence.name}@*.txt")):
+    if any(tracker.folder.glob(f"{escape(sequence.name)}@*.txt")):
         return f"{tracker.folder} holds runs from other starts, which evaluate itself scores"
     return f"{ABSENT} in {tracker.folder}"
 

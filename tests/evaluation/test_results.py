@@ -17,7 +17,7 @@ from support.synthetic_clips import moving_patch, write_images, write_otb
 
 from spiketrack.errors import ConfigError, MissingDependency, SpikeTrackError
 from spiketrack.evaluation.drawings import attribute_bars, energy_scatter, write_figure
-from spiketrack.evaluation.papers import attribute_table, by_attribute, paper_table
+from spiketrack.evaluation.papers import PaperTable, attribute_table, by_attribute, paper_table
 from spiketrack.evaluation.results import find_trackers, score_tracker
 from spiketrack.evaluation.submissions import write_submission
 from spiketrack.tracking.evaluation import Energy, SequenceResult, score_boxes
@@ -120,6 +120,39 @@ def test_what_is_wrong_with_results(tmp_path: Path, dataset: Path) -> None:
         find_trackers([str(tmp_path / "none")])
     with pytest.raises(ConfigError, match="two trackers are named mine; give NAME=FOLDER"):
         find_trackers([str(folder), str(folder)])
+
+
+def test_every_tracker_can_be_named(
+    tmp_path: Path, dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    footage = find_sequences(dataset)
+    first, second = (ours(tmp_path / n, footage, BOXES, Energy(1, 0)) for n in ("a", "b"))
+    (first / "evaluation.json").unlink()
+    one, two = find_trackers([f"x={first}", f"y={second}"])
+    assert (one.name, two.name) == ("x", "y")
+    assert (one.energy("A"), two.energy("A")) == (None, Energy(1, 0))
+    (second / "boxes" / "mil").mkdir()
+    assert [t.name for t in find_trackers([f"y={second}"])] == ["y mil", "y nano"]
+    published(tmp_path / "rate=0.1", BOXES)
+    monkeypatch.chdir(tmp_path)
+    assert [t.name for t in find_trackers(["rate=0.1", "z=rate=0.1"])] == ["rate=0.1", "z"]
+    assert find_trackers([f"{tmp_path}/rate=0.1"])[0].name == "rate=0.1"
+
+
+@pytest.mark.parametrize("name", ["a[1]", "**", "c?"])
+def test_names_are_no_patterns(tmp_path: Path, name: str) -> None:
+    write_otb(tmp_path / "data" / name, FRAMES, BOXES)
+    (tmp_path / "r" / name).mkdir(parents=True)
+    (tmp_path / "r" / name / f"{name}_001.txt").write_text(rows(BOXES))
+    (tracker,) = find_trackers([str(tmp_path / "r")])
+    assert list(score_tracker(tracker, find_sequences(tmp_path / "data"), {}).outcomes) == [name]
+
+
+def test_any_name_in_latex() -> None:
+    table = PaperTable(("AUC",), ((r"a~b^c\d<e>_{}", (1.0,)),), ())
+    row = table.latex().splitlines()[4]
+    assert row.startswith(r"a\textasciitilde{}b\textasciicircum{}c\textbackslash{}d\textless{}e")
+    assert row.endswith(r"\textgreater{}\_\{\} & 1.0 \\")
 
 
 @pytest.mark.parametrize("time", ["nan", "-1", "inf", "1e999", "1e-320", "x"])

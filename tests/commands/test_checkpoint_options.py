@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ import safetensors
 import safetensors.torch
 import torch
 from support.program import Program
+from support.python import python
 from support.random_graphs import tiny_model
 from support.synthetic_clips import moving_patch, write_video
 from torch import Tensor
@@ -243,7 +242,6 @@ def test_a_checkpoint_without_permission(home: Path, tmp_path: Path) -> None:
         "try: read_checkpoint(sys.argv[1])\n"
         "except Exception as error: print(error)\n"
     )
-    run = [sys.executable, "-c", code, str(path)]
-    found = subprocess.run(run, capture_output=True, text=True, check=True)
+    found = python(code, path)
     assert found.stdout.strip().endswith("Permission denied"), found.stdout
     assert found.stdout.count("\n") == 1

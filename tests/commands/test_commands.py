@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 import torch
 from support.program import Program
+from support.python import python
 from support.random_graphs import tiny_model
 from support.synthetic_clips import moving_patch, write_images, write_video
 
@@ -223,9 +224,8 @@ def test_a_disk_that_takes_no_more(limit: int, home: Path, tmp_path: Path) -> No
     out = tmp_path / "out"
     command = ["export", home / "tiny.safetensors", "--out", out]
     command += ["--calibrate", home / "clip.avi", "--box", BOX]
-    program = [sys.executable, "-c", FULL_DISK.format(limit=limit), *map(str, command)]
-    found = subprocess.run(program, capture_output=True, text=True, check=False)
-    assert (found.returncode, found.stderr.count("\n")) == (2, 1), found.stderr[:2000]
+    found = python(FULL_DISK.format(limit=limit), *command, ends_with=2)
+    assert found.stderr.count("\n") == 1, found.stderr[:2000]
     assert found.stderr.startswith("spiketrack: error: ")
     assert "File too large" in found.stderr
     assert list(tmp_path.iterdir()) == []
@@ -234,10 +234,9 @@ def test_a_disk_that_takes_no_more(limit: int, home: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize("limit", [2048, 40_000])
 @pytest.mark.slow
 def test_a_run_on_a_disk_that_takes_no_more(limit: int, home: Path, tmp_path: Path) -> None:
-    arguments = map(str, simulate(home, out=tmp_path / "run"))
-    program = [sys.executable, "-c", FULL_DISK.format(limit=limit), *arguments]
-    found = subprocess.run(program, capture_output=True, text=True, check=False)
-    assert (found.returncode, found.stderr.count("\n")) == (2, 1), found.stderr[:2000]
+    command = simulate(home, out=tmp_path / "run")
+    found = python(FULL_DISK.format(limit=limit), *command, ends_with=2)
+    assert found.stderr.count("\n") == 1, found.stderr[:2000]
     assert "counts.h5: File too large" in found.stderr
     assert list(tmp_path.iterdir()) == []
 

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.python import python
 
 from spiketrack.commands import PANELS, _command, load, own_commands
 from spiketrack.commands.help.examples import EXAMPLES
@@ -24,16 +25,8 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """The program in a process of its own, after ``first``, with ``path`` before all packages."""
     code = "\n".join([*TWO, first, "main(sys.argv[1:])"])
-    known = os.environ | {"PYTHONPATH": places(path)} | environment
-    return subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env=known,
-        check=False,
-        encoding="utf-8",
-        errors="replace",
-    )
+    known = {"PYTHONPATH": places(path)} | environment
+    return python(code, *arguments, ends_with=None, environment=known)
 
 
 def places(*before: Path | None) -> str:

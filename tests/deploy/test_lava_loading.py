@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.python import python
 
 from spiketrack.deploy.lava import loading
 from spiketrack.errors import LavaError, MissingDependency
@@ -88,8 +88,7 @@ print(kept.stat().st_mtime if kept.exists() else None)
 
 def test_the_installed_release_loads_and_leaves_no_trace() -> None:
     def load() -> str:
-        command = [sys.executable, "-W", "ignore::ImportWarning", "-c", FRESH]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        return python(FRESH, environment={"PYTHONWARNINGS": "ignore::ImportWarning"}).stdout
 
     assert load() == load()
 

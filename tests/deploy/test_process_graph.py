@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -13,6 +11,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from support.program import Program
+from support.python import python
 from support.random_graphs import tiny_graph, tiny_model
 
 from spiketrack.config import TrackerConfig
@@ -206,8 +205,7 @@ def test_export_and_run_need_no_lava(tmp_path: Path) -> None:
         ["info", "nano"],
         *([*inputs, backend, "--out", "none"] for backend in ("lava", "onnx")),
     ]
-    command = [sys.executable, "-c", WITHOUT_LAVA, json.dumps(lines)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    done = python(WITHOUT_LAVA, json.dumps(lines), folder=tmp_path)
     codes = re.findall(r"^\0 (.*)$", done.stderr, re.MULTILINE)
     assert codes == ["0"] * 6 + ["2"] * 2, done.stderr
     *_, lava, onnx, _ = re.split(r"^\0 .*\n", done.stderr, flags=re.MULTILINE)

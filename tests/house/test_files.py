@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.python import python
 
 from spiketrack.errors import SpikeTrackError
 from spiketrack.files import atomic_folder, atomic_path, write_json
@@ -462,8 +463,7 @@ for check in (
 
 
 def test_a_folder_that_takes_no_file(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", READ_ONLY, str(tmp_path)]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    said = python(READ_ONLY, tmp_path).stdout
     reason = "Permission denied" if os.geteuid() else "Read-only file system"
     expected = [
         f"{option} {tmp_path}/a: its folder cannot be written to ({reason})"

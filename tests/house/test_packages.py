@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import subprocess
-import sys
 import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.python import python
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("export", "deploy", "simulators")
@@ -56,9 +55,7 @@ def sdist(checkout: Path) -> Path:
 
 def build(tree: Path, what: str, out: Path) -> Path:
     out.mkdir(exist_ok=True)
-    command = [sys.executable, "-c", BUILD, what, str(out)]
-    run = subprocess.run(command, cwd=tree, capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr[-2000:]
+    python(BUILD, what, out, folder=tree)
     (found,) = (path for path in out.iterdir() if path.suffix in (".whl", ".gz"))
     return found
 
@@ -111,7 +108,5 @@ def test_a_checkout_without_a_room_is_refused(
     folder = tmp_path / "broken"
     shutil.copytree(zipped, folder)
     damage(folder / "deploy")
-    command = [sys.executable, "-c", BUILD, "build_wheel", str(tmp_path)]
-    run = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    assert run.returncode != 0
+    run = python(BUILD, "build_wheel", tmp_path, ends_with=1, folder=folder)
     assert "deploy: no package; this checkout is incomplete" in run.stderr

@@ -5,12 +5,11 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
-import subprocess
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from support.python import python
 
 from spiketrack.commands import own_commands
 
@@ -42,14 +41,7 @@ def test_an_unknown_name_is_refused(package: ModuleType) -> None:
 
 def test_importing_the_packages_loads_neither_torch_nor_lava() -> None:
     code = f"import sys, {', '.join(PACKAGES)}; print(*sys.modules)"
-    assert {"torch", "lava", "nir", "h5py"}.isdisjoint(python(code, ROOT).split())
-
-
-def python(code: str, folder: Path) -> str:
-    """What a program of its own prints; its error output where it fails."""
-    run = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
-    return run.stdout
+    assert {"torch", "lava", "nir", "h5py"}.isdisjoint(python(code, folder=ROOT).stdout.split())
 
 
 def blocks(document: str) -> list[str]:
@@ -63,9 +55,8 @@ def test_the_examples_of_the_documents_run(tmp_path: Path) -> None:
     pages = {page: blocks(page) for page in ("docs/python.md", *PAGES)}
     assert all(pages.values())
     texts = {page: "\n".join(found) for page, found in pages.items()}
-    python(
-        f"for page, text in {texts!r}.items(): exec(compile(text, page, 'exec'), {{}})", tmp_path
-    )
+    code = f"for page, text in {texts!r}.items(): exec(compile(text, page, 'exec'), {{}})"
+    python(code, folder=tmp_path)
 
 
 def test_the_page_lists_the_commands_that_exist() -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from support.python import python
 from torch import nn
 
 from spiketrack.errors import GraphError
@@ -203,5 +202,4 @@ def test_it_loads_no_model_and_no_part_of_torch_that_makes_models() -> None:
         "import sys, spiketrack.integer.builder; print([n for n in sys.modules if n.startswith("
         "('spiketrack.reference', 'spiketrack.export', 'torch', 'lava', 'numba'))])"
     )
-    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert run.stdout.strip() == "[]", run.stderr
+    assert python(code, folder=ROOT).stdout.strip() == "[]"

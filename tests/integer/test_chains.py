@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import Any
 
 import numpy as np
@@ -11,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.python import python
 from support.random_graphs import Array, graphs, random_graph, random_inputs, tiny_graph
 from torch import Tensor
 
@@ -135,7 +134,7 @@ def test_loops_are_compiled_before_processes_are_forked() -> None:
     code = "import sys; from spiketrack.integer.chains import compile_loops; compile_loops()"
     name = "spiketrack.integer.compiled.chain"
     code += f"; assert {name!r} in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    python(code)
 
 
 @needs_compiled

@@ -5,9 +5,6 @@ Where the processor lacks the instructions, the same layers run on torch's opera
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +14,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.python import python
 from support.random_graphs import random_graph, random_inputs
 
 from spiketrack.integer import attention
@@ -114,10 +112,7 @@ def test_lesser_processors(lacks: str, tmp_path: Path) -> None:
     """All forms again where LLVM may not use what this processor has."""
     tests = (test_layers_give_numpy_s_integers, test_products_of_attention)
     named = [f"{__file__}::{test.__name__}" for test in tests]
-    known = os.environ | {"XDG_CACHE_HOME": str(tmp_path)}
-    words = [sys.executable, "-c", LESSER, *named, lacks]
-    ended = subprocess.run(words, env=known, capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    python(LESSER, *named, lacks, environment={"XDG_CACHE_HOME": str(tmp_path)})
 
 
 def test_numba_told_to_compile_for_another_processor(monkeypatch: pytest.MonkeyPatch) -> None:

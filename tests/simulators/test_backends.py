@@ -5,13 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from support.program import Program
+from support.python import python
 from support.random_graphs import tiny_model
 from support.synthetic_clips import moving_patch, write_images
 
@@ -190,14 +189,7 @@ def test_an_installed_package_brings_a_row(tmp_path: Path) -> None:
         "print({'torch', 'numpy'} & set(sys.modules))"
     )
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
-    run = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=os.environ | {"PYTHONPATH": path},
-    )
-    rows, *broken, modules = run.stdout.splitlines()
+    rows, *broken, modules = python(code, environment={"PYTHONPATH": path}).stdout.splitlines()
     assert rows.split()[:2] == ["float", "integer"]
     assert "far" in rows.split()
     assert "broken:row: ModuleNotFoundError: No module named 'no_such_module'" in broken

@@ -126,8 +126,10 @@ def evaluate(
     folders = _folders(out, sequences)
     plans = [_plan(p, o, frames, starts, force, inputs) for p, o in folders]
     loaded = load_backend(checkpoint, backend, device, operations=True, key=key)
+    if loaded.name in others:
+        raise ConfigError(f"--baseline {loaded.name}: the network has this name; rename its file")
     tariff = Tariff.read(prices, placement, loaded.network)
-    about = settings(loaded, frames, starts, prices) | {"placement": tariff.digest}
+    about = settings(loaded, frames, starts, prices) | tariff.digests
     whole = [json] if json is not None and json != Path("-") and not is_stream(json) else []
     for plan in plans:
         plan.begin((loaded.name, *others), about, whole)

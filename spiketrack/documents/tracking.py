@@ -231,7 +231,8 @@ class EvaluationDocument(Document):
     """A network on benchmark sequences, beside OpenCV's trackers; written as they are won.
 
     ``planned``: names of all sequences; ``notes``: what was left out; ``footage``: the folders;
-    ``starts``: ope, sre, tre or pixel; ``placement``: SHA-256 of the file that whole frames were
+    ``starts``: ope, sre, tre or pixel; ``prices_sha256``: of what the table of prices holds;
+    ``placement``: SHA-256 of the file that whole frames were
     priced on.
     """
 
@@ -248,6 +249,7 @@ class EvaluationDocument(Document):
     frames_limit: Count | None = None
     starts: str = "ope"
     prices: str | None = None
+    prices_sha256: Digest | None = None
     placement: str | None = None
     footage: str | None = None
     planned: tuple[str, ...]

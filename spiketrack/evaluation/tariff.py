@@ -23,21 +23,30 @@ from spiketrack.tracking.evaluation import Price, Whole
 
 @dataclass(frozen=True)
 class Tariff:
-    """What operations cost, and whole frames on a placement, whose file has this digest."""
+    """What operations cost, and whole frames on a placement, with the digests of both."""
 
     price: Price
+    prices_sha256: str
     whole: Whole | None = None
-    digest: str | None = None
+    placement: str | None = None
+
+    @property
+    def digests(self) -> dict[str, str | None]:
+        """As the document of an evaluation holds them."""
+        return {"prices_sha256": self.prices_sha256, "placement": self.placement}
 
     @classmethod
     def read(cls, prices: str, placement: Path | None, network: ExportedNetwork | None) -> Self:
         """A price table, by name or file, and perhaps what ``spiketrack map --json`` wrote."""
         table = load_prices(prices)
         price = price_operations(table)
+        digest = hashlib.sha256(table.model_dump_json().encode()).hexdigest()
         if placement is None:
-            return cls(price)
+            return cls(price, digest)
         if network is None:
             raise ConfigError("--map: places an integer network; choose a backend that runs one")
         where = placed_by(network, "this evaluation", placement)
         whole = WholeFrames(where, chip_prices(table), load_rates(DEFAULT))
-        return cls(price, whole, hashlib.sha256(read_start(placement, MOST_BYTES)).hexdigest())
+        return cls(
+            price, digest, whole, hashlib.sha256(read_start(placement, MOST_BYTES)).hexdigest()
+        )

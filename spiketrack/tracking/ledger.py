@@ -34,8 +34,8 @@ from spiketrack.video.boxes import Box, read_text, write_got10k, write_otb
 
 NAME = "evaluation.json"
 SETTINGS = (
-    "method", "backend", "network", "tracker", "frames_limit", "starts", "prices", "placement",
-    "footage", "network_digest", "checkpoint_sha256",
+    "method", "backend", "network", "tracker", "frames_limit", "starts", "prices", "prices_sha256",
+    "placement", "footage", "network_digest", "checkpoint_sha256",
 )  # fmt: skip
 EACH = 50  # outcomes up to which the document is written after every one
 SHARE = 0.05  # of the time that writing it may take when there are more
@@ -108,6 +108,11 @@ class Ledger:
                     f"holds an unfinished evaluation with another {name}; choose another --out or "
                     "give --force"
                 )
+        if lost := [name for name in earlier.baselines if name not in self.methods]:
+            raise SpikeTrackError(
+                f"holds an unfinished evaluation with the baseline {', '.join(lost)}; give "
+                f"--baseline {','.join(lost)}, choose another --out or give --force"
+            )
         for sequence in footage:
             for method, progress in self.methods.items():
                 kept = self._kept(out, method, sequence)

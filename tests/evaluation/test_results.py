@@ -20,6 +20,7 @@ from spiketrack.evaluation.drawings import attribute_bars, energy_scatter, write
 from spiketrack.evaluation.papers import PaperTable, attribute_table, by_attribute, paper_table
 from spiketrack.evaluation.results import find_trackers, score_tracker
 from spiketrack.evaluation.submissions import write_submission
+from spiketrack.packaged import PRICE_TABLES
 from spiketrack.tracking.evaluation import Energy, SequenceResult, score_boxes
 from spiketrack.tracking.ledger import Ledger
 from spiketrack.tracking.sequences import Refused, Sequence
@@ -375,6 +376,28 @@ def test_an_archive_lacks_no_sequence(tmp_path: Path, program: Program) -> None:
     program(*line, "--submit", "got10k")
     with zipfile.ZipFile(out / "got10k.zip") as file:
         assert len(file.namelist()) == 4
+
+
+def test_another_call_is_no_way_on(
+    tmp_path: Path, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_small(tmp_path / "mil.safetensors")
+    write_small(tmp_path / "small.safetensors")
+    for name in ("A", "B"):
+        write_otb(tmp_path / "data" / name, FRAMES[:2], BOXES[:2])
+    (tmp_path / "data" / "B" / "groundtruth_rect.txt").write_text("1,2\n")
+    prices = PRICE_TABLES.read("operations-loihi1").decode()
+    (tmp_path / "own.yaml").write_text(prices)
+    line = ("evaluate", "small.safetensors", "data", "--prices", "own.yaml", "--out", "o")
+    program(*line, "--baseline", "mil", code=1)
+    assert "with the baseline mil; give --baseline mil, choose" in program.refuses(*line)
+    (tmp_path / "own.yaml").write_text(prices.replace("23.6", "99.9"))
+    told = program.refuses(*line, "--baseline", "mil")
+    assert told.startswith("o: holds an unfinished evaluation with another prices_sha256; choose")
+    program(*line, "--force", code=1)
+    told = program.refuses("evaluate", "mil.safetensors", "data", "--baseline", "mil")
+    assert told == "--baseline mil: the network has this name; rename its file"
 
 
 def test_trackingnet_archive(tmp_path: Path) -> None:

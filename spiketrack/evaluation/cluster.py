@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import json
 import pickle
 from concurrent.futures import BrokenExecutor, Future
 from pathlib import Path
@@ -78,11 +80,27 @@ class Cluster:
 
 
 def _connect(distributed: Any, scheduler: str) -> Any:
-    where = {"address": scheduler}
-    if Path(scheduler).is_file():
-        where = {"scheduler_file": scheduler}
+    address = _address(scheduler)
     try:
-        return distributed.Client(**where, timeout=PATIENCE, set_as_default=False)
-    except (OSError, ValueError, TypeError) as error:
+        return distributed.Client(address, timeout=PATIENCE, set_as_default=False)
+    except (OSError, ValueError, TypeError, RuntimeError, ImportError) as error:
         reason = " ".join(str(error).split())
-        raise ConfigError(f"--scheduler {scheduler}: no scheduler answers ({reason})") from error
+    gc.collect()  # what failed is closed now: at the end of the program it would wait for long
+    raise ConfigError(f"--scheduler {scheduler}: no scheduler answers ({reason})")
+
+
+def _address(scheduler: str) -> str:
+    """An address as it is given, or out of the file that a scheduler wrote."""
+    path = Path(scheduler)
+    address: Any = scheduler
+    if path.is_file():
+        try:
+            address = json.loads(path.read_bytes())["address"]
+        except (OSError, ValueError, KeyError, TypeError):
+            address = None
+    if not (isinstance(address, str) and address):
+        raise ConfigError(
+            f"--scheduler {scheduler}: neither an address, tcp://HOST:8786, nor the file of "
+            "dask scheduler --scheduler-file"
+        )
+    return address

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import hashlib
 import multiprocessing
 import os
@@ -328,6 +329,22 @@ def test_no_scheduler(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
         ConfigError, match=r"--scheduler tcp://127\.0\.0\.1:9: no scheduler answers"
     ):
         Cluster(job, "tcp://127.0.0.1:9")
+
+
+def test_a_client_that_failed_is_not_waited_for_at_the_end(job: Job) -> None:
+    from distributed import Client
+
+    with pytest.raises(ConfigError, match="--scheduler nonsense: no scheduler answers"):
+        Cluster(job, "nonsense")
+    assert not [one for one in gc.get_objects() if type(one) is Client]
+
+
+@pytest.mark.parametrize("text", ["no JSON", "[]", '{"address": null}', "{}"])
+def test_a_file_that_no_scheduler_wrote(tmp_path: Path, job: Job, text: str) -> None:
+    (tmp_path / "file.json").write_text(text)
+    for given in (str(tmp_path / "file.json"), ""):
+        with pytest.raises(ConfigError, match=r"neither an address, .* nor the file of dask"):
+            Cluster(job, given)
 
 
 def test_done_says_which(job: Job, footage: list[Sequence]) -> None:

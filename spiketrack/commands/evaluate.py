@@ -124,7 +124,7 @@ def evaluate(
     check_submission(submit, out, frames, starts)
     others = tuple(other.name for other in parse_baselines(baseline))
     folders = _folders(out, sequences)
-    plans = [_plan(p, o, frames, starts, force, inputs) for p, o in folders]
+    plans = [_plan(p, o, frames, starts, submit, force, inputs) for p, o in folders]
     loaded = load_backend(checkpoint, backend, device, operations=True, key=key)
     if loaded.name in others:
         raise ConfigError(f"--baseline {loaded.name}: the network has this name; rename its file")
@@ -164,16 +164,22 @@ def _plan(
     out: Path | None,
     frames: int | None,
     starts: str,
+    submit: str | None,
     force: bool,
     inputs: tuple[Path | str, ...],
 ) -> Plan:
     from spiketrack.evaluation.plans import Plan
+    from spiketrack.evaluation.submissions import names_for
     from spiketrack.tracking.ledger import unfinished
 
-    earlier = unfinished(out, PAGE) if out is not None and not force else None
+    archive = None if submit is None else f"{submit}.zip"
+    earlier = unfinished(out, PAGE, archive) if out is not None and not force else None
     if earlier is None:
         will_fill(out, EVALUATION, force, inputs)
-    return Plan.of(dataset, out, frames, starts, earlier)
+    plan = Plan.of(dataset, out, frames, starts, earlier)
+    if submit is not None and plan.footage:
+        names_for(submit, plan.footage)
+    return plan
 
 
 def settings(loaded: Loaded, frames: int | None, starts: str, prices: str) -> dict[str, object]:

@@ -13,7 +13,7 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from spiketrack.errors import SpikeTrackError
+from spiketrack.errors import ConfigError, SpikeTrackError
 from spiketrack.files import atomic_path
 from spiketrack.tracking.sequences import Refused, Sequence
 from spiketrack.video.boxes import got10k_line, read_rectangles
@@ -21,6 +21,14 @@ from spiketrack.video.boxes import got10k_line, read_rectangles
 SERVERS = ("got10k", "trackingnet")
 LAYOUTS = {"got10k": "GOT-10k", "trackingnet": "TrackingNet"}
 EPOCH = (1980, 1, 1, 0, 0, 0)  # equal results give equal archives
+
+
+def names_for(server: str, footage: Iterable[Sequence]) -> list[str]:
+    """The sequences that a server takes; ``ConfigError`` where there is none."""
+    names = [s.name for s in footage if s.layout == LAYOUTS[server]]
+    if not names:
+        raise ConfigError(f"--submit {server}: no sequence in the layout of {LAYOUTS[server]}")
+    return names
 
 
 def write_submission(
@@ -35,9 +43,7 @@ def write_submission(
     ``SpikeTrackError`` where a sequence of the server's layout has no result, or one is refused:
     servers refuse parts.
     """
-    names = [s.name for s in footage if s.layout == LAYOUTS[server]]
-    if not names:
-        raise SpikeTrackError(f"--submit {server}: no sequence in the layout of {LAYOUTS[server]}")
+    names = names_for(server, footage)
     if unread := [one.name for one in refused]:
         raise SpikeTrackError(
             f"--submit {server}: {len(unread)} of {len(names) + len(unread)} sequences could not "

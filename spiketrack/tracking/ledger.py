@@ -202,17 +202,20 @@ class Ledger:
         ).write(_made(folder / "sequences" / method / f"{name}.json"))
 
 
-def unfinished(out: Path, last: str | None = None) -> EvaluationDocument | None:
+def unfinished(
+    out: Path, page: str | None = None, archive: str | None = None
+) -> EvaluationDocument | None:
     """The document of a folder whose evaluation did not reach every sequence, else None.
 
-    ``last``: a file that ends one which scored something; without it there is work left.
+    Without its last files there is work left: ``page``, of one that scored something, ``archive``.
     """
     try:
         earlier = EvaluationDocument.read(out / NAME)
     except DocumentError:
         return None
     scored = earlier.mean is not None and earlier.mean.success_auc is not None
-    lacking = last is not None and scored and not (out / last).exists()
+    last = [page if scored else None, archive]
+    lacking = any(name is not None and not (out / name).exists() for name in last)
     return earlier if lacking or not earlier.complete else None
 
 

@@ -362,6 +362,25 @@ def test_servers_take_whole_sequences(
     )
 
 
+def test_an_archive_is_asked_for_later_or_not_to_be_had(tmp_path: Path, program: Program) -> None:
+    """Nothing is followed again for it; where the server takes nothing, nothing is followed."""
+    write_small(tmp_path / "small.safetensors")
+    folder = write_images(tmp_path / "got" / "GOT_0", FRAMES[:2])
+    (folder / "groundtruth.txt").write_text(rows(BOXES[:1]))
+    out = tmp_path / "out"
+    line = ("evaluate", tmp_path / "small.safetensors", tmp_path / "got", "--out", out)
+    told = program.refuses(*line, "--submit", "trackingnet")
+    assert told == "--submit trackingnet: no sequence in the layout of TrackingNet"
+    assert not out.exists()
+    program(*line)
+    (boxes,) = (out / "boxes").glob("*/GOT_0.txt")
+    before = boxes.stat().st_mtime_ns
+    program(*line, "--submit", "got10k")
+    assert (out / "got10k.zip").is_file()
+    assert boxes.stat().st_mtime_ns == before
+    assert "exists already" in program.refuses(*line, "--submit", "got10k")
+
+
 def test_an_archive_lacks_no_sequence(tmp_path: Path, program: Program) -> None:
     write_small(tmp_path / "small.safetensors")
     for number, label in enumerate((rows(BOXES[:1]), "11,21\n")):

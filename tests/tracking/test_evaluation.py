@@ -17,7 +17,7 @@ from support.browser import SETTLED, until, violations
 from support.sequences import find_sequences
 from support.synthetic_clips import moving_patch, write_images, write_otb
 
-from spiketrack.commands.views.evaluation import show, together
+from spiketrack.commands.views.evaluation import show, spreads, together
 from spiketrack.config import NetworkConfig, TrackerConfig
 from spiketrack.documents.tracking import EvaluationDocument
 from spiketrack.errors import ClipError, ConfigError, MissingDependency, SpikeTrackError
@@ -41,6 +41,7 @@ from spiketrack.tracking.evaluation import (
 )
 from spiketrack.tracking.ledger import Ledger, unfinished
 from spiketrack.tracking.sequences import Sequence
+from spiketrack.tracking.starts import expand
 from spiketrack.video.boxes import Box, read_rectangles
 from spiketrack.video.footage import Frame
 
@@ -224,6 +225,16 @@ def test_got10k_is_shown_over_all_frames(tmp_path: Path) -> None:
     assert together(evaluated(found[:1], {"net": BOXES})) == []
 
 
+def test_one_sequence_has_no_interval(tmp_path: Path) -> None:
+    """Runs from several starts of one sequence differ; sequences to resample there are none."""
+    write_otb(tmp_path / "A", FRAMES, BOXES)
+    runs = expand(find_sequences(tmp_path)[0], "pixel")
+    (line,) = spreads(evaluated(runs, {"net": BOXES}))
+    assert re.fullmatch(
+        r"net: AUC 0\.952; over 5 runs: worst starts 0\.952, deviation over starts 0\.000", line
+    )
+
+
 def test_what_is_won_is_written_and_gone_on_with(tmp_path: Path) -> None:
     for name in ("A", "B"):
         write_otb(tmp_path / "otb" / name, FRAMES, BOXES)
@@ -325,12 +336,14 @@ def test_times_that_no_frame_can_take_are_won_again(tmp_path: Path, time: str) -
     assert later.missing("net") == {"otb"}
 
 
-def test_first_box_alone_is_tracked_and_handed_in(tmp_path: Path) -> None:
-    """GOT-10k's server takes NAME/NAME_001.txt and NAME_time.txt."""
+def test_first_box_alone_is_tracked_and_handed_in(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """GOT-10k's server takes NAME/NAME_001.txt and NAME_time.txt; no figure, no rule is shown."""
     folder = write_images(tmp_path / "got" / "GOT-10k_Test_000001", FRAMES)
     write_rows(folder / "groundtruth.txt", BOXES[:1])
     (only,) = find_sequences(tmp_path / "got")
-    ledger = Ledger(["net"], [only.name], {})
+    ledger = Ledger(["net"], [only.name], {"footage": str(tmp_path / "got")})
     ledger.into(tmp_path / "out", functools.partial(atomic_folder, kind=EVALUATION))
     ledger.add("net", evaluate_sequence(Recited(BOXES), only))
     home = tmp_path / "out" / "got10k" / "net" / only.name
@@ -340,6 +353,11 @@ def test_first_box_alone_is_tracked_and_handed_in(tmp_path: Path) -> None:
     part = ledger.document().sequences[only.name]
     assert (part.frames, part.scored, part.success_auc, part.ao) == (7, 0, None, None)
     assert ledger.document().mean is not None
+    show(ledger.document())
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0].startswith("net on got, ")
+    assert shown[1].split() == ["sequence", "n", "fps"]
+    assert not [line for line in shown if "AUC" in line or "scored by" in line]
     assert EVALUATION.obstacle(tmp_path / "out") == ""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from spiketrack.documents.tracking import EvaluationDocument, FiguresPart, ScoresPart, SequencePart
 from spiketrack.terminal.console import say
@@ -23,12 +24,8 @@ COLUMNS: Columns = {
     "sr50": (Column("SR.5", "frames of IoU above 0.5", 3), ".3f"),
     "sr75": (Column("SR.75", rank=4), ".3f"),
     "fps": (Column("fps", rank=5), ".1f"),
-}
-ENERGY: Columns = {
     "energy_mj": (Column("mJ", "search of a frame"), ".4f"),
     "template_mj": (Column("+T mJ", "template encodings, spread over the frames", 6), ".4f"),
-}
-WHOLE: Columns = {
     "whole_low_mj": (Column("low mJ", "all that the chips of the placement spend"), ".4g"),
     "whole_high_mj": (Column("high mJ", "the same, high estimate"), ".4g"),
 }
@@ -36,9 +33,7 @@ WHOLE: Columns = {
 
 def show(document: EvaluationDocument) -> None:
     """Print a row for each sequence, the mean, and a mean row for each baseline."""
-    counted = document.mean is not None and document.mean.energy_mj is not None
-    placed = counted and document.mean is not None and document.mean.whole_mj is not None
-    columns = {**COLUMNS, **(ENERGY if counted else {}), **(WHOLE if placed else {})}
+    columns = _known(document)
     head = (Column("sequence", kind="name"), Column("n", "tracked frames"))
     rows = [
         (name, figures.frames, *_cells(figures, columns))
@@ -54,11 +49,12 @@ def show(document: EvaluationDocument) -> None:
         if part.mean is not None
     ]
     starts = "" if document.starts == "ope" else f", starts {document.starts}"
-    title = f"{document.method}, {document.backend} backend{starts}"
+    where = f" on {Path(document.footage).name}" if document.footage else ""
+    title = f"{document.method}{where}, {document.backend} backend{starts}"
     print_table(Table.of(title, (*head, *(column for column, _ in columns.values())), rows, *means))
     for line in (*rules(document), *together(document), *spreads(document)):
         say(line)
-    if not counted and document.mean is not None:
+    if document.mean is not None and document.mean.energy_mj is None:
         say(
             f"energy: backend {document.backend} counts no operations; "
             "--backend integer adds energy a frame"
@@ -67,7 +63,8 @@ def show(document: EvaluationDocument) -> None:
 
 def rules(document: EvaluationDocument) -> list[str]:
     """What each layout is scored by."""
-    layouts = dict.fromkeys(part.layout for part in document.sequences.values())
+    parts = document.sequences.values()
+    layouts = dict.fromkeys(part.layout for part in parts if part.success_auc is not None)
     return [f"scored by {layout}: {rule_of(layout).said}" for layout in layouts]
 
 
@@ -92,8 +89,10 @@ def spreads(document: EvaluationDocument) -> list[str]:
         one = part.spread
         if one is None:
             continue
-        line = f"{method}: AUC {one.mean:.3f}, 95 % {one.low:.3f} to {one.high:.3f}"
-        line += f" (resampled from {one.sequences} sequences)"
+        line = f"{method}: AUC {one.mean:.3f}"
+        if one.sequences > 1:
+            line += f", 95 % {one.low:.3f} to {one.high:.3f}"
+            line += f" (resampled from {one.sequences} sequences)"
         if one.runs > one.sequences:
             line += (
                 f"; over {one.runs} runs: worst starts {one.worst:.3f}, "
@@ -110,6 +109,16 @@ def _mean_of(part: FiguresPart, planned: int, method: str) -> str:
     if not method:
         return f"mean ({some})" if some else "mean"
     return f"{method} (mean, {some})" if some else f"{method} (mean)"
+
+
+def _known(document: EvaluationDocument) -> Columns:
+    """The columns that hold something: test parts have no labels, not every backend counts."""
+    means = [part.mean for part in document.methods.values() if part.mean is not None]
+    return {
+        key: column
+        for key, column in COLUMNS.items()
+        if any(getattr(mean, key) is not None for mean in means)
+    }
 
 
 def _cells(figures: ScoresPart | SequencePart, columns: Columns) -> list[str]:

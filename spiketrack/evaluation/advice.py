@@ -5,16 +5,12 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-import numpy as np
-
-from spiketrack.evaluation.work import Job
+from spiketrack.evaluation.work import Job, noise
 from spiketrack.machine.limits import cores, memory
-from spiketrack.preprocessing import normalise
-from spiketrack.tracking.evaluation import NetworkMethod
 
 START = 4.0  # seconds until a process has imported torch, numba and OpenCV; bench prints it
 SPARE = 0.8  # of the memory that is left
-FRAMES = 3  # that are timed, after one that warms up
+FRAMES = 3  # that are timed
 
 
 @dataclass(frozen=True)
@@ -31,15 +27,8 @@ def measure(job: Job) -> Pace:
     import psutil
 
     begin = time.perf_counter()
-    method = job.open(job.method)
-    if not isinstance(method, NetworkMethod):
-        raise TypeError(f"{job.method} is no network")
-    with method.simulator as simulator:
-        side = simulator.config.resolution
-        rng = np.random.default_rng(0)
-        crop = normalise(rng.integers(0, 256, (side, side, 3), np.uint8))
-        simulator.encode_template(np.stack([crop] * simulator.config.templates))
-        simulator.search(crop)
+    with job.simulator() as simulator:
+        crop = noise(simulator.config.resolution)
         opened = time.perf_counter()
         for _ in range(FRAMES):
             simulator.search(crop)

@@ -14,9 +14,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from spiketrack.config import TrackerConfig
 from spiketrack.errors import ClipError, SpikeTrackError
+from spiketrack.inference import Crop, Simulator
 from spiketrack.machine.limits import cores
+from spiketrack.preprocessing import normalise
 from spiketrack.simulators.backends import Options, find, open_simulator
 from spiketrack.tracking.baselines import Baseline
 from spiketrack.tracking.evaluation import Method, NetworkMethod, Tracked, track_sequence
@@ -69,8 +73,24 @@ class Job:
         """One of the methods, ready to follow."""
         if method != self.method:
             return Baseline(method)
+        return NetworkMethod(self.simulator(), self.settings)
+
+    def simulator(self) -> Simulator:
+        """The backend, after one inference of noise: what that builds is in no frame's time."""
         simulator = open_simulator(self.backend, self.network, self.checkpoint, self.options)
-        return NetworkMethod(simulator, self.settings)
+        try:
+            crop = noise(simulator.config.resolution)
+            simulator.encode_template(np.stack([crop] * simulator.config.templates))
+            simulator.search(crop)
+        except BaseException:
+            simulator.close()
+            raise
+        return simulator
+
+
+def noise(side: int) -> Crop:
+    """A crop (3, side, side) of random pixels, the same every time."""
+    return normalise(np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8))
 
 
 class Desk:

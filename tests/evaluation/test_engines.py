@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.jobs import small_job, write_sequences
+from support.jobs import SIZES, small_job, write_sequences
 
 from spiketrack.errors import ClipError, ConfigError, UnsupportedError
 from spiketrack.evaluation import work
@@ -97,6 +97,26 @@ def results(out: Path) -> dict[str, str]:
         for path in files
         if path.name != "evaluation.json"
     }
+
+
+def test_what_a_first_inference_builds_is_in_no_frame_s_time(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker's first inferences are of noise: loops are compiled, kernels packed by then."""
+    asked: list[str] = []
+
+    class Recorded:
+        config = SIZES
+
+        def encode_template(self, crops: Any) -> None:
+            asked.append(f"encode {crops.shape}")
+
+        def search(self, crop: Any) -> None:
+            asked.append(f"search {crop.shape}")
+
+    monkeypatch.setattr(work, "open_simulator", lambda *arguments: Recorded())
+    job.simulator()
+    assert asked == ["encode (3, 3, 64, 64)", "search (3, 64, 64)"]
 
 
 def test_processes_are_not_begun_without_shared_memory(

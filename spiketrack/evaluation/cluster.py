@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import logging
 import pickle
 from concurrent.futures import BrokenExecutor, Future
 from pathlib import Path
@@ -35,6 +36,7 @@ class Cluster:
 
     def __init__(self, job: Job, scheduler: str) -> None:
         distributed = load("distributed", EXTRA)
+        logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # ``mend`` says it
         self.key = job.key
         self.scheduler = scheduler
         self.client = _connect(distributed, scheduler)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import gc
 import hashlib
+import io
+import logging
 import multiprocessing
 import os
 import pickle
@@ -297,12 +299,16 @@ def test_a_scheduler_that_goes_away(tmp_path: Path, job: Job, footage: list[Sequ
         n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
     )
     engine = Cluster(job, cluster.scheduler_address)
+    lines = io.StringIO()
+    logging.getLogger("distributed.client").addHandler(handler := logging.StreamHandler(lines))
     cluster.close()
     begin = time.monotonic()
     while engine.client.status == "running" and time.monotonic() < begin + 20:
         time.sleep(0.05)
     with pytest.raises(ConfigError, match="the scheduler is gone; what was finished is kept"):
         evaluate(engine, footage, out)
+    logging.getLogger("distributed.client").removeHandler(handler)
+    assert lines.getvalue() == ""  # no traceback of Dask's beside the message
     assert len(results(out)) == 3
     evaluate(Here(job), footage, out)
     assert results(out) == results(tmp_path / "whole")

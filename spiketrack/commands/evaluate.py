@@ -239,8 +239,7 @@ def keep(plan: Plan, done: Done, tariff: Tariff) -> str:
         except SpikeTrackError as error:
             reason = str(error)
         else:
-            for line in plan.unsaid(result.notes):
-                say(f"note: {line}")
+            plan.remarks.say(result.notes)
             ledger.add(method, result)
             return ""
     ledger.fail(method, sequence.name, reason)
@@ -252,6 +251,7 @@ def finish(plan: Plan, json: Path | None, submit: str | None) -> bool:
     from spiketrack.commands.views.evaluation import show
 
     ledger, out, obstacle = plan.ledger, plan.out, ""
+    plan.remarks.end()
     ledger.write()
     document = ledger.document()
     with then_show(lambda: show(document)):

@@ -70,6 +70,7 @@ def score(
     spiketrack score results/* LaSOT --latex lasot.tex --plots lasot.svg
     """
     from spiketrack.evaluation.papers import by_attribute, paper_table
+    from spiketrack.evaluation.remarks import Remarks
     from spiketrack.evaluation.results import find_trackers, named, score_tracker
     from spiketrack.tracking.sequences import survey
 
@@ -84,14 +85,16 @@ def score(
     footage = [sequence for sequence in surveyed.sequences if sequence.labelled]
     if not footage:
         raise ConfigError(f"{dataset}: no sequence with labels of more than its first frame")
-    for text in (*surveyed.notes, *(refused.reason for refused in surveyed.refused)):
-        note(f"note: {text}")
+    remarks = Remarks()
+    remarks.say(surveyed.notes)
+    for refused in surveyed.refused:
+        note(f"note: {refused.reason}")
     sizes: dict[str, tuple[int, int]] = {}
     scored = {t.name: score_tracker(t, footage, sizes) for t in trackers}
-    for text in dict.fromkeys(
-        n for progress in scored.values() for one in progress.outcomes.values() for n in one.notes
-    ):
-        note(f"note: {text}")
+    for progress in scored.values():
+        for one in progress.outcomes.values():
+            remarks.say(one.notes)
+    remarks.end()
     names = [sequence.name for sequence in footage]
     parts = {name: progress.part(names) for name, progress in scored.items()}
     table = paper_table(parts)

@@ -10,6 +10,7 @@ from typing import Any
 from spiketrack.documents.tracking import EvaluationDocument
 from spiketrack.errors import ClipError, ConfigError, SpikeTrackError
 from spiketrack.evaluation.driver import Task
+from spiketrack.evaluation.remarks import Remarks
 from spiketrack.evaluation.submissions import SERVERS
 from spiketrack.terminal.console import note as say
 from spiketrack.tracking.ledger import Ledger
@@ -46,7 +47,7 @@ class Plan:
     footage: list[Sequence]
     surveyed: Survey
     earlier: EvaluationDocument | None
-    said: set[str] = field(default_factory=set)
+    remarks: Remarks = field(default_factory=Remarks)
 
     @classmethod
     def of(
@@ -87,8 +88,7 @@ class Plan:
             for name in methods:
                 self.ledger.fail(name, refused.name, refused.reason)
         self.ledger.notes += self.surveyed.notes
-        for line in self.unsaid(self.surveyed.notes):
-            say(f"note: {line}")
+        self.remarks.say(self.surveyed.notes)
 
     def _go_on(self, out: Path, earlier: EvaluationDocument) -> None:
         try:
@@ -112,9 +112,3 @@ class Plan:
             for sequence in self.footage
             if sequence.name in missing
         ]
-
-    def unsaid(self, lines: Iterable[str]) -> list[str]:
-        """Those lines that were not said before, from now on said."""
-        new = [line for line in dict.fromkeys(lines) if line not in self.said]
-        self.said.update(new)
-        return new

@@ -15,6 +15,7 @@ from support.program import Program
 from support.sequences import find_sequences
 from support.synthetic_clips import moving_patch, write_images, write_otb
 
+from spiketrack.documents.tracking import EvaluationDocument
 from spiketrack.errors import ConfigError, MissingDependency, SpikeTrackError
 from spiketrack.evaluation.drawings import attribute_bars, energy_scatter, write_figure
 from spiketrack.evaluation.papers import PaperTable, attribute_table, by_attribute, paper_table
@@ -360,6 +361,21 @@ def test_servers_take_whole_sequences(
         "--submit got10k: servers take whole sequences from their own start; leave out "
         f"{options[0]}"
     )
+
+
+def test_a_kind_of_note_is_said_once(tmp_path: Path, program: Program) -> None:
+    """Of 180 test sequences without labels, not 180 lines; the document holds all."""
+    write_small(tmp_path / "small.safetensors")
+    for number in range(3):
+        folder = write_images(tmp_path / "got" / f"GOT_{number}", FRAMES[:2])
+        (folder / "groundtruth.txt").write_text(rows(BOXES[:1]))
+    told = tmp_path / "told.json"
+    program("evaluate", tmp_path / "small.safetensors", tmp_path / "got", "--json", told)
+    what = "holds the first frame's box alone: tracked, not scored"
+    first, more = (line for line in program.err.splitlines() if what in line)
+    assert first == f"note: {tmp_path / 'got' / 'GOT_0' / 'groundtruth.txt'}: {what}"
+    assert more == f"note: 2 more: {what}"
+    assert sum(what in text for text in EvaluationDocument.read(told).notes) == 3
 
 
 def test_an_archive_is_asked_for_later_or_not_to_be_had(tmp_path: Path, program: Program) -> None:

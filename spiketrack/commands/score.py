@@ -63,7 +63,8 @@ def score(
 ) -> None:
     """Score published raw results and your own by the data set's own rule, side by side.
 
-    Exits with 1 where a tracker lacks a sequence; the others are scored all the same.
+    Exits with 1 where a tracker lacks a sequence or one cannot be read; the others are scored all
+    the same.
 
     \b
     spiketrack score OSTrack SpikeTrack=results/spiketrack_s256 otb/boxes/nano OTB100
@@ -87,8 +88,6 @@ def score(
         raise ConfigError(f"{dataset}: no sequence with labels of more than its first frame")
     remarks = Remarks()
     remarks.say(surveyed.notes)
-    for refused in surveyed.refused:
-        note(f"note: {refused.reason}")
     sizes: dict[str, tuple[int, int]] = {}
     scored = {t.name: score_tracker(t, footage, sizes) for t in trackers}
     for progress in scored.values():
@@ -96,12 +95,14 @@ def score(
             remarks.say(one.notes)
     remarks.end()
     names = [sequence.name for sequence in footage]
+    names += [refused.name for refused in surveyed.refused]
     parts = {name: progress.part(names) for name, progress in scored.items()}
     table = paper_table(parts)
     hard = by_attribute(parts)
     if attributes is not None and not hard:
         raise ConfigError(f"--attributes: {dataset} names no attributes of its sequences")
-    failed = [
+    failed = [f"failed: {refused.reason}" for refused in surveyed.refused]
+    failed += [
         f"failed: {name}: {reason}"
         for name, progress in scored.items()
         for reason in dict.fromkeys(progress.failed.values())

@@ -149,7 +149,7 @@ def _scored(
         height, width = read_image(sequence.images[0]).shape[:2]
         sizes[sequence.name] = (width, height)
     notes: list[str] = []
-    runs = [_boxes(path, len(sequence.boxes), notes) for path in files.boxes]
+    runs = [_boxes(path, sequence, notes) for path in files.boxes]
     scores = [score_boxes(sequence, run, sizes[sequence.name]) for run in runs]
     seconds = _seconds(files.times)
     spent = tracker.energy(sequence.name)
@@ -167,9 +167,15 @@ def _missing(tracker: Tracker, sequence: Sequence) -> str:
     return f"{ABSENT} in {tracker.folder}"
 
 
-def _boxes(path: Path, frames: int, notes: list[str]) -> NDArray[np.float64]:
+def _boxes(path: Path, sequence: Sequence, notes: list[str]) -> NDArray[np.float64]:
     """As many as there are labels: more are left out, as toolkits do (LaSOT's monkey-17)."""
+    frames = len(sequence.boxes)
     boxes = np.array([box.as_tuple() for box in read_rectangles(path)], np.float64)
+    if len(boxes) < frames:
+        raise ClipError(
+            f"{sequence.name}: {path}: {len(boxes)} boxes for {frames} frames; give one for every "
+            "frame, the first too"
+        )
     if len(boxes) > frames:
         notes.append(f"{path}: {len(boxes)} boxes for {frames} frames: the last are left out")
     return boxes[:frames]

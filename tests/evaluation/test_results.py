@@ -115,7 +115,7 @@ def test_what_is_wrong_with_results(tmp_path: Path, dataset: Path) -> None:
     (folder / "B.txt").unlink()
     failed = score_tracker(find_trackers([str(folder)])[0], footage, {}).failed
     assert failed == {
-        "A": "A: 5 boxes for 8 frames",
+        "A": f"A: {folder}/A.txt: 5 boxes for 8 frames; give one for every frame, the first too",
         "B": f"B: no result in {folder}",
     }
     with pytest.raises(ConfigError, match="none: no such folder of results"):
@@ -303,6 +303,17 @@ def test_score_command(tmp_path: Path, dataset: Path, program: Program) -> None:
     assert (tmp_path / "t.tex").read_text().startswith("% OTB: ")
     assert (tmp_path / "p.html").is_file()
     assert "give at least one folder" in program.refuses("score", dataset)
+
+
+def test_scores_name_a_sequence_that_cannot_be_read(
+    tmp_path: Path, dataset: Path, program: Program
+) -> None:
+    """As an evaluation does: a mean that lacks it is no mean of the data set."""
+    folder = published(tmp_path / "mine", BOXES)
+    label = dataset / "B" / "groundtruth_rect.txt"
+    label.write_text(rows(BOXES[:5]))
+    assert "1 of 2" in program("score", folder, dataset, code=1)
+    assert f"failed: {label}: 5 boxes for 8 frames" in program.err
 
 
 def test_trackers_without_a_scored_sequence_are_named_and_not_drawn(

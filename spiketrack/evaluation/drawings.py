@@ -34,7 +34,10 @@ def energy_scatter(trackers: Mapping[str, FiguresPart]) -> go.Figure:
         colour, auc = COLOURS[index % len(COLOURS)], part.mean.success_auc
         operations = part.mean.operations_mj
         if operations is None:
-            plot.add_hline(auc, line_dash="dot", line_color=colour, annotation_text=name)
+            plot.add_hline(
+                auc, line={"dash": "dot", "color": colour, "width": 2}, opacity=1,
+                annotation={"text": name, "font": {"color": colour}}, annotation_position="right",
+            )  # fmt: skip
             continue
         known += 1
         ends = [*(part.mean.whole_mj or ())] if whole else [operations]
@@ -52,7 +55,9 @@ def energy_scatter(trackers: Mapping[str, FiguresPart]) -> go.Figure:
     what = "all that chips spend, low to high" if whole else "operations"
     plot.update_xaxes(title_text=f"mJ a frame: {what}", type="log")
     plot.update_yaxes(title_text="success AUC", range=[0, 1])
-    plot.update_layout(template="simple_white", width=760, height=520, showlegend=False)
+    plot.update_layout(
+        template="simple_white", width=860, height=520, showlegend=False, margin={"r": 180}
+    )
     return plot
 
 

@@ -245,7 +245,10 @@ def test_accuracy_against_energy(tmp_path: Path, dataset: Path) -> None:
     assert [(list(t.x), list(t.y)) for t in plot.data] == [
         ([pytest.approx(0.12)], [pytest.approx(20 / 21)])
     ]
-    assert len(plot.layout.shapes) == 1  # the one without energy is a line
+    (line,) = plot.layout.shapes  # the one without energy
+    assert line.line.width > 0  # of the template's own, none is seen
+    assert line.opacity == 1
+    assert plot.layout.annotations[0].xanchor == "left"  # beside the plot, over no marker
     write_figure(plot, tmp_path / "s.html")
     assert "mJ a frame" in (tmp_path / "s.html").read_text(encoding="utf-8")
     with pytest.raises(ConfigError, match=r"s\.gif: choose \.html, \.png, \.svg, \.pdf"):

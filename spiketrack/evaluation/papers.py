@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from spiketrack.documents.tracking import FiguresPart
 from spiketrack.tracking.figures import mean
-from spiketrack.tracking.rules import VISIBLE, Rule, rule_of
+from spiketrack.tracking.rules import VISIBLE, Rule, rule_of, rules_said
 
 NAMES = {
     "success_auc": "AUC",
@@ -105,11 +105,10 @@ def paper_table(trackers: Mapping[str, FiguresPart]) -> PaperTable:
         i for i in range(len(columns))
         if i < len(figures) or any(row[1][i] is not None for row in rows)
     ]  # fmt: skip
-    said = [f"{layout}: {rule_of(layout).said}" for layout in layouts]
     return PaperTable(
         tuple(columns[i] for i in kept),
         tuple((name, tuple(values[i] for i in kept)) for name, values in rows),
-        tuple(said),
+        tuple(rules_said(layouts)),
     )
 
 

@@ -10,6 +10,7 @@ from spiketrack.machine.named import machine, now
 from spiketrack.pages import Drawing, Fact, Figure, Page, Section, Table, write_page
 from spiketrack.pages.plots import blank
 from spiketrack.tracking.plots import PANELS, line, mean_curves, title
+from spiketrack.tracking.rules import rules_said
 from spiketrack.version import VERSION
 
 NOTICE = (
@@ -31,7 +32,8 @@ def write_html(document: Mapping[str, Any], path: Path, looks: tuple[Drawing, ..
     sections = [curves_section(document), sequence_section(document), made_section(document)]
     if looks:
         sections.insert(1, looks_section(looks))
-    about = f"{title(document)}; {len(document['baselines'])} baselines on the same frames"
+    others = ", ".join(document["baselines"]) or "none"
+    about = f"{title(document)}; baselines on the same frames: {others}"
     head = (f"Evaluation of {document['method']}", about, NOTICE)
     write_page(Page(*head, facts(document), sections), path)
 
@@ -73,8 +75,10 @@ def curves_section(document: Mapping[str, Any]) -> Section:
         plot.update_layout(showlegend=True)
         plot.update_yaxes(range=[0, 1.02])
         figures.append(Figure(panel.figure, panel.title, (("", plot),)))
-    text = (f"{title(document)}, each counting the same. In brackets: the figure of the title.",)
-    return Section("curves", "Curves", text, tuple(figures))
+    text = [f"{title(document)}, each counting the same. In brackets: the figure of the title."]
+    layouts = [p["layout"] for p in document["sequences"].values() if p["success_auc"] is not None]
+    text += [f"Scored by {said}." for said in rules_said(layouts)]
+    return Section("curves", "Curves", tuple(text), tuple(figures))
 
 
 def looks_section(looks: tuple[Drawing, ...]) -> Section:

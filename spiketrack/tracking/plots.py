@@ -20,6 +20,8 @@ from spiketrack.tracking.metrics import (
     Floats,
 )
 
+TOP, PLOT, AXIS, ENTRY = 100, 300, 70, 20  # pixels: titles, plots, axes, a name in a legend
+
 
 @dataclass(frozen=True)
 class Panel:
@@ -53,12 +55,17 @@ def figure(document: Mapping[str, Any]) -> go.Figure:
         for colour, (name, mean) in enumerate(means.items()):
             plot.add_trace(line(panel, name, mean, colour), row=1, col=column)
         plot.update_xaxes(title_text=panel.axis, row=1, col=column)
-    for column, panel in enumerate(PANELS, 1):
-        group = {"legendgroup": panel.curve, "legendgrouptitle_text": panel.title}
-        plot.update_traces(**group, row=1, col=column)
+        key = f"legend{column}" if column > 1 else "legend"
+        left = next(plot.select_xaxes(row=1, col=column)).domain[0]
+        plot.update_traces(legend=key, row=1, col=column)
+        plot.update_layout({key: {"x": left, "y": -AXIS / PLOT, "yanchor": "top"}})
     plot.update_yaxes(range=[0, 1.02])
     plot.update_yaxes(title_text="share of frames", row=1, col=1)
-    plot.update_layout(template="simple_white", width=1320, height=460, title=title(document))
+    below = AXIS + ENTRY * len(means) + 20
+    plot.update_layout(
+        template="simple_white", width=1320, height=TOP + PLOT + below, title=title(document),
+        margin={"t": TOP, "b": below},
+    )  # fmt: skip
     return plot
 
 
@@ -83,10 +90,14 @@ def line(panel: Panel, name: str, mean: Mapping[str, Any], colour: int) -> go.Sc
 
 
 def title(document: Mapping[str, Any]) -> str:
-    """How many sequences the means are of, or its name."""
+    """The data set and how many sequences the means are of, or the one's name."""
     parts = (document, *document["baselines"].values())
     names = list(dict.fromkeys(name for part in parts for name in part["sequences"]))
-    return f"Mean of {len(names)} sequences" if len(names) > 1 else names[0]
+    if len(names) == 1:
+        return str(names[0])
+    mean = f"mean of {len(names)} sequences"
+    where = document.get("footage")
+    return f"{Path(where).name}: {mean}" if where else mean.capitalize()
 
 
 def write_png(document: Mapping[str, Any], path: Path) -> None:

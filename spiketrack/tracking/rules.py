@@ -9,6 +9,7 @@ is below every threshold: a hit. That is a quirk, kept because published figures
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -72,3 +73,8 @@ RULES = {
 def rule_of(layout: str) -> Rule:
     """The rule of a layout; frames without a visible target are left out where none is known."""
     return RULES.get(layout, VISIBLE)
+
+
+def rules_said(layouts: Iterable[str]) -> list[str]:
+    """What each layout is scored by, in words."""
+    return [f"{layout}: {rule_of(layout).said}" for layout in dict.fromkeys(layouts)]

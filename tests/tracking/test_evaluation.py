@@ -451,8 +451,29 @@ def test_plots(tmp_path: Path) -> None:
     names = [trace.name.split(" ")[0] for trace in figure.data]
     assert names == ["mil", "net"] * 3  # the best first
     assert list(figure.data[0].y) == pytest.approx([1.0] * 20 + [0.0])
-    evaluation_page.write_html(document(tmp_path), tmp_path / "plots.html")
-    assert "Normalised precision" in (tmp_path / "plots.html").read_text(encoding="utf-8")
+    assert [trace.legend for trace in figure.data[::2]] == ["legend", "legend2", "legend3"]
+
+
+def test_a_plot_has_room_for_every_name(tmp_path: Path) -> None:
+    found = find_sequences(write_otb(tmp_path / "Patch", FRAMES, BOXES))
+    heights = []
+    for count in (1, 21):
+        names = {f"tracker {number}": BOXES for number in range(count)}
+        heights.append(evaluation_plots.figure(evaluated(found, names).to_json()).layout.height)
+    assert heights[1] - heights[0] == 20 * evaluation_plots.ENTRY
+
+
+def test_a_page_of_an_evaluation(tmp_path: Path) -> None:
+    """It names the data set, the baselines and the rule, as the table does."""
+    for name in "AB":
+        write_otb(tmp_path / "OTB" / name, FRAMES, BOXES)
+    runs = find_sequences(tmp_path / "OTB")
+    found = evaluated(runs, {"net": BOXES, "mil": BOXES}, {"footage": str(tmp_path / "OTB")})
+    evaluation_page.write_html(found.to_json(), tmp_path / "plots.html")
+    page = (tmp_path / "plots.html").read_text(encoding="utf-8")
+    assert "Normalised precision" in page
+    assert "OTB: mean of 2 sequences; baselines on the same frames: mil" in page
+    assert "Scored by OTB: OTB&#x27;s toolkit, 21 thresholds" in page
 
 
 @pytest.mark.browser

@@ -8,7 +8,7 @@ from pathlib import Path
 from spiketrack.documents.tracking import EvaluationDocument, FiguresPart, ScoresPart, SequencePart
 from spiketrack.terminal.console import say
 from spiketrack.terminal.table import Column, Table, print_table
-from spiketrack.tracking.rules import rule_of
+from spiketrack.tracking.rules import rules_said
 
 Columns = Mapping[str, tuple[Column, str]]  # figure → column, format
 
@@ -64,8 +64,8 @@ def show(document: EvaluationDocument) -> None:
 def rules(document: EvaluationDocument) -> list[str]:
     """What each layout is scored by."""
     parts = document.sequences.values()
-    layouts = dict.fromkeys(part.layout for part in parts if part.success_auc is not None)
-    return [f"scored by {layout}: {rule_of(layout).said}" for layout in layouts]
+    layouts = [part.layout for part in parts if part.success_auc is not None]
+    return [f"scored by {said}" for said in rules_said(layouts)]
 
 
 def together(document: EvaluationDocument) -> list[str]:

@@ -37,6 +37,7 @@ SETTINGS = (
     "method", "backend", "network", "tracker", "frames_limit", "starts", "prices", "prices_sha256",
     "placement", "footage", "network_digest", "checkpoint_sha256",
 )  # fmt: skip
+WORDS = ("method", "backend", "frames_limit", "starts", "prices", "footage")
 EACH = 50  # outcomes up to which the document is written after every one
 SHARE = 0.05  # of the time that writing it may take when there are more
 
@@ -104,9 +105,10 @@ class Ledger:
         now = self.document()
         for name in (*SETTINGS, "thresholds"):
             if getattr(earlier, name) != getattr(now, name):
+                another = f"{name}{_values(earlier, now, name)}"
                 raise SpikeTrackError(
-                    f"holds an unfinished evaluation with another {name}; choose another --out or "
-                    "give --force"
+                    f"holds an unfinished evaluation with another {another}; choose another --out "
+                    "or give --force"
                 )
         if lost := [name for name in earlier.baselines if name not in self.methods]:
             raise SpikeTrackError(
@@ -200,6 +202,14 @@ class Ledger:
             network_digest=self.settings.get("network_digest"),
             checkpoint_sha256=self.settings.get("checkpoint_sha256"),
         ).write(_made(folder / "sequences" / method / f"{name}.json"))
+
+
+def _values(earlier: EvaluationDocument, now: EvaluationDocument, name: str) -> str:
+    """What a setting was and is, where it is a word or a number."""
+    if name not in WORDS:
+        return ""
+    was, given = (getattr(one, name) for one in (earlier, now))
+    return f" ({'none' if was is None else was}, now {'none' if given is None else given})"
 
 
 def unfinished(

@@ -269,7 +269,7 @@ def test_what_is_won_is_written_and_gone_on_with(tmp_path: Path) -> None:
     assert (list(written.sequences), written.failed) == (["A", "B"], {})
     assert written.sequences["A"] == earlier.sequences["A"]
     other = Ledger(["net"], ["A", "B"], {**about, "frames_limit": 3})
-    with pytest.raises(SpikeTrackError, match="an unfinished evaluation with another frames_limit"):
+    with pytest.raises(SpikeTrackError, match=r"evaluation with another frames_limit \(7, now 3\)"):
         other.go_on(earlier, out, [first, second])
 
 

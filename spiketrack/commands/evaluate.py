@@ -139,8 +139,12 @@ def evaluate(
     job = _job(loaded, others)
     left = [sequence for plan in plans for sequence in plan.left()]
     with choose(job, left, workers, scheduler, device) as engine:
-        for plan in plans:
-            run(plan, engine, tariff)
+        try:
+            for plan in plans:
+                run(plan, engine, tariff)
+        except (KeyboardInterrupt, SystemExit):
+            say_kept(plans)
+            raise
     failed = [finish(plan, json if not whole else None, submit) for plan in plans]
     if any(failed):
         raise typer.Exit(1)
@@ -225,6 +229,14 @@ def run(plan: Plan, engine: Engine, tariff: Tariff) -> None:
             bar.sequence(len(done.task.sequence.images), bool(reason))
             if reason:
                 say(f"failed: {reason}")
+
+
+def say_kept(plans: list[Plan]) -> None:
+    """What an interrupted evaluation leaves, and how to go on."""
+    for plan in plans:
+        if plan.out is not None and (kept := plan.kept()):
+            count = len(plan.ledger.planned)
+            say(f"{plan.out}: {kept} of {count} sequences are kept; the same command goes on")
 
 
 def keep(plan: Plan, done: Done, tariff: Tariff) -> str:

@@ -95,8 +95,11 @@ class Plan:
             self.ledger.go_on(earlier, out, self.footage)
         except SpikeTrackError as error:
             raise SpikeTrackError(f"{out}: {error}") from error
-        kept = {name for progress in self.ledger.methods.values() for name in progress.outcomes}
-        say(f"{out}: going on; {len(kept)} of {len(self.ledger.planned)} sequences are there")
+        say(f"{out}: going on; {self.kept()} of {len(self.ledger.planned)} sequences are there")
+
+    def kept(self) -> int:
+        """How many sequences any method has followed."""
+        return len({name for one in self.ledger.methods.values() for name in one.outcomes})
 
     def left(self) -> list[Sequence]:
         """What the network has not followed yet."""

@@ -7,6 +7,7 @@ import io
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from spiketrack.evaluation.papers import PaperTable, attribute_table, by_attribu
 from spiketrack.evaluation.results import find_trackers, score_tracker
 from spiketrack.evaluation.submissions import write_submission
 from spiketrack.packaged import PRICE_TABLES
-from spiketrack.tracking.evaluation import Energy, SequenceResult, score_boxes
+from spiketrack.tracking.evaluation import Energy, SequenceResult, judge, score_boxes
 from spiketrack.tracking.ledger import Ledger
 from spiketrack.tracking.sequences import Refused, Sequence
 from spiketrack.video.boxes import Box
@@ -375,6 +376,25 @@ def test_servers_take_whole_sequences(
         "--submit got10k: servers take whole sequences from their own start; leave out "
         f"{options[0]}"
     )
+
+
+def test_an_interruption_says_what_is_kept(
+    tmp_path: Path, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_small(tmp_path / "small.safetensors")
+    for name in "AB":
+        write_otb(tmp_path / "otb" / name, FRAMES[:2], BOXES[:2])
+
+    def interrupted(sequence: Sequence, *given: Any) -> SequenceResult:
+        if sequence.name == "B":
+            raise KeyboardInterrupt
+        return judge(sequence, *given)
+
+    monkeypatch.setattr("spiketrack.tracking.evaluation.judge", interrupted)
+    out = tmp_path / "out"
+    line = ("evaluate", tmp_path / "small.safetensors", tmp_path / "otb", "--workers", 1)
+    program(*line, "--out", out, code=130)
+    assert f"{out}: 1 of 2 sequences are kept; the same command goes on\n" in program.err
 
 
 def test_a_kind_of_note_is_said_once(tmp_path: Path, program: Program) -> None:

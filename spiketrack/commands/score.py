@@ -176,8 +176,10 @@ def _draw(
 
 
 def _show(table: PaperTable, parts: Mapping[str, FiguresPart], planned: int) -> None:
+    from spiketrack.evaluation.papers import LEGENDS
+
     head = (Column("tracker", kind="name"), Column("n", "sequences scored", kind="text"))
-    columns = [Column(n, rank=i, kind="number") for i, n in enumerate(table.columns)]
+    columns = [Column(n, LEGENDS.get(n, ""), i, "number") for i, n in enumerate(table.columns)]
     rows = []
     for name, values in table.rows:
         scored = len(parts[name].sequences)

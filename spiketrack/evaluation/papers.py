@@ -23,6 +23,11 @@ NAMES = {
 POOLED = ("ao", "sr50", "sr75")  # GOT-10k's toolkit puts the frames of all sequences together
 ENERGY, FPS = "mJ/frame", "fps"
 WHOLE = ("whole mJ, low", "whole mJ, high")
+LEGENDS = {
+    ENERGY: "operations of searches and template encodings",
+    WHOLE[0]: "all that the chips of the placement spend",
+    WHOLE[1]: "the same, high estimate",
+}
 LATEX = {"P_norm": r"$P_{\mathrm{norm}}$", "SR_0.5": r"$\mathrm{SR}_{0.5}$",
          "SR_0.75": r"$\mathrm{SR}_{0.75}$", "P": "$P$"}  # fmt: skip
 

@@ -50,7 +50,9 @@ def test_one_frame_is_that_of_the_run(home: Path, program: Program) -> None:
         assert f"{found:.4g}" in shown
     assert mean.operations_mj is not None
     assert 0 < mean.operations_mj < mean.whole_mj[0] < mean.whole_mj[1]
-    program("score", "found", "Patch", "--csv", "table.csv", "--scatter", "energy.html")
+    shown = program("score", "found", "Patch", "--csv", "table.csv", "--scatter", "energy.html")
+    assert "mJ/frame: operations of searches and template encodings" in shown
+    assert "whole mJ, low: all that the chips of the placement spend" in shown
     head, row = (home / "table.csv").read_text().splitlines()[:2]
     assert "whole mJ, low" in head
     assert f"{mean.whole_mj[0]:.6g}"[:5] in row

@@ -134,7 +134,7 @@ def sample_work(network: PrintedNetwork, activity: float) -> FrameWork:
         links=joined(sent, LINK_COLUMNS),
         resident=resident,
         ends=links.table,
-        kinds=link_kinds(links.table),
+        kinds=link_kinds(links),
         chips=placement.chips,
         host_in=0,
         host_out=0,

@@ -10,10 +10,14 @@ from support.random_graphs import random_graph
 
 from spiketrack.deploy.chip.board import Board, load_board
 from spiketrack.deploy.chip.layers import Layer
+from spiketrack.deploy.chip.links import HOST, Links
+from spiketrack.deploy.chip.loads import loads
 from spiketrack.deploy.chip.mapping import map_network
 from spiketrack.deploy.chip.packing import Packer
 from spiketrack.deploy.chip.reach import Tiling, identity
 from spiketrack.deploy.chip.requirements import POPULATION, Synapses
+from spiketrack.deploy.chip.work.frame import link_kinds
+from spiketrack.deploy.chip.work.rows import BETWEEN_CHIPS, EAST_WEST, NORTH_SOUTH, WITH_HOST
 from spiketrack.deploy.chip.work.traffic import traffic
 
 LIMITS: dict[str, Any] = {
@@ -71,3 +75,34 @@ def test_hops_go_along_columns_and_along_rows(
     sent = found["a"]
     assert (sent.hops_east_west, sent.hops_north_south) == (7 * east_west, 7 * north_south)
     assert (sent.within_core, sent.between_cores, sent.between_chips) == (0, 7, 0)
+
+
+@pytest.mark.parametrize("across", [1, 2, 4])
+def test_a_path_takes_a_link_for_each_hop_and_each_has_its_kind(across: int) -> None:
+    board = load_board("loihi2").changed(
+        cores_per_tile=4, tiles_across=across, cores_per_chip=16 * across
+    )
+    links = Links(board)
+    for receiver in range(board.cores_per_chip.value):
+        path = list(links.path(5, receiver))
+        column, row = board.tile(5)
+        there = board.tile(receiver)
+        kinds = link_kinds(links)[path].tolist()
+        hops = abs(there[0] - column) * [EAST_WEST] + abs(there[1] - row) * [NORTH_SOUTH]
+        assert kinds == hops
+    ends = [(0, board.cores_per_chip.value), (HOST, 3), (3, HOST)]
+    others = [number for pair in ends for number in links.path(*pair)]
+    assert link_kinds(links)[others].tolist() == [BETWEEN_CHIPS, WITH_HOST, WITH_HOST]
+
+
+def test_axon_entries_take_memory() -> None:
+    """Three pixels of one core that another reads: three entries on either side."""
+    first = Layer("a", POPULATION, (2, 1, 3), 1, ())
+    link = Synapses("a", identity((1, 1, 3)), 8, 8, 1)
+    second = Layer("b", POPULATION, (1, 1, 3), 1, (link,))
+    tilings = {layer.name: Tiling(layer.shape, layer.shape) for layer in (first, second)}
+    readers = {"a": [(second, link)]}
+    free, dear = (load_board("loihi2").changed(axon_bits=bits) for bits in (0, 7))
+    for layer in (first, second):
+        without, found = (loads(layer, tilings, readers, board).memory for board in (free, dear))
+        assert (found - without).tolist() == [3 * 7]

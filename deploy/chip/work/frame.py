@@ -78,7 +78,7 @@ class FrameCounter:
             links=joined(links, LINK_COLUMNS),
             resident=self.resident,
             ends=self.links.table,
-            kinds=link_kinds(self.links.table),
+            kinds=link_kinds(self.links),
             chips=self.chips,
             payloads=(*(payload_bits(layer) for layer in self.layers), PIXEL_PAYLOAD),
             host_in=int(np.prod(self.image.shape)),
@@ -258,9 +258,11 @@ class FrameCounter:
         return synapses_per_entry(node, self.graph) if isinstance(node, Read) else 1
 
 
-def link_kinds(ends: Rows) -> Index:
-    """Of links by their ends; neighbours in a row of tiles are one tile apart."""
-    mesh = np.where(np.abs(ends[:, 3] - ends[:, 1]) == 1, EAST_WEST, NORTH_SOUTH)
+def link_kinds(links: Links) -> Index:
+    """Of links by their ends; those within a row of tiles run east-west."""
+    ends = links.table
+    rows = ends[:, [1, 3]] // links.board.tiles_across.value
+    mesh = np.where(rows[:, 0] == rows[:, 1], EAST_WEST, NORTH_SOUTH)
     chips = np.where((ends[:, [0, 2]] == HOST).any(1), WITH_HOST, BETWEEN_CHIPS)
     return np.where(ends[:, 1] == NONE, chips, mesh)
 

@@ -15,6 +15,7 @@ from support.random_graphs import tiny_graph
 from spiketrack.deploy.chip.board import CapacityError, load_board
 from spiketrack.deploy.chip.document import document
 from spiketrack.deploy.chip.layers import Layer
+from spiketrack.deploy.chip.loads import limits
 from spiketrack.deploy.chip.mapping import map_network
 from spiketrack.deploy.chip.reach import whole, window
 from spiketrack.deploy.chip.requirements import COUNTS, POPULATION, Synapses
@@ -129,6 +130,14 @@ def test_what_cannot_be_held_is_named() -> None:
         rules.partition([dense(4, 60_000)], rules.board(board))
     with pytest.raises(ConfigError, match=r"--rules mine: choose hardware or intel-compiler"):
         rules_of("mine")
+
+
+def test_each_register_limits_what_it_holds() -> None:
+    board = changed(neurons=11, axon_in=12, axon_map=13, synapse_words=256).board(
+        load_board("loihi2").changed(axon_bits=9)
+    )
+    assert limits(board).tolist() == [11, 256 * 64, 12, 13]
+    assert board.axon_bits.value == 0
 
 
 def test_the_command(program: Program, tmp_path: Path) -> None:

@@ -459,6 +459,7 @@ def test_network_cost_of_a_placement(tmp_path: Path) -> None:
     found = read_network_cost(path, prices, graded)
     assert found.counted
     assert found.messages == 12
+    assert (found.hops_east_west, found.hops_north_south, found.between_chips) == (20, 40, 14)
     assert found.energy_pj == pytest.approx(12 * 1.7 + 20 * 3 + 40 * 4)
     spiking = document({SEARCH: branch(frame())}, prices)
     more = read_network_cost(path, prices, spiking)

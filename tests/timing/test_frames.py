@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from support.frame_work import frame_work
 
-from spiketrack.deploy.chip.work.rows import BETWEEN_CHIPS, EAST_WEST, WITH_HOST
+from spiketrack.deploy.chip.work.rows import BETWEEN_CHIPS, EAST_WEST, NORTH_SOUTH, WITH_HOST
 from spiketrack.documents.rates import RATE_NAMES, UNITS, Rate, RateTable
 from spiketrack.errors import ConfigError
 from spiketrack.timing.events import chosen, drawn
@@ -93,10 +93,11 @@ def test_means_over_frames_and_resting_neurons() -> None:
 
 
 def test_work_is_added_up_by_kind_of_link() -> None:
-    kinds = [EAST_WEST, BETWEEN_CHIPS, WITH_HOST]
-    work = frame_work(1, bits=[[3, 5, 7]], kinds=kinds, updates=[[9]])
+    kinds = [EAST_WEST, BETWEEN_CHIPS, WITH_HOST, NORTH_SOUTH, NORTH_SOUTH]
+    work = frame_work(1, bits=[[3, 5, 7, 11, 13]], kinds=kinds, updates=[[9]])
     found = counted(work, frozenset({"layer"}))
-    assert (found["hops_east_west"], found["between_chips"], found["bits"]) == (1, 1, 8)
+    assert (found["hops_east_west"], found["hops_north_south"]) == (1, 2)
+    assert (found["between_chips"], found["bits"]) == (1, 32)
     assert found["relay_updates"] == 9
     assert counted(work, frozenset())["relay_updates"] == 0
 

@@ -63,7 +63,9 @@ def test_normalised_precision_has_two_figures() -> None:
     assert scores.normalised_curve[20] == scores.normalised_precision_20
 
 
-@pytest.mark.parametrize(("iou", "sr50", "sr75"), [(0.72, 1, 0), (0.76, 1, 1), (0.49, 0, 0)])
+@pytest.mark.parametrize(
+    ("iou", "sr50", "sr75"), [(0.72, 1, 0), (0.76, 1, 1), (0.49, 0, 0), (0.75, 1, 0), (0.5, 0, 0)]
+)
 def test_success_rates_start_above_their_thresholds(iou: float, sr50: int, sr75: int) -> None:
     truth = array((0, 0, 100, 100), (0, 0, 100, 100))
     found = array((0, 0, 100, 100), (0, 0, 100, 100 * iou))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from fractions import Fraction
+from itertools import product
 
 import numpy as np
 import pytest
@@ -11,12 +12,18 @@ import torch
 from support.random_graphs import tiny_graph, tiny_model
 
 from spiketrack.inference import Crop, Inference, Maps, Trace
-from spiketrack.integer.graph import COUNT, Conv, Graph, Input, Neuron
+from spiketrack.integer.graph import COUNT, Conv, Gate, Graph, Input, Neuron
 from spiketrack.integer.neurons import thresholds
 from spiketrack.limits import POTENTIAL_MAX
 from spiketrack.simulators.float_reference import FloatSimulator
 from spiketrack.verification.comparison import NOTHING, Agreement
-from spiketrack.verification.teacher import Loss, TeacherForcing, add_counts, add_membrane
+from spiketrack.verification.teacher import (
+    INPUT_LOSSES,
+    Loss,
+    TeacherForcing,
+    add_counts,
+    add_membrane,
+)
 from spiketrack.verification.verify import _same_maps
 
 
@@ -96,24 +103,29 @@ def test_losses_are_counted_number_by_number() -> None:
 @pytest.mark.parametrize("fraction", [1, 3, 6])
 def test_ties_are_membranes_half_way_between_two_counts(fraction: int) -> None:
     unit = 2**fraction  # thresholds of a membrane whose unit is exact
-    each = np.arange(-unit, 5 * unit + 1)
-    values = np.repeat(each, 1 + np.arange(len(each)) % 7).reshape(1, -1, 1, 1)
-    shape = (1, values.size, 1, 1)
-    source = Input("counts", (), (1, 1, 1, 1), COUNT, 0, 4)
-    weight, zeros = np.ones((1, shape[1], 1, 1, 1), np.int8), np.zeros((1, shape[1]), np.int32)
+    shape = (1, 1, 1, 1)
+    source = Input("counts", (), shape, COUNT, 0, 4)
+    weight, zeros = np.ones((1, *shape), np.int8), np.zeros((1, 1), np.int32)
     conv = Conv("conv", ("counts",), shape, weight, zeros, zeros)
     spike = Neuron("spike", ("conv",), shape, thresholds(unit**2), unit // 4)
     graph = Graph("g", (source, conv, spike), {"counts": 2, "conv": fraction, "spike": 2})
-    loss = Loss()
-    real = torch.from_numpy(values / unit)
-    add_membrane(spike, loss, graph, [torch.from_numpy(values).float()], {"spike": real})
     halves = [Fraction(2 * j - 1, 2) for j in (1, 2, 3, 4)]
-    # a tie is one where rounding had a choice: the exact quotient is j - 1/2
-    wanted = sum(Fraction(int(value), unit) in halves for value in values.reshape(-1))
-    assert loss.ties == wanted
-    assert loss.noise == 0
-    assert loss.signal == pytest.approx(float((real**2).sum()))
-    assert loss.sqnr_db is None
+    for value in range(-unit, 5 * unit + 1):
+        loss = Loss()
+        membrane = torch.full(shape, float(value))
+        add_membrane(spike, loss, graph, [membrane], {"spike": membrane / unit})
+        # a tie is one where rounding had a choice: the exact quotient is j - 1/2
+        assert loss.ties == (Fraction(value, unit) in halves)
+        assert (loss.noise, loss.sqnr_db) == (0, None)
+        assert loss.signal == pytest.approx((value / unit) ** 2)
+
+
+def test_ties_of_a_gate_are_counts_of_two_in_every_step() -> None:
+    gate = next(node for node in tiny_graph(3, "search").populations if isinstance(node, Gate))
+    counts = torch.tensor(list(product(range(5), repeat=3))).T.reshape(3, -1, 1, 1).float()
+    loss = Loss()
+    INPUT_LOSSES[gate](gate, loss, tiny_graph(3, "search"), [counts, counts], {})
+    assert loss.ties == 1
 
 
 def test_a_membrane_that_is_off_has_a_signal_to_noise_ratio() -> None:

@@ -10,9 +10,10 @@ import typer
 
 from spiketrack.commands.inputs import EXPORT_HELP
 from spiketrack.commands.targets import then_show, will_write
-from spiketrack.commands.views import LAYERS_HELP, chips
+from spiketrack.commands.views import LAYERS_HELP
 from spiketrack.errors import ConfigError
 from spiketrack.packaged import BOARDS
+from spiketrack.terminal.amounts import counted
 from spiketrack.terminal.console import say
 from spiketrack.terminal.table import Column, print_table, table
 
@@ -137,7 +138,7 @@ def faster(
         f"optimised: {1e3 * old.seconds:.4g} → {1e3 * new.seconds:.4g} ms {what} "
         f"({-search.gain:+.1%}; modelled at the rates {effort.rates}, central), {search.attempts} "
         f"placements tried; {old.placement.cores:,} → {new.placement.cores:,} cores on "
-        f"{old.placement.chips:,} → {chips(new.placement.chips)}"
+        f"{old.placement.chips:,} → {counted(new.placement.chips, 'chip')}"
     )
     return report
 
@@ -293,7 +294,7 @@ def verdict(placement: MapDocument) -> None:
         f"{placement.unrolled_lower_bound_cores:,} cores"
     )
     say(
-        f"{placement.cores:,} cores on {chips(placement.chips)}; lower bound "
+        f"{counted(placement.cores, 'core')} on {counted(placement.chips, 'chip')}; lower bound "
         f"{placement.lower_bound_cores:,} cores (ratio {placement.lower_bound_ratio:.3f})"
     )
     say(f"fits {placement.board}" if placement.fits else f"does not fit: {placement.obstacle}")

@@ -12,6 +12,7 @@ from spiketrack.commands.inputs import EXPORT_HELP, TERMINAL, Key, end_with, ope
 from spiketrack.commands.options.backend import PROCESSES_HELP
 from spiketrack.commands.targets import will_fill
 from spiketrack.simulators.backends import either, find
+from spiketrack.terminal.amounts import counted
 from spiketrack.terminal.console import begin, say
 
 BACKEND_HELP = f"{either()}; operations, which energy prices: {either(operations=True)}."
@@ -112,7 +113,8 @@ def simulate(
         str(chip or ""),
     )
     made = run(there.export, out, video, box, frames, how, read, force, inputs, TERMINAL)
-    say(f"{out}: {made.about.frames} frames on {backend}, {made.median:.3f} s a frame (median)")
+    tracked = counted(made.about.frames, "frame")
+    say(f"{out}: {tracked} on {backend}, {made.median:.3f} s a frame (median)")
     say(f"  {', '.join(sorted(made.about.files))}, run.json; counts: {counts}")
     say(f"  the network was calibrated on {made.calibrated_on}")
     if "chip.json" in made.about.files:

@@ -13,6 +13,7 @@ from spiketrack.commands.options.backend import PROCESSES_HELP
 from spiketrack.commands.targets import then_show, will_write
 from spiketrack.simulators.backends import FLOAT, INTEGER
 from spiketrack.simulators.backends import names as backend_names
+from spiketrack.terminal.amounts import counted
 from spiketrack.terminal.console import begin, say
 from spiketrack.terminal.table import Column, table
 from spiketrack.verification import YARDSTICK_FRAMES
@@ -155,7 +156,7 @@ def _show_backends(report: VerifyDocument) -> None:
         for name, entry in report.backends.items()
     ]
     columns = ("backend", "exact", "counts compared", "mismatches", "maps that differ")
-    title = f"against integer, {report.frames} frames, {report.populations} populations"
+    title = f"against integer, {counted(report.frames, 'frame')}, {report.populations} populations"
     table(title, columns, rows)
 
 
@@ -215,7 +216,7 @@ def _show_yardstick(yardstick: Yardstick) -> None:
         _compared("float32 against float64", yardstick.float64),
         _compared("float32 against integer", yardstick.integer),
     )
-    table(f"what float itself is worth, {yardstick.frames} frames", columns, rows)
+    table(f"what float itself is worth, {counted(yardstick.frames, 'frame')}", columns, rows)
     say(f"judged by float itself: {yardstick.judgement}: {yardstick.meaning}")
 
 

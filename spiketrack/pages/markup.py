@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 
 from spiketrack.pages.parts import Drawing, Fact, Figure, Section, Table
+from spiketrack.terminal.amounts import counted
 
 
 def section_block(section: Section) -> str:
@@ -55,7 +56,7 @@ def table_block(table: Table) -> str:
 
 
 def _rows(table: Table) -> str:
-    return "1 row" if len(table.rows) == 1 else f"{len(table.rows):,} rows"
+    return counted(len(table.rows), "row")
 
 
 def _note(note: str) -> str:

@@ -27,6 +27,7 @@ from spiketrack.report.sections.network import network_section
 from spiketrack.report.sections.placement import placement_section
 from spiketrack.report.sections.provenance import limits_section, provenance_section
 from spiketrack.report.sources import Sources
+from spiketrack.terminal.amounts import counted
 
 SECTIONS: tuple[Callable[[Sources], Section], ...] = (  # in the order of the page; the clip leads
     clip_section,
@@ -56,7 +57,7 @@ def build_report(sources: Sources, budget: int = BUDGET) -> Report:
         subtitle=(
             f"Network {name}, T = {network.templates}, embed dims "
             f"{'/'.join(map(str, network.embed_dims))}; {about.backend} backend; "
-            f"clip {about.clip.name}, {about.frames} frames"
+            f"clip {about.clip.name}, {counted(about.frames, 'frame')}"
         ),
         facts=facts(sources),
         pictures=read_pictures(Path(about.clip.path), last_frame(sources.overlays), budget),

@@ -14,7 +14,7 @@ from spiketrack.documents.verification import VerifyDocument
 from spiketrack.pages.parts import Fact
 from spiketrack.report.sources import Run, Sources
 from spiketrack.report.truth import Truth
-from spiketrack.terminal.amounts import amount, joules
+from spiketrack.terminal.amounts import amount, counted, joules
 
 SIMULATED, MODELLED, MEASURED = "simulated", "modelled", "measured"
 NOTICE = (
@@ -119,9 +119,10 @@ def _placement(placement: MapDocument | None) -> Fact:
     smallest = min(boards, key=lambda board: board.chips or 0, default=None)
     room = "no board of known size holds them"
     if smallest is not None:
-        room = f"{smallest.name} ({smallest.chips:,} chips) is the smallest board that holds them"
-    value = f"{placement.cores:,} cores"
-    return Fact(label, value, f"on {placement.chips:,} chips; {room}", MODELLED)
+        size = counted(smallest.chips or 0, "chip")
+        room = f"{smallest.name} ({size}) is the smallest board that holds them"
+    value = counted(placement.cores, "core")
+    return Fact(label, value, f"on {counted(placement.chips, 'chip')}; {room}", MODELLED)
 
 
 def _speed(run: Run) -> Fact:

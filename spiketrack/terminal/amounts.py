@@ -22,6 +22,11 @@ def seconds(value: float) -> str:
     return _short(value, _SECONDS, 1e-9)
 
 
+def counted(number: int, noun: str) -> str:
+    """``1 chip``, ``1,152 chips``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def percent(share: float | None) -> str:
     """12.3 %; empty for None."""
     return "" if share is None else f"{share:.1%}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from spiketrack.documents.energy import EnergyDocument
 from spiketrack.documents.timing import TimeDocument
 from spiketrack.energy.prices import load_prices
 from spiketrack.errors import DocumentError
+from spiketrack.inference import SEARCH
 from spiketrack.pages.parts import Section
 from spiketrack.report import build_report, read_sources, write_html
 from spiketrack.report.document import Report
-from spiketrack.report.sections.chip import chip_section
+from spiketrack.report.sections.chip import chip_section, most
 from spiketrack.steps.price import price
 from spiketrack.steps.price import with_whole_frames as whole
 from spiketrack.steps.timing import time as describe
@@ -71,6 +73,22 @@ def check(report: dict[str, list[dict[str, Any]]], energy: Any, seconds: Any) ->
     bound = [row for mode in modes for row in mode["bindings"]]
     for row, other in zip(report["binding"], bound, strict=True):
         assert {key: row[key] for key in other} == other
+
+
+def test_no_sentence_speaks_of_one_thing_as_many(report: Report) -> None:
+    cards = [part for fact in report.facts for part in (fact.value, fact.detail)]
+    lines = [*cards, report.subtitle, *(line for part in report.sections for line in part.text)]
+    assert any(" on 1 chip;" in line for line in lines)
+    assert [line for line in lines if re.search(r"(?<![\d,.])1 (\w+ )?\w+s\b", line)] == []
+
+
+def test_one_part_that_is_the_largest_is_named_once(energy: EnergyDocument) -> None:
+    (spent,) = (row for row in energy.whole if row.branch == SEARCH)
+    same = spent.model_copy(update={"dominates": "static power", "least": "static power"})
+    assert most(same) == "most of it is static power, in both estimates"
+    other = same.model_copy(update={"dominates": "neurons that rest"})
+    ends = "most of the high estimate is neurons that rest, of the low one static power"
+    assert most(other) == ends
 
 
 def test_tables_are_the_documents(report: Report, energy: EnergyDocument, times: Path) -> None:

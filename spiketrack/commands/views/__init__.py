@@ -4,8 +4,3 @@ LINES = 30  # of a summary
 LARGEST = 10  # layers that a summary names
 LAYERS_HELP = "Show every layer instead of the summary."
 ROWS_HELP = "Show every row instead of the summary."
-
-
-def chips(number: int) -> str:
-    """``1 chip``, ``6 chips``."""
-    return f"{number:,} chip{'' if number == 1 else 's'}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from spiketrack.commands.views import LARGEST, chips
+from spiketrack.commands.views import LARGEST
 from spiketrack.documents.energy import (
     Comparison,
     EnergyDocument,
@@ -17,7 +17,7 @@ from spiketrack.documents.energy import (
 from spiketrack.documents.whole import WholeEnergy
 from spiketrack.energy.stages import by_stage
 from spiketrack.inference import SEARCH
-from spiketrack.terminal.amounts import amount, joules, percent, seconds
+from spiketrack.terminal.amounts import amount, counted, joules, percent, seconds
 from spiketrack.terminal.console import say
 from spiketrack.terminal.table import Column, Table, print_table
 
@@ -96,7 +96,7 @@ def _whole_frame(whole: WholeEnergy, layers: bool) -> Table:
         for row in whole.rows
     ]  # fmt: skip
     title = (
-        f"a whole {what} on {chips(whole.chips)}, powered for "
+        f"a whole {what} on {counted(whole.chips, 'chip')}, powered for "
         f"{seconds(whole.seconds.low)} to {seconds(whole.seconds.high)}"
     )
     ends = joules(whole.low_pj), joules(whole.high_pj)

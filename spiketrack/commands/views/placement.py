@@ -5,9 +5,10 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from spiketrack.commands.views import LARGEST, LINES, chips
+from spiketrack.commands.views import LARGEST, LINES
 from spiketrack.documents.placement import BranchPlacement, LayerPlacement, MapDocument
 from spiketrack.energy.stages import by_stage
+from spiketrack.terminal.amounts import counted
 from spiketrack.terminal.console import console, say
 from spiketrack.terminal.table import Column, Table, print_table
 
@@ -23,7 +24,7 @@ def show_summary(placement: MapDocument) -> None:
     say("layers and branches share cores: what they take together is less than the sum")
     print_table(_largest(placement.branches, _room(placement)))
     boards = (
-        f"{board.name} {'yes' if board.fits else 'no'} ({chips(board.needed_chips)})"
+        f"{board.name} {'yes' if board.fits else 'no'} ({counted(board.needed_chips, 'chip')})"
         for board in placement.boards
     )
     say(f"fits: {', '.join(boards)}")

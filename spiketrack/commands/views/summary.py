@@ -6,7 +6,6 @@ import shlex
 import textwrap
 from pathlib import Path
 
-from spiketrack.commands.views import chips
 from spiketrack.documents.summary import (
     Agreement,
     EnergyAnswer,
@@ -16,6 +15,7 @@ from spiketrack.documents.summary import (
 )
 from spiketrack.energy.tables import joules
 from spiketrack.steps.results import Results
+from spiketrack.terminal.amounts import counted
 from spiketrack.terminal.console import console, say
 
 INDENT = 9  # columns of a line's first word
@@ -29,8 +29,9 @@ def show_summary(answers: SummaryDocument, folder: Path) -> None:
     place = ", ".join(f"{value:.1f}" for value in last.box)
     name, sizes = Path(answers.checkpoint).name, answers.network.variant
     name += "" if sizes in ("custom", name) else f" ({sizes})"
+    frames = counted(answers.frames, "frame")
     say(
-        f"{name} on {answers.clip}: {answers.frames} frames simulated on {answers.backend}, "
+        f"{name} on {answers.clip}: {frames} simulated on {answers.backend}, "
         f"{answers.seconds_a_frame:.3g} s each here"
     )
     _line("", f"calibrated on {answers.calibrated_on}")
@@ -73,7 +74,7 @@ def _exact(agreed: Agreement) -> str:
     verdict = "yes" if agreed.exact else "NO"
     return (
         f"{verdict}: {agreed.mismatches:,} of {agreed.counts_compared:,} counts differ between "
-        f"{names}, {agreed.frames} frames"
+        f"{names}, {counted(agreed.frames, 'frame')}"
     )
 
 
@@ -103,7 +104,7 @@ def _energy(energy: EnergyAnswer) -> list[str]:
 
 
 def _placement(place: PlacementAnswer) -> str:
-    whole = f"{place.cores:,} cores on {chips(place.chips)}"
+    whole = f"{counted(place.cores, 'core')} on {counted(place.chips, 'chip')}"
     if place.smallest is None:
         return f"{whole}, none was used; fits no board"
     return f"{whole}, none was used; smallest board: {place.smallest} ({place.smallest_chips:,})"

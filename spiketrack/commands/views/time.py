@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from spiketrack.commands.views import chips
 from spiketrack.documents.rates import UNITS
 from spiketrack.documents.timing import BranchTime, Estimate, ModeTime, TimeDocument
 from spiketrack.inference import SEARCH, TEMPLATE
-from spiketrack.terminal.amounts import amount, seconds
+from spiketrack.terminal.amounts import amount, counted, seconds
 from spiketrack.terminal.console import say
 from spiketrack.terminal.table import Column, Table, print_table
 
@@ -129,8 +128,8 @@ def _rates(document: TimeDocument) -> Table:
 
 def _answer(document: TimeDocument, mode: str | None) -> None:
     say(
-        f"{document.cores:,} cores of {chips(document.chips)} ({document.board}), rates "
-        f"{document.rates.name}; modelled, not measured on a chip"
+        f"{counted(document.cores, 'core')} of {counted(document.chips, 'chip')} "
+        f"({document.board}), rates {document.rates.name}; modelled, not measured on a chip"
     )
     branch = document.branch(SEARCH)
     for run in [] if branch is None else _modes(branch, mode):

@@ -15,6 +15,7 @@ from spiketrack.documents.placement import CoreMap, MapDocument
 from spiketrack.pages.parts import Figure
 from spiketrack.pages.plots import SCALE, blank
 from spiketrack.report.names import short, stage
+from spiketrack.terminal.amounts import counted
 
 NAMED_CORES = 1000  # beyond, cores show no names under the pointer, to keep the page small
 NAMED_LAYERS = 3  # of a core
@@ -43,7 +44,8 @@ def core_figure(placement: MapDocument) -> Figure:
     variants = [(c.title, _cores(placement, c, names)) for c in colourings(placement)]
     cores, resources = placement.core_map, placement.core_map.resources
     fullest = ", ".join(
-        f"{resources[i]} on {cores.fullest.count(i):,} cores" for i in dict.fromkeys(cores.fullest)
+        f"{resources[i]} on {counted(cores.fullest.count(i), 'core')}"
+        for i in dict.fromkeys(cores.fullest)
     )
     note = (
         "Each square is a core, each group a chip with its number. A core that holds several "

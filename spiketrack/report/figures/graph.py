@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from spiketrack.documents.manifest import LayerFormat
 from spiketrack.inference import SEARCH, TEMPLATE
 from spiketrack.report.names import block, short
-from spiketrack.terminal.amounts import joules
+from spiketrack.terminal.amounts import counted, joules
 
 BOX, HEIGHT, STEP = 310, 26, 36  # pixels: a box's width and height, from row to row
 LEFT, RIGHT, TOP = 90, 590, 46  # where the columns of both branches begin, and the first row
@@ -144,7 +144,7 @@ def _past(source: Box, box: Box, branch: str) -> str:
 
 def _box(box: Box) -> str:
     label = html.escape(short(box.name))
-    layers = "1 layer" if box.layers == 1 else f"{box.layers} layers"
+    layers = counted(box.layers, "layer")
     told = f"{joules(box.energy_pj) or '0'}, {box.share:.1%}"
     said = html.escape(f"{box.name}, {box.branch} branch: {layers}, {told} of the energy")
     width = max(0, round(BOX * min(box.share, 1)))

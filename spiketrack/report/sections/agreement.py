@@ -18,6 +18,7 @@ from spiketrack.report.figures.network import mismatch_figure
 from spiketrack.report.figures.run import overlap_figure, scores_figure
 from spiketrack.report.sections.yardstick import yardstick_text
 from spiketrack.report.sources import Sources
+from spiketrack.terminal.amounts import counted
 
 SMALLEST = 1e-4  # difference of scores that is told
 TEACHER_FORCED = "Integer against float by population, teacher-forced"
@@ -65,7 +66,7 @@ def _verdict(verify: VerifyDocument) -> str:
     if verify.exact:
         return (
             f"Exact: integer and {names} agree in all {verify.counts_compared:,} counts of "
-            f"{verify.populations} populations over {verify.frames} frames of "
+            f"{verify.populations} populations over {counted(verify.frames, 'frame')} of "
             f"{verify.clip}."
         )
     maps = sum(backend.maps_differ for backend in verify.backends.values())

@@ -17,7 +17,7 @@ from spiketrack.report.figures.time import (
     whole_figure,
 )
 from spiketrack.report.sources import Sources
-from spiketrack.terminal.amounts import joules, seconds
+from spiketrack.terminal.amounts import counted, joules, seconds
 
 TITLE = "Seconds and joules of a chip"
 
@@ -45,8 +45,8 @@ def sentences(time: TimeDocument, whole: tuple[WholeEnergy, ...]) -> Iterator[st
     for spent in whole:
         what = "A frame" if spent.branch == SEARCH else "A template encoding"
         yield (
-            f"{what} takes {joules(spent.low_pj)} to {joules(spent.high_pj)} on {spent.chips} "
-            f"chips; most of the high estimate is {spent.dominates}, of the low one {spent.least}."
+            f"{what} takes {joules(spent.low_pj)} to {joules(spent.high_pj)} on "
+            f"{counted(spent.chips, 'chip')}; {most(spent)}."
         )
     search = time.branch(SEARCH)
     for mode in () if search is None else search.modes:
@@ -61,6 +61,13 @@ def sentences(time: TimeDocument, whole: tuple[WholeEnergy, ...]) -> Iterator[st
         f"rates: {time.rates.title or time.rates.name}. "
         "Modelled, not measured on a chip by this project."
     )
+
+
+def most(spent: WholeEnergy) -> str:
+    """Which part is largest in the high estimate, and in the low one."""
+    if spent.dominates == spent.least:
+        return f"most of it is {spent.dominates}, in both estimates"
+    return f"most of the high estimate is {spent.dominates}, of the low one {spent.least}"
 
 
 def whole_table(whole: tuple[WholeEnergy, ...]) -> Table:

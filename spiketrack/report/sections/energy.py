@@ -10,6 +10,7 @@ from spiketrack.documents.prices import PriceTable
 from spiketrack.pages.parts import Section, Table
 from spiketrack.report.figures.energy import energy_figure, kind_figure
 from spiketrack.report.sources import Run, Sources
+from spiketrack.terminal.amounts import counted
 
 COLUMNS = (
     "name", "kind", "branch", "energy_pj", "energy_se_pj", "energy_share", "events", "spikes",
@@ -25,8 +26,9 @@ def energy_section(sources: Sources) -> Section:
     prices = energy.prices
     text = [
         f"Prices: {prices.name} {prices.version} ({prices.title}), "
-        f"{energy.execution} execution. Means over {energy.frames} frames (search branch) "
-        f"and {energy.encodes} template encodings (template branch).",
+        f"{energy.execution} execution. Means over "
+        f"{counted(energy.frames, 'frame')} (search branch) and "
+        f"{counted(energy.encodes, 'template encoding')} (template branch).",
         *(f"{word.replace('_', ' ').capitalize()}: {line}." for word, line in energy.statement),
         _updates(energy),
     ]

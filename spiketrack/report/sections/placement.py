@@ -9,6 +9,7 @@ from spiketrack.report.figures.cores import core_figure
 from spiketrack.report.figures.placement import resident_figure, timeline_figure, traffic_figure
 from spiketrack.report.sections.spikes import spike_tables
 from spiketrack.report.sources import Sources
+from spiketrack.terminal.amounts import counted
 
 LAYERS = (
     "branch", "name", "kind", "shape", "steps", "neurons", "block", "blocks", "cores",
@@ -32,8 +33,8 @@ def placement_section(sources: Sources) -> Section:
     fits = "fits" if placement.fits else f"does not fit: {placement.obstacle}"
     text = (
         f"Board {placement.board}: the network {fits}.",
-        f"{placement.neurons:,} neurons on {placement.cores:,} cores of "
-        f"{placement.chips:,} chips; at least {placement.lower_bound_cores:,} cores are "
+        f"{placement.neurons:,} neurons on {counted(placement.cores, 'core')} of "
+        f"{counted(placement.chips, 'chip')}; at least {placement.lower_bound_cores:,} cores are "
         f"needed (ratio {placement.lower_bound_ratio:.3f}), "
         f"{placement.unrolled_lower_bound_cores:,} with every synapse stored by itself.",
         *(_branch_text(branch) for branch in placement.branches),
@@ -49,11 +50,11 @@ def placement_section(sources: Sources) -> Section:
 
 def _branch_text(branch: BranchPlacement) -> str:
     return (
-        f"The {branch.name} branch takes {branch.cores:,} cores; its longest chain has "
+        f"The {branch.name} branch takes {counted(branch.cores, 'core')}; its longest chain has "
         f"{len(branch.longest_chain)} layers, a result comes after "
         f"{branch.latency_steps:,} time steps, a new frame can enter every "
-        f"{branch.interval_steps:,} steps: up to {branch.frames_in_flight} frames in flight, "
-        "of independent objects."
+        f"{branch.interval_steps:,} steps: up to "
+        f"{counted(branch.frames_in_flight, 'frame')} in flight, of independent objects."
     )
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from spiketrack.documents.yardstick import EXPLANATION, Compared, Yardstick
+from spiketrack.terminal.amounts import counted
 
 
 def yardstick_text(yardstick: Yardstick) -> tuple[str, ...]:
     """The figures and the judgement, then what they mean."""
     judged = f"{yardstick.judgement}, {yardstick.meaning}"
     return (
-        f"On the same crops of {yardstick.frames} frames, each network with its own counts, "
-        f"float32 differs from float64 in {_share(yardstick.float64)} and from integer in "
+        f"On the same crops of {counted(yardstick.frames, 'frame')}, each network with its own "
+        f"counts, float32 differs from float64 in {_share(yardstick.float64)} and from integer in "
         f"{_share(yardstick.integer)}. Judged by float itself: {judged}.",
         *EXPLANATION,
     )

@@ -22,7 +22,7 @@ from torch import Tensor
 from typer.testing import CliRunner
 
 from spiketrack.commands.train import train as train_command
-from spiketrack.config import TrackerConfig
+from spiketrack.config import NetworkConfig, TrackerConfig
 from spiketrack.errors import ConfigError, SpikeTrackError, TrainingError
 from spiketrack.leftovers import beside
 from spiketrack.machine import room
@@ -33,7 +33,12 @@ from spiketrack.training.journal import Journal
 from spiketrack.training.loop import build, learning_rate, train
 from spiketrack.training.place import check_place
 from spiketrack.training.replica import SHARED, Crew, share
-from spiketrack.training.schema import OptimiserSection, TrainingConfig
+from spiketrack.training.schema import (
+    NetworkSection,
+    OptimiserSection,
+    TrackerSection,
+    TrainingConfig,
+)
 from spiketrack.training.state import begin
 
 BOXES = torch.tensor([[0.31, 0.62, 0.2, 0.3], [1.0, 0.99, 0.1, 0.1], [0.0, 0.5, 0.05, 0.4]])
@@ -48,6 +53,12 @@ def perfect_maps(boxes: Tensor, grid: int) -> dict[str, Tensor]:
     score = (losses.squared_distance(boxes, grid) == 0).float().clamp(1e-4, 1 - 1e-4)
     size = boxes[:, 2:, None, None].expand(-1, -1, grid, grid)
     return {"score_map": score[:, None], "offset_map": torch.stack([x, y], 1), "size_map": size}
+
+
+def test_what_a_configuration_leaves_out_is_as_published() -> None:
+    assert TrackerSection().build() == TrackerConfig()
+    sizes: dict[str, Any] = {"embed_dims": (8, 16, 24, 32), "grid": 4, "head_channels": 8}
+    assert NetworkSection(**sizes).build() == NetworkConfig(**sizes, templates=1)
 
 
 def test_perfect_maps_decode_and_cost_nothing() -> None:

@@ -1,7 +1,8 @@
-"""A search reads the memory of the templates that were encoded last, on every exact backend."""
+"""A search reads the memory of the templates that were encoded last, on every backend."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,14 @@ import pytest
 from support.random_graphs import tiny_graph, tiny_model
 from support.traces import assert_same_inference
 
-from spiketrack.inference import Crop
+from spiketrack.export.passes.spiketrack import fold
+from spiketrack.inference import Crop, Simulator
+from spiketrack.simulators.chip import ChipSimulator
+from spiketrack.simulators.float_reference import FloatSimulator
 from spiketrack.simulators.inline import InlineSimulator
 from spiketrack.simulators.integer import IntegerSimulator
 from spiketrack.simulators.norse_backend import NorseSimulator
-from spiketrack.simulators.onnx_backend import OnnxSimulator
+from spiketrack.simulators.onnx_backend import OnnxFloatSimulator, OnnxSimulator
 
 # networkx, which Lava's compiler imports, looks for pandas
 pytestmark = pytest.mark.filterwarnings("ignore::ImportWarning")
@@ -26,17 +30,34 @@ def crops() -> Crop:
     return rough.repeat(8, 2).repeat(8, 3).astype(np.float32)
 
 
-@pytest.mark.parametrize("backend", [OnnxSimulator, NorseSimulator, InlineSimulator])
+EXACT = (OnnxSimulator, NorseSimulator, InlineSimulator, ChipSimulator, IntegerSimulator)
+
+
+@pytest.mark.parametrize("backend", EXACT)
 def test_new_templates_take_the_place_of_the_old(backend: Any) -> None:
+    replaced(
+        lambda: backend(GRAPHS, CONFIG, counts=True),
+        lambda: IntegerSimulator(GRAPHS, CONFIG, counts=True),
+    )
+
+
+def test_and_of_the_float_networks() -> None:
+    replaced(*[lambda: FloatSimulator(tiny_model(1), record=True)] * 2)
+    folded = {branch: fold(tiny_model(1), branch) for branch in GRAPHS}
+    replaced(*[lambda: OnnxFloatSimulator(folded, CONFIG, counts=True)] * 2)
+
+
+def replaced(backend: Callable[[], Simulator], like: Callable[[], Simulator]) -> None:
     """Encode, search, encode again, search again: as a network that knows the last alone."""
     first, second, crop = crops()
     found = []
-    with backend(GRAPHS, CONFIG, counts=True) as simulator:
+    with backend() as simulator:
         for template in (first, second):
             encoded = simulator.encode_template(template[None])
             found.append(simulator.search(crop))
-            fresh = IntegerSimulator(GRAPHS, CONFIG, counts=True)
-            assert_same_inference(encoded, fresh.encode_template(template[None]), operations=False)
-            assert_same_inference(found[-1], fresh.search(crop), operations=False)
+            with like() as fresh:
+                wanted = fresh.encode_template(template[None]), fresh.search(crop)
+            assert_same_inference(encoded, wanted[0], operations=False)
+            assert_same_inference(found[-1], wanted[1], operations=False)
     with pytest.raises(AssertionError):
         assert_same_inference(found[0], found[1], operations=False)

@@ -114,7 +114,7 @@ def simulate(
     )
     made = run(there.export, out, video, box, frames, how, read, force, inputs, TERMINAL)
     tracked = counted(made.about.frames, "frame")
-    say(f"{out}: {tracked} on {backend}, {made.median:.3f} s a frame (median)")
+    say(f"{out}: {tracked} on {backend}, {made.about.seconds.median:.3f} s a frame (median)")
     say(f"  {', '.join(sorted(made.about.files))}, run.json; counts: {counts}")
     say(f"  the network was calibrated on {made.calibrated_on}")
     if "chip.json" in made.about.files:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import median
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -29,6 +30,11 @@ class SecondsPart(Part):
 
     first: Seconds
     frames: tuple[Seconds, ...]
+
+    @property
+    def median(self) -> float:
+        """Of the tracked frames, of which there is one at least."""
+        return median(self.frames)
 
 
 class MadePart(Part):

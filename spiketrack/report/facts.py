@@ -6,11 +6,10 @@
 
 from __future__ import annotations
 
-from statistics import median
-
 from spiketrack.documents.energy import AtTable, EnergyDocument
 from spiketrack.documents.placement import MapDocument
 from spiketrack.documents.verification import VerifyDocument
+from spiketrack.inference import SEARCH
 from spiketrack.pages.parts import Fact
 from spiketrack.report.sources import Run, Sources
 from spiketrack.report.truth import Truth
@@ -24,11 +23,12 @@ NOTICE = (
 
 
 def facts(sources: Sources) -> tuple[Fact, ...]:
-    """Energy, the dense ANN, float, exactness, accuracy, chips, speed."""
+    """Operations, the whole frame, the dense ANN, float, exactness, accuracy, chips, speed."""
     energy = sources.run.priced
     accuracy = [] if sources.truth is None else [_accuracy(sources.truth)]
     return (
-        _energy(energy),
+        _operations(energy),
+        _whole(energy),
         _dense(energy),
         _float(sources.verify),
         _exact(sources.verify),
@@ -38,11 +38,21 @@ def facts(sources: Sources) -> tuple[Fact, ...]:
     )
 
 
-def _energy(energy: EnergyDocument) -> Fact:
+def _operations(energy: EnergyDocument) -> Fact:
     at = [row.energy_pj for row in energy.tables]
     span = f"{joules(min(at))} to {joules(max(at))} over {len(at)} price tables"
     detail = f"{energy.prices.name}, {energy.execution} execution; {span}"
-    return Fact("energy a frame", joules(energy.total.energy_pj) or "none", detail, MODELLED)
+    return Fact("operations of a frame", joules(energy.total.energy_pj) or "none", detail, MODELLED)
+
+
+def _whole(energy: EnergyDocument) -> Fact:
+    """From operations to static power, low to high."""
+    label = "all that its chips spend"
+    spent = next((row for row in energy.whole if row.branch == SEARCH), None)
+    if spent is None:
+        return Fact(label, "not modelled", "give --time")
+    detail = f"a frame on {counted(spent.chips, 'chip')}; largest: {' and '.join(spent.largest)}"
+    return Fact(label, f"{joules(spent.low_pj)} to {joules(spent.high_pj)}", detail, MODELLED)
 
 
 def _dense(energy: EnergyDocument) -> Fact:
@@ -74,8 +84,10 @@ def _float(verify: VerifyDocument | None) -> Fact:
         return Fact(label, "not compared", "give --verify, made with --checkpoint")
     loss, box = verify.float_.summary, verify.float_.free_running.median_iou
     boxes = "" if box is None else f"; median box IoU {box:.3f}, each on its own road"
+    judged = f"; judged by float64: {verify.float_.yardstick.judgement}"
     value = f"{share_equal(loss.mean_mismatch_rate)} equal"
-    return Fact(label, value, f"counts, fed the float run's{boxes}", SIMULATED)
+    detail = f"counts, fed the float run's{boxes}{judged}"
+    return Fact(label, value, detail, SIMULATED)
 
 
 def share_equal(differing: float) -> str:
@@ -126,8 +138,9 @@ def _placement(placement: MapDocument | None) -> Fact:
 
 
 def _speed(run: Run) -> Fact:
-    seconds = run.about.seconds.frames
-    if not seconds:
+    seconds = run.about.seconds
+    if not seconds.frames:
         return Fact("speed here", "no frame", "", MEASURED)
-    detail = f"{run.about.backend} backend, median of {len(seconds)}; the simulation, not a chip"
-    return Fact("speed here", f"{1 / median(seconds):.3g} frames/s", detail, MEASURED)
+    who = f"{run.about.backend} backend, median of {len(seconds.frames)}"
+    detail = f"{who}; the simulation, not a chip"
+    return Fact("speed here", f"{1 / seconds.median:.3g} frames/s", detail, MEASURED)

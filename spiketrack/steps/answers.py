@@ -36,7 +36,6 @@ def summarise(
     problems: Sequence[str],
 ) -> SummaryDocument:
     """The answers of all parts."""
-    seconds = sorted(made.about.seconds.frames)
     last = made.boxes()[-1]
     return SummaryDocument(
         checkpoint=settings.checkpoint,
@@ -45,7 +44,7 @@ def summarise(
         frames=made.about.frames,
         calibrated_on=calibrated_on(manifest.calibration, made.about.clip.digest),
         backend=made.about.backend,
-        seconds_a_frame=seconds[len(seconds) // 2],
+        seconds_a_frame=made.about.seconds.median,
         last=LastBox(frame=last.frame, box=last.box.as_tuple(), score=last.score),
         agreement=agreement(verified),
         loss=loss(verified),

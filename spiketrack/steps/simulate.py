@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from spiketrack.deploy.chip.execution.activity import COLUMNS
 from spiketrack.deploy.chip.execution.ledger import CORE_COLUMNS, LINK_COLUMNS
 from spiketrack.deploy.chip.program_document import CHIP_FILE, chip_document
@@ -83,11 +81,6 @@ class Simulated:
     calibrated_on: str
     warnings: tuple[str, ...]
     problems: tuple[str, ...]
-
-    @property
-    def median(self) -> float:
-        """Seconds of a tracked frame."""
-        return float(np.median(self.about.seconds.frames))
 
 
 def simulate(

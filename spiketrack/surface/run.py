@@ -132,7 +132,7 @@ class Run(Layered):
 
     def _repr_html_(self) -> str:
         about = self.about
-        seconds = sorted(about.seconds.frames)
+        seconds = about.seconds
         rows: list[tuple[str, Any]] = [
             ("network", about.network.variant),
             ("backend", about.backend),
@@ -140,7 +140,7 @@ class Run(Layered):
             ("first box", ", ".join(f"{value:g}" for value in about.box)),
             ("frames", about.frames),
             ("templates renewed", len(about.updates)),
-            ("seconds a frame here, median", seconds[len(seconds) // 2] if seconds else None),
+            ("seconds a frame here, median", seconds.median if seconds.frames else None),
             ("counts", about.counts),
             ("network digest", about.network_digest[:12]),
         ]

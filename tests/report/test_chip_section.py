@@ -23,6 +23,7 @@ from spiketrack.report.sections.chip import chip_section, most
 from spiketrack.steps.price import price
 from spiketrack.steps.price import with_whole_frames as whole
 from spiketrack.steps.timing import time as describe
+from spiketrack.terminal.amounts import joules
 
 pytestmark = pytest.mark.slow
 
@@ -80,6 +81,23 @@ def test_no_sentence_speaks_of_one_thing_as_many(report: Report) -> None:
     lines = [*cards, report.subtitle, *(line for part in report.sections for line in part.text)]
     assert any(" on 1 chip;" in line for line in lines)
     assert [line for line in lines if re.search(r"(?<![\d,.])1 (\w+ )?\w+s\b", line)] == []
+
+
+def test_operations_are_not_shown_as_all_that_a_frame_spends(
+    report: Report, energy: EnergyDocument
+) -> None:
+    cards = {fact.label: fact for fact in report.facts}
+    assert "energy a frame" not in cards
+    assert cards["operations of a frame"].value == joules(energy.total.energy_pj)
+    (spent,) = (row for row in energy.whole if row.branch == SEARCH)
+    card = cards["all that its chips spend"]
+    assert card.value == f"{joules(spent.low_pj)} to {joules(spent.high_pj)}"
+    assert spent.dominates in card.detail
+    parts = {row.part for row in spent.rows}
+    (limits,) = (part for part in report.sections if part.name == "unsupported")
+    left_out = ", ".join(str(row[1]) for row in limits.tables[0].rows)
+    assert "static power" in parts
+    assert "static power" not in left_out
 
 
 def test_one_part_that_is_the_largest_is_named_once(energy: EnergyDocument) -> None:

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from support.report_data import FRAMES, Files, changed_run
 
+from spiketrack import open_run
 from spiketrack.documents.manifest import Manifest
 from spiketrack.documents.placement import MapDocument
+from spiketrack.documents.run import SecondsPart
 from spiketrack.export.nir.folder import read_export
 from spiketrack.integer.graph import Conv
 from spiketrack.report import build_report, read_sources
@@ -47,6 +49,17 @@ def test_the_page_holds_no_folder_of_its_maker(report_files: Files) -> None:
     page = render(page_of(build_report(sources)))
     assert str(report_files.run.parent) not in page
     assert str(Path.home()) + "/" not in page
+
+
+def test_every_place_shows_one_median(report_files: Files, tmp_path: Path) -> None:
+    seconds = SecondsPart(first=1.0, frames=(0.1, 0.8, 0.2, 0.3))
+    run = changed_run(tmp_path / "run", report_files.run, seconds=seconds)
+    built = build_report(read_sources(run))
+    card = next(fact for fact in built.facts if fact.label == "speed here")
+    assert card.value == "4 frames/s"
+    (table,) = (table for table in built.tables if table.name == "runs")
+    assert table.rows[0][table.columns.index("seconds_a_frame")] == pytest.approx(0.25)
+    assert ">0.25</td>" in open_run(run)._repr_html_()
 
 
 def test_all_commands_in_their_order(report_files: Files) -> None:

@@ -22,6 +22,7 @@ from spiketrack.commands.energy import energy as energy_command
 from spiketrack.commands.report import report as report_command
 from spiketrack.documents.placement import MapDocument
 from spiketrack.documents.run import ClipPart
+from spiketrack.documents.verification import VerifyDocument
 from spiketrack.errors import MissingDependency, SpikeTrackError
 from spiketrack.integer.costs.formulas import FIELDS
 from spiketrack.pages import library
@@ -304,6 +305,10 @@ def test_the_report_says_what_the_verification_holds(files: Files, tmp_path: Pat
     exact = build_report(read_sources(files.run, verify=files.verify))
     assert "Exact: integer and inline agree in all" in text(exact, "agreement")
     assert fact(exact, "exactness").value == "exact"
+    found = VerifyDocument.read(files.verify).float_
+    assert found is not None
+    judged = f"judged by float64: {found.yardstick.judgement}"
+    assert judged in fact(exact, "integer against float").detail
     assert "float32 differs from float64 in " in text(exact, "agreement")
     assert "teacher-forced mismatch" in text(exact, "agreement")
     damaged = build_report(read_sources(files.run, verify=damage(files.verify, tmp_path)))

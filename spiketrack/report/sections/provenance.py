@@ -64,7 +64,6 @@ def run_table(sources: Sources) -> Table:
 
 def _run(run: Run) -> dict[str, Any]:
     about = run.about
-    seconds = sorted(about.seconds.frames)
     network = about.network
     known = checkpoint_name(about.checkpoint.sha256)
     return {
@@ -79,7 +78,7 @@ def _run(run: Run) -> dict[str, Any]:
         "box": ",".join(f"{value:g}" for value in about.box),
         "frames": about.frames,
         "template_updates": len(about.updates),
-        "seconds_a_frame": seconds[len(seconds) // 2] if seconds else None,
+        "seconds_a_frame": about.seconds.median if about.seconds.frames else None,
         "tracker": about.tracker,
     }
 

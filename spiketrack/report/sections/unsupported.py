@@ -10,7 +10,7 @@ from spiketrack.pages.parts import Table
 
 NOT_SUPPORTED = (
     ("joules of Loihi 2", "Intel has published no prices; tables of other machines are used"),
-    ("static power, memory traffic, host", "no published numbers an operation; left out"),
+    ("memory traffic", "no published price beyond what a price table contains"),
     ("messages between chips", "counted in the placement, no published price"),
     ("a run on the chip itself", "needs Intel's closed compiler; Lava's own runtime is used"),
     ("on-chip learning", "weights are fixed; only memories are rewritten with the templates"),

@@ -53,7 +53,7 @@ def build_report(sources: Sources, budget: int = BUDGET) -> Report:
     known = checkpoint_name(about.checkpoint.sha256)
     name = network.variant if known == UNKNOWN else known
     return Report(
-        title=f"SpikeTrack on Loihi: {sources.run.label}",
+        title=f"SpikeTrack on Loihi: {name} on {about.clip.name}",
         subtitle=(
             f"Network {name}, T = {network.templates}, embed dims "
             f"{'/'.join(map(str, network.embed_dims))}; {about.backend} backend; "

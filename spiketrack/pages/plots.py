@@ -18,6 +18,8 @@ COLOURS = (
 )  # fmt: skip
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 TOP = 64  # pixels above a plot: the tool bar's line, then the legend's
+BOTTOM = 60
+ENTRY = 19  # pixels of a legend's line
 SCALE = "Viridis"  # even in lightness; reads the same in grey
 
 
@@ -28,7 +30,7 @@ def blank(x: str, y: str, height: int = 420, **layout: Any) -> go.Figure:
         template="none",
         height=height,
         colorway=COLOURS,
-        margin={"l": 70, "r": 20, "t": TOP, "b": 60},
+        margin={"l": 70, "r": 20, "t": TOP, "b": BOTTOM},
         xaxis={"title": {"text": x, "standoff": 12}, "automargin": True},
         yaxis={"title": {"text": y, "standoff": 12}, "automargin": True},
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.01, "x": 0},
@@ -36,6 +38,15 @@ def blank(x: str, y: str, height: int = 420, **layout: Any) -> go.Figure:
         **layout,
     )
     return plot
+
+
+def legend_beside(plot: go.Figure) -> None:
+    """The legend to the right of the plot, which grows until all entries have room."""
+    room = TOP + BOTTOM + ENTRY * len(plot.data) + 10
+    plot.update_layout(
+        legend={"orientation": "v", "x": 1.01, "y": 1, "yanchor": "top"},
+        height=max(plot.layout.height, room),
+    )
 
 
 def hide_names(plot: go.Figure) -> None:

@@ -2,6 +2,8 @@
 const figureViews = [...document.querySelectorAll("figure[data-figure]")].map((host) => new FigureView(host));
 const viewNamed = (name) => figureViews.find((view) => view.name === name);
 
+document.querySelectorAll(".drawing .scroll").forEach((box) => tellWide(box, "drawing"));
+
 const queue = [];
 let working = false;
 const work = async () => {

@@ -56,6 +56,14 @@ const PRINTED = 20; // rows of a long table on paper
 const LONG = 40;
 const RANK = "energy_pj"; // what decides which rows of a long table are the largest
 
+// A box whose content is wider than it says so, above it and at its edge.
+const tellWide = (box, what) => {
+  const more = `The ${what} goes on to the right: scroll it sideways.`;
+  box.before(make("p", { className: "more" }, more));
+  const measure = () => box.classList.toggle("wide", box.scrollWidth > box.clientWidth + 1);
+  [box, ...box.children].forEach((part) => new ResizeObserver(measure).observe(part));
+};
+
 class TableView {
   constructor(name, host) {
     Object.assign(this, { name, host, table: page.tables[name], listeners: [] });
@@ -68,12 +76,9 @@ class TableView {
     if (name === "energy" && branch >= 0) this.filters.set(branch, "search");
     host.append(this.controls());
     this.grid = make("table");
-    const more = make("p", { className: "more" }, "The table goes on to the right: scroll it sideways.");
     const box = make("div", { className: "scroll", tabIndex: 0, role: "group", ariaLabel: this.table.title }, this.grid);
-    host.append(more, box);
-    const measure = () => box.classList.toggle("wide", box.scrollWidth > box.clientWidth + 1);
-    new ResizeObserver(measure).observe(box);
-    new ResizeObserver(measure).observe(this.grid);
+    host.append(box);
+    tellWide(box, "table");
     this.render();
   }
 

@@ -84,6 +84,20 @@ def test_a_phone_shows_all_in_its_width(page: Any, report_page: Path) -> None:
     assert page.locator(".modebar-btn").count() == 0
     told = page.locator("details[data-table='energy'] .more")
     assert told.is_visible()  # the table says that it scrolls
+    assert page.locator("figure[data-drawing='network'] .more").is_visible()
+
+
+@pytest.mark.parametrize("media", ["screen", "print"])
+def test_every_legend_is_whole(page: Any, report_page: Path, media: str) -> None:
+    settled(page, report_page)
+    page.emulate_media(media=media)
+    page.wait_for_timeout(1500)
+    cut = page.evaluate(
+        "[...document.querySelectorAll('.legend .scrollbar')]"
+        ".filter((bar) => bar.getBBox().height > 0)"
+        ".map((bar) => bar.closest('figure').dataset.figure)"
+    )
+    assert cut == []
 
 
 def test_a_window_made_wide_again_shows_the_cores_as_large(page: Any, report_page: Path) -> None:

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from spiketrack.inference import SEARCH
 from spiketrack.pages.parts import Figure
-from spiketrack.pages.plots import COLOURS, DASHES, SCALE, blank, si
+from spiketrack.pages.plots import COLOURS, DASHES, SCALE, blank, legend_beside, si
 from spiketrack.report.activity import Activity
 from spiketrack.report.document import Overlay
 from spiketrack.report.names import short, stage
@@ -24,7 +24,6 @@ def counts_figure(activities: Mapping[str, Activity]) -> Figure:
     variants = []
     for branch, activity in activities.items():
         plot = blank(axis_of(branch), "spikes (sum of counts)", 440)
-        plot.update_layout(legend={"orientation": "v", "x": 1.01, "y": 1, "yanchor": "top"})
         plot.update_yaxes(rangemode="tozero", **si())
         x = np.arange(activity.spikes.shape[1]) + (branch == SEARCH)
         for index, (name, series) in enumerate(activity.by_stage().items()):
@@ -32,6 +31,7 @@ def counts_figure(activities: Mapping[str, Activity]) -> Figure:
             plot.add_scatter(
                 x=x, y=series, name=short(name), mode="lines+markers", line=line, marker={"size": 4}
             )
+        legend_beside(plot)
         variants.append((f"{branch} branch", plot))
     return Figure("counts", "Counts over time", tuple(variants), "y")
 

@@ -12,7 +12,7 @@ from spiketrack.documents.placement import MapDocument
 from spiketrack.documents.timing import BranchTime, ModeTime, TimeDocument
 from spiketrack.documents.whole import WholeEnergy
 from spiketrack.pages import Figure, Page, Section, write_page
-from spiketrack.pages.plots import COLOURS, blank
+from spiketrack.pages.plots import COLOURS, blank, legend_beside
 from spiketrack.report.figures.cores import core_plot
 from spiketrack.report.figures.placement import step_plot
 from spiketrack.report.names import file_name
@@ -80,7 +80,7 @@ def whole_figure(whole: Sequence[WholeEnergy]) -> Figure:
                 },
                 hovertemplate="%{fullData.name}, %{x}<br>%{y:.3g} mJ<extra></extra>",
             )
-        plot.update_layout(legend={"orientation": "v", "x": 1.01, "y": 1, "yanchor": "top"})
+        legend_beside(plot)
         variants.append((f"{energy.branch} branch", plot))
     note = "From the operations to static power; both estimates are modelled."
     return Figure("whole", "Energy of a whole frame", tuple(variants), "y", note)

@@ -123,6 +123,10 @@ def test_counts_of_every_frame(full: Report, files: Files) -> None:
     assert [list(row[1:]) for row in shown.rows] == spikes.T.tolist()
 
 
+def test_the_title_names_network_and_clip(full: Report) -> None:
+    assert full.title == "SpikeTrack on Loihi: custom on clip"
+
+
 def test_unsupported_lists_prices_and_formats(full: Report) -> None:
     what = [row[1] for row in table(full, "unsupported").rows]
     assert {"joules of Loihi 2", "neuron_update_active", "memory_read"} <= set(what)

@@ -35,7 +35,7 @@ def document(exact: bool | None, *backends: BackendAgreement) -> VerifyDocument:
         backends={str(number): one for number, one in enumerate(backends)},
         first_divergence=None,
         by_population=(row,),
-        float_=None,
+        float=None,
         boxes=(),
         network=run_document().network,
         clip="clip",

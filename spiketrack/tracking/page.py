@@ -46,11 +46,16 @@ def facts(document: Mapping[str, Any]) -> list[Fact]:
         for name, part in baselines.items()
         if part["mean"] and part["mean"]["success_auc"] is not None
     )
-    energy = mean["energy_mj"]
-    spent = Fact("energy a frame", "not counted", "", "modelled")
+    energy, low, high = (mean[key] for key in ("energy_mj", "whole_low_mj", "whole_high_mj"))
+    spent = [Fact("operations of a frame", "not counted", "", "modelled")]
     if energy is not None:
-        table = document.get("prices") or ""
-        spent = Fact("energy a frame", f"{energy:.3g} mJ", f"search branch, {table}", "modelled")
+        where = f"search branch, {document.get('prices') or ''}"
+        spent = [Fact("operations of a frame", f"{energy:.3g} mJ", where, "modelled")]
+    if low is not None and high is not None:
+        value = f"{low:.3g} to {high:.3g} mJ"
+        spent.append(
+            Fact("all that its chips spend", value, "template encodings spread", "modelled")
+        )
     return [
         Fact("success AUC", f"{mean['success_auc']:.3f}", others or "no baseline", "measured"),
         Fact("precision", f"{mean['precision_20']:.3f}", "centre within 20 pixels", "measured"),
@@ -60,7 +65,7 @@ def facts(document: Mapping[str, Any]) -> list[Fact]:
             "centre within 0.20 of the target's size",
             "measured",
         ),
-        spent,
+        *spent,
         Fact("speed here", f"{mean['fps']:.3g} frames/s", "the simulation", "measured"),
     ]
 

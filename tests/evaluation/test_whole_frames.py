@@ -50,6 +50,10 @@ def test_one_frame_is_that_of_the_run(home: Path, program: Program) -> None:
         assert f"{found:.4g}" in shown
     assert mean.operations_mj is not None
     assert 0 < mean.operations_mj < mean.whole_mj[0] < mean.whole_mj[1]
+    page = (home / "found" / "plots.html").read_text(encoding="utf-8")
+    low, high = mean.whole_mj
+    assert "operations of a frame" in page
+    assert f"{low:.3g} to {high:.3g} mJ" in page
     shown = program("score", "found", "Patch", "--csv", "table.csv", "--scatter", "energy.html")
     assert "mJ/frame: operations of searches and template encodings" in shown
     assert "whole mJ, low: all that the chips of the placement spend" in shown

@@ -8,7 +8,6 @@ import logging
 import pickle
 from concurrent.futures import BrokenExecutor, Future
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from typing_extensions import Self
@@ -69,12 +68,7 @@ class Cluster:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self.client.status == "running":
             self.executor.shutdown(wait=False)
             self.client.unregister_worker_plugin(self.plugin)

@@ -6,6 +6,7 @@ import io
 import itertools
 import logging
 import queue
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -182,6 +183,23 @@ def stops(process: AbstractProcess, timeout: float) -> bool:
     asking.start()
     asking.join(timeout)
     return bool(done)
+
+
+def end(runtime: ForkRuntime, stopped: Callable[[], bool]) -> None:
+    """End all processes: ``stopped`` asks them to, what does not end by that is killed.
+
+    ``LavaError`` where one did not live until now, unless another error is on its way.
+    """
+    lost: LavaError | None = None
+    with interrupts_wait():
+        try:
+            if not stopped():
+                kill(runtime)
+        except LavaError as error:
+            kill(runtime)
+            lost = error
+    if lost is not None and sys.exc_info()[0] is None:
+        raise lost
 
 
 def kill(runtime: ForkRuntime) -> None:

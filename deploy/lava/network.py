@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import mmap
 import os
-import sys
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketrack.deploy.lava.health import Health
-from spiketrack.deploy.lava.lifetime import kill, pauses, start, stops
+from spiketrack.deploy.lava.lifetime import end, pauses, start, stops
 from spiketrack.deploy.lava.names import Loihi2SimCfg, OutPort, RunContinuous
 from spiketrack.deploy.lava.processes.blocks import PROCESSES, BlockModel
 from spiketrack.deploy.lava.processes.host import (
@@ -47,7 +46,6 @@ from spiketrack.deploy.process_graph.results import Assembly, Buffers, StepResul
 from spiketrack.errors import GraphError, LavaError
 from spiketrack.integer.chains import compile_loops
 from spiketrack.integer.graph import Graph
-from spiketrack.machine.interrupts import interrupts_wait
 
 CHANNEL_SLOTS = 1  # a step consumes every message, so one slot a channel is enough
 START_TIMEOUT = 120.0
@@ -257,18 +255,10 @@ class LavaNetwork:
         """
         runtime, self.runtime = self.runtime, None
         health, self.health = self.health, None
-        if runtime is None:
-            return
-        lost: LavaError | None = None
-        with interrupts_wait():
-            try:
-                if force or health is None or not self._stopped(runtime, health):
-                    kill(runtime)
-            except LavaError as error:
-                kill(runtime)
-                lost = error
-        if lost is not None and sys.exc_info()[0] is None:
-            raise lost
+        if runtime is not None:
+            end(
+                runtime, lambda: not force and health is not None and self._stopped(runtime, health)
+            )
 
     def _stopped(self, runtime: Any, health: Health) -> bool:
         """Whether the processes ended when asked to; ``LavaError`` where one is lost."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -20,7 +19,7 @@ from spiketrack.deploy.chip.layers import Layer
 from spiketrack.deploy.chip.program import ChipProgram
 from spiketrack.deploy.chip.sites import Sites
 from spiketrack.deploy.lava.health import Health
-from spiketrack.deploy.lava.lifetime import arrives, kill, start, stops
+from spiketrack.deploy.lava.lifetime import arrives, end, start, stops
 from spiketrack.deploy.lava.names import Loihi2SimCfg, RunSteps
 from spiketrack.deploy.lava.network import (
     CHANNEL_SLOTS,
@@ -49,7 +48,6 @@ from spiketrack.deploy.lava_chip.windows import (
 from spiketrack.deploy.process_graph.processes import Process
 from spiketrack.errors import GraphError, LavaError, UnsupportedError
 from spiketrack.integer.graph import IMAGE, Graph
-from spiketrack.machine.interrupts import interrupts_wait
 
 
 class LavaChip:
@@ -337,18 +335,8 @@ class LavaChip:
         """
         runtime, self.runtime = self.runtime, None
         health, self.health = self.health, None
-        if runtime is None:
-            return
-        lost: LavaError | None = None
-        with interrupts_wait():
-            try:
-                if force or health is None or not self._stopped(health):
-                    kill(runtime)
-            except LavaError as error:
-                kill(runtime)
-                lost = error
-        if lost is not None and sys.exc_info()[0] is None:
-            raise lost
+        if runtime is not None:
+            end(runtime, lambda: not force and health is not None and self._stopped(health))
 
     def _stopped(self, health: Health) -> bool:
         health.look_at_the_end()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spiketrack.commands.inputs import Key, open_checkpoint
+from spiketrack.commands.inputs import FirstBox, Key, Video, open_checkpoint
 from spiketrack.commands.options.backend import PROCESSES_HELP
 from spiketrack.commands.targets import then_show, will_write
 from spiketrack.commands.views import ROWS_HELP
@@ -30,13 +30,8 @@ def bench(
         typer.Option(help="Checkpoint or bundled name; may be repeated. Default: nano."),
     ] = None,
     key: Key = None,
-    video: Annotated[
-        Path | None,
-        typer.Option(help="Video file or folder of frames; default: the bundled clip."),
-    ] = None,
-    box: Annotated[
-        str | None, typer.Option(help="x,y,w,h of the object in the first frame, pixels from 0.")
-    ] = None,
+    video: Video = None,
+    box: FirstBox = None,
     frames: Annotated[int, typer.Option(help="Frames of the closed loop, at least 10.")] = 20,
     threads: Annotated[int, typer.Option(help="Threads in each Lava process.")] = 1,
     processes: Annotated[str, typer.Option(help=PROCESSES_HELP)] = "block",

@@ -26,6 +26,12 @@ EXPORT_HELP = "Export folder, run folder, or a folder that spiketrack run left."
 RUN_HELP = "Folder that spiketrack simulate or spiketrack run wrote."
 PRICES_HELP = f"{', '.join(PRICE_TABLES.names(DEFAULT_PRICES))}, or a YAML or JSON file."
 
+Video = Annotated[
+    Path | None, typer.Option(help="Video file or folder of frames; default: the bundled clip.")
+]
+FirstBox = Annotated[
+    str | None, typer.Option(help="x,y,w,h of the object in the first frame, pixels from 0.")
+]
 Key = Annotated[
     str | None,
     typer.Option(

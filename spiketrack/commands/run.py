@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spiketrack.commands.inputs import DEFAULT_PRICES, PRICES_HELP, TERMINAL, Key
+from spiketrack.commands.inputs import DEFAULT_PRICES, PRICES_HELP, TERMINAL, FirstBox, Key, Video
 from spiketrack.commands.targets import then_show, will_write
 from spiketrack.packaged import BOARDS
 from spiketrack.simulators.backends import either
@@ -31,13 +31,8 @@ def run(
             "that this command left, to go on with.",
         ),
     ],
-    video: Annotated[
-        Path | None,
-        typer.Option(help="Video file or folder of frames; default: the bundled clip."),
-    ] = None,
-    box: Annotated[
-        str | None, typer.Option(help="x,y,w,h of the object in the first frame, pixels from 0.")
-    ] = None,
+    video: Video = None,
+    box: FirstBox = None,
     out: Annotated[
         Path | None, typer.Option(help="Results folder; default: the checkpoint's stem with -run.")
     ] = None,

@@ -8,7 +8,15 @@ from typing import Annotated
 
 import typer
 
-from spiketrack.commands.inputs import EXPORT_HELP, TERMINAL, Key, end_with, open_exported
+from spiketrack.commands.inputs import (
+    EXPORT_HELP,
+    TERMINAL,
+    FirstBox,
+    Key,
+    Video,
+    end_with,
+    open_exported,
+)
 from spiketrack.commands.options.backend import PROCESSES_HELP
 from spiketrack.commands.targets import will_fill
 from spiketrack.simulators.backends import either, find
@@ -21,13 +29,8 @@ CHECKPOINT_HELP = f"Checkpoint, which the {either(needs='checkpoint')} backend n
 
 def simulate(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help=EXPORT_HELP)],
-    video: Annotated[
-        Path | None,
-        typer.Option(help="Video file or folder of frames; default: the bundled clip."),
-    ] = None,
-    box: Annotated[
-        str | None, typer.Option(help="x,y,w,h of the object in the first frame, pixels from 0.")
-    ] = None,
+    video: Video = None,
+    box: FirstBox = None,
     out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("run"),
     frames: Annotated[int | None, typer.Option(help="Frames after the first.")] = None,
     backend: Annotated[str, typer.Option(help=BACKEND_HELP)] = "lava",

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spiketrack.commands.inputs import EXPORT_HELP, TERMINAL, Key, end_with, open_exported
+from spiketrack.commands.inputs import (
+    EXPORT_HELP,
+    TERMINAL,
+    FirstBox,
+    Key,
+    Video,
+    end_with,
+    open_exported,
+)
 from spiketrack.commands.options.backend import PROCESSES_HELP
 from spiketrack.commands.targets import then_show, will_write
 from spiketrack.simulators.backends import FLOAT, INTEGER
@@ -36,13 +44,8 @@ def verify(
         str | None, typer.Option(help="The checkpoint that was exported; float needs it.")
     ] = None,
     key: Key = None,
-    video: Annotated[
-        Path | None,
-        typer.Option(help="Video file or folder of frames; default: the bundled clip."),
-    ] = None,
-    box: Annotated[
-        str | None, typer.Option(help="x,y,w,h of the object in the first frame, pixels from 0.")
-    ] = None,
+    video: Video = None,
+    box: FirstBox = None,
     frames: Annotated[int, typer.Option(help="Frames after the first.")] = 10,
     backends: Annotated[str | None, typer.Option(help=BACKENDS_HELP)] = None,
     update_every: Annotated[

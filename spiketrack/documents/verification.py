@@ -43,6 +43,15 @@ class FirstDivergence(Part):
     found: int
     time_step: int | None = None
 
+    def __str__(self) -> str:
+        place = ",".join(str(n) for n in self.index)
+        time = "" if self.time_step is None else f", time step {self.time_step:,} of the chip"
+        return (
+            f"{self.backend} differs from integer first in {self.population} ({self.branch} "
+            f"branch): frame {self.frame}, step {self.step}{time}, index ({place}): "
+            f"{self.found} instead of {self.expected}"
+        )
+
 
 class PopulationRow(Part):
     """Counts of one population compared over all backends; ``backends``: mismatches of each."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spiketrack.documents.verification import FirstDivergence
 from spiketrack.inference import Trace
 
 NOTHING = -1  # the count of a population that was not recorded
@@ -18,30 +19,6 @@ def unlike(expected: NDArray[Any], actual: NDArray[Any] | None) -> NDArray[np.bo
     if actual is None or actual.size != expected.size:
         return np.ones(expected.shape, np.bool_)
     return np.not_equal(actual.reshape(expected.shape), expected)
-
-
-@dataclass(frozen=True)
-class Divergence:
-    """The first count that differs: where, and both values."""
-
-    backend: str
-    branch: str
-    population: str
-    frame: int
-    step: int
-    index: tuple[int, ...]
-    expected: int
-    found: int
-    time_step: int | None = None
-
-    def __str__(self) -> str:
-        place = ",".join(str(n) for n in self.index)
-        time = "" if self.time_step is None else f", time step {self.time_step:,} of the chip"
-        return (
-            f"{self.backend} differs from integer first in {self.population} ({self.branch} "
-            f"branch): frame {self.frame}, step {self.step}{time}, index ({place}): "
-            f"{self.found} instead of {self.expected}"
-        )
 
 
 @dataclass
@@ -62,7 +39,7 @@ class Agreement:
     backend: str
     required: bool = True
     tallies: dict[tuple[str, str], Tally] = field(default_factory=dict)
-    first: Divergence | None = None
+    first: FirstDivergence | None = None
     frames: int = 0
     maps_differ: int = 0
 
@@ -98,8 +75,16 @@ class Agreement:
         if self.first is None:
             times = trace.times.get(name, ())
             time = times[place[0]] if place[0] < len(times) else None
-            self.first = Divergence(
-                self.backend, branch, name, frame, place[0], place[1:], expected, found, time
+            self.first = FirstDivergence(
+                backend=self.backend,
+                branch=branch,
+                population=name,
+                frame=frame,
+                step=place[0],
+                index=place[1:],
+                expected=expected,
+                found=found,
+                time_step=time,
             )
 
     @property

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 
 from spiketrack.documents.manifest import Manifest
 from spiketrack.documents.verification import (
     BackendAgreement,
-    FirstDivergence,
     FloatPart,
     FrameRow,
     FreeRunning,
@@ -22,7 +19,7 @@ from spiketrack.documents.verification import (
 )
 from spiketrack.documents.yardstick import Compared, Yardstick, judge
 from spiketrack.simulators.backends import FLOAT
-from spiketrack.verification.comparison import Agreement, Divergence
+from spiketrack.verification.comparison import Agreement
 from spiketrack.verification.precision import Against, Precision
 from spiketrack.verification.verify import REFERENCE, FrameBoxes, Verification
 from spiketrack.version import VERSION
@@ -47,7 +44,7 @@ def document(
         frames=len(verification.frames) - 1,
         updates=tuple(f.frame for f in verification.frames if f.frame and f.updated),
         backends={name: _agreement(a) for name, a in agreements.items()},
-        first_divergence=next((_first(a.first) for a in agreements.values() if a.first), None),
+        first_divergence=next((a.first for a in agreements.values() if a.first), None),
         by_population=_populations(verification),
         float=_float(verification),
         boxes=tuple(_frame(row) for row in verification.frames),
@@ -67,10 +64,6 @@ def _agreement(agreement: Agreement) -> BackendAgreement:
         maps_differ=agreement.maps_differ,
         required=agreement.required,
     )
-
-
-def _first(divergence: Divergence) -> FirstDivergence:
-    return FirstDivergence(**dataclasses.asdict(divergence))
 
 
 def _frame(row: FrameBoxes) -> FrameRow:

@@ -12,8 +12,9 @@ import plotly.graph_objects as go
 
 from spiketrack.documents.energy import LayerEnergy
 from spiketrack.pages.parts import Figure
-from spiketrack.pages.plots import COLOURS, band, blank, leader, pushed_apart, si, upright
-from spiketrack.report.names import block, runs_of, short, stage
+from spiketrack.pages.plots import COLOURS, blank, leader, pushed_apart, si, upright
+from spiketrack.report.figures.stages import stage_axis
+from spiketrack.report.names import block, short
 from spiketrack.report.sources import Run
 
 PICO = 1e-12
@@ -21,7 +22,6 @@ NAMED = 10  # layers whose names stand above their bars
 NOMINAL = 900  # pixels of the plot, for the distance of names
 NAME = 13  # pixels that an upright name takes
 ROOM = 190  # pixels for names above the plot
-WIDE = 0.012  # of the width that a stage needs for its name
 
 
 def energy_figure(runs: Sequence[Run]) -> Figure:
@@ -54,21 +54,10 @@ def layers_plot(rows: Sequence[LayerEnergy]) -> go.Figure:
             customdata=[(row.name, row.energy_share) for _, row in picked],
             hovertemplate="%{customdata[0]}<br>%{y:.4s}J, %{customdata[1]:.1%}",
         )
-    stages = runs_of([short(stage(row.name)) for row in rows])
-    wide = [(name, a, b) for name, a, b in stages if b - a + 1 >= WIDE * len(rows)]
     plot.update_layout(
-        shapes=[band(a, b) for _, a, b in stages[::2]],
-        margin={"t": ROOM},
-        legend={"y": -0.34, "yanchor": "top", "traceorder": "normal"},
+        margin={"t": ROOM}, legend={"y": -0.34, "yanchor": "top", "traceorder": "normal"}
     )
-    plot.update_xaxes(
-        range=[-0.5, len(rows) - 0.5],
-        tickvals=[(a + b) / 2 for _, a, b in wide],
-        ticktext=[name for name, _, _ in wide],
-        tickangle=-45,
-        showgrid=False,
-        zeroline=False,
-    )
+    stage_axis(plot, [row.name for row in rows])
     top = 1.02 * PICO * max((row.energy_pj for row in rows), default=1.0)
     plot.update_yaxes(range=[0, top], **si("J"))
     _named(plot, rows, top)

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from spiketrack.documents.placement import BranchPlacement
 from spiketrack.pages.parts import Figure
-from spiketrack.pages.plots import blank, hide_names, si
+from spiketrack.pages.plots import blank, si
+from spiketrack.report.figures.stages import stage_axis
+from spiketrack.report.names import runs_of, short, stage
 from spiketrack.runs.activity import RunActivity
 
 FAINT = 0.4
@@ -23,8 +25,8 @@ def timeline_figure(branches: Sequence[BranchPlacement]) -> Figure:
     """Layers × time steps of one frame: when each works; the longest chain is bold."""
     variants = [(f"{branch.name} branch", _timeline(branch)) for branch in branches]
     note = (
-        "A bar is a span of time steps in which a layer works on one frame; what does not lie on "
-        "the longest chain is faint."
+        "A bar is a span of time steps in which a layer works on one frame, stages of the network "
+        "from above; what does not lie on the longest chain is faint."
     )
     return Figure("timeline", "The network in the chip's own time", tuple(variants), note=note)
 
@@ -32,7 +34,7 @@ def timeline_figure(branches: Sequence[BranchPlacement]) -> Figure:
 def _timeline(branch: BranchPlacement) -> go.Figure:
     layers = branch.layers
     height = min(1600, 160 + ROW_HEIGHT * len(layers))
-    plot = blank("time step of the frame", "layer", height, barmode="overlay", bargap=0.1)
+    plot = blank("time step of the frame", "", height, barmode="overlay", bargap=0.1)
     chain = set(branch.longest_chain)
     for kind in dict.fromkeys(row.kind for row in layers):
         spans = [(row, *span) for row in layers if row.kind == kind for span in row.work_steps]
@@ -48,9 +50,15 @@ def _timeline(branch: BranchPlacement) -> go.Figure:
             "%{customdata[1]:,} neurons",
         )
     plot.update_xaxes(range=[0, branch.latency_steps + 1])
-    names = [row.name for row in reversed(layers)]
+    names = [row.name for row in layers]
+    stages = [(name, a) for name, a, b in runs_of([short(stage(n)) for n in names]) if b - a >= 2]
     plot.update_yaxes(
-        categoryorder="array", categoryarray=names, showticklabels=False, showgrid=False, ticks=""
+        categoryorder="array",
+        categoryarray=names[::-1],
+        tickvals=[names[a] for _, a in stages],
+        ticktext=[name for name, _ in stages],
+        tickfont={"size": 10},
+        showgrid=False,
     )
     return plot
 
@@ -83,20 +91,20 @@ def resident_figure(branches: Sequence[BranchPlacement]) -> Figure:
     """Neurons × time steps of each layer: those in which it works, and those in which it rests."""
     variants = []
     for branch in branches:
-        plot = blank("layer", "neurons × time steps", 400, barmode="stack")
+        plot = blank("", "neurons × time steps", 440, barmode="stack")
         steps = [sum(last - first + 1 for first, last in row.work_steps) for row in branch.layers]
         working = [min(n, branch.latency_steps) for n in steps]
         resting = [branch.latency_steps - n for n in working]
         for name, taken in (("works", working), ("rests", resting)):
             rows = list(zip(branch.layers, taken, strict=True))
             plot.add_bar(
-                x=[row.name for row in branch.layers],
                 y=[row.neurons * n for row, n in rows],
                 name=name,
-                customdata=[(row.neurons, n) for row, n in rows],
-                hovertemplate="%{x}<br>%{customdata[0]:,} neurons × %{customdata[1]:,} steps",
+                customdata=[(row.name, row.neurons, n) for row, n in rows],
+                hovertemplate="%{customdata[0]}<br>%{customdata[1]:,} neurons × "
+                "%{customdata[2]:,} steps",
             )
-        hide_names(plot)
+        stage_axis(plot, [row.name for row in branch.layers])
         plot.update_yaxes(**si())
         total = branch.neurons * branch.latency_steps
         variants.append((f"{branch.name} branch: {total:,}", plot))
@@ -111,15 +119,15 @@ def traffic_figure(branches: Sequence[BranchPlacement]) -> Figure:
     """Messages that each layer sends in one inference, by how far they go."""
     variants = []
     for branch in branches:
-        plot = blank("layer", "messages an inference", 400, barmode="stack")
+        plot = blank("", "messages an inference", 440, barmode="stack")
         for key in TRAFFIC:
             plot.add_bar(
-                x=[row.name for row in branch.layers],
                 y=[getattr(row.traffic, key) for row in branch.layers],
                 name=key.replace("_", " "),
-                hovertemplate="%{x}<br>%{y:,.0f}",
+                customdata=[row.name for row in branch.layers],
+                hovertemplate="%{customdata}<br>%{y:,.0f}",
             )
-        hide_names(plot)
+        stage_axis(plot, [row.name for row in branch.layers])
         plot.update_yaxes(**si())
         source = "" if branch.counted else " (at most: no run was counted)"
         variants.append((f"{branch.name} branch{source}", plot))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -85,6 +86,13 @@ def test_a_phone_shows_all_in_its_width(page: Any, report_page: Path) -> None:
     told = page.locator("details[data-table='energy'] .more")
     assert told.is_visible()  # the table says that it scrolls
     assert page.locator("figure[data-drawing='network'] .more").is_visible()
+    for figure in ("energy", "resident", "traffic"):  # slanted names of stages do not touch
+        places = page.evaluate(
+            f"[...document.querySelectorAll('figure[data-figure={figure}] .xtick text')]"
+            ".map((name) => name.getBoundingClientRect().right)"
+        )
+        assert len(places) > 2
+        assert min(b - a for a, b in itertools.pairwise(sorted(places))) >= 20
 
 
 @pytest.mark.parametrize("media", ["screen", "print"])

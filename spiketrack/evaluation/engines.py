@@ -46,7 +46,7 @@ class Engine(Protocol):
     def __enter__(self) -> Self:
         """Return self."""
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """End; what is under way is dropped."""
 
 

@@ -94,6 +94,22 @@ def synthetic(shared_data: Path, built_once: Path) -> Callable[..., Path]:
     return make
 
 
+@pytest.fixture(scope="session")
+def full_size(synthetic: Callable[..., Path], built_once: Path) -> Callable[[str], Path]:
+    """``full_size("spiketrack_s256_t1")`` → its export, once a test run; to be read alone."""
+
+    def make(variant: str) -> Path:
+        from spiketrack.pipeline import export_checkpoint
+
+        def export(folder: Path) -> Path:
+            export_checkpoint(synthetic(variant), folder / "export")
+            return folder / "export"
+
+        return once(built_once / variant, export)
+
+    return make
+
+
 BUILT = {"report_files", "report_page"}  # takes half a minute; a test that reads it is slow
 LONG = bool(os.environ.get("SPIKETRACK_LONG"))
 SLOW = ("lava", "slow")

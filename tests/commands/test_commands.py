@@ -293,7 +293,8 @@ def test_the_road_on_the_bundled_clip(nano: Path, tmp_path: Path, program: Progr
     assert sorted(p.name for p in run.iterdir()) == ["boxes.csv", "counts.h5", "run.json"]
     check_boxes(run / "boxes.csv")
     assert_summary(program("energy", run, "--json", report, "--csv", rows), "a whole frame: ")
-    assert "encoder.block3.0.attn.q_conv" in program("energy", run, "--layers")
+    layers = program("energy", run, "--layers", "--operations-alone")
+    assert "encoder.block3.0.attn.q_conv" in layers
     assert_summary(program("map", nano, "--run", run), "fits hala-point")
     check_energy(json.loads(report.read_text()), rows)
     seconds = tmp_path / "time.json"

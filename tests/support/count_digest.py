@@ -29,7 +29,7 @@ from support.paths import DATA
 
 STORED = DATA / "count_digests.json"
 FRAMES = {"nano": 30, "spiketrack_s256_t3": 2}  # searched frames
-FIRST = {"nano": 3}  # of them, for a backend of seconds a frame
+FIRST = {"nano": 1}  # of them, for a backend of seconds a frame
 
 
 class Crops(NamedTuple):

@@ -10,7 +10,7 @@ import pytest
 import torch
 from support.count_digest import FIRST, FRAMES, STORED, Crops, crops, described, digests
 
-from spiketrack.export.nir.folder import ExportedNetwork
+from spiketrack.export.nir.folder import ExportedNetwork, read_export
 from spiketrack.inference import SEARCH, TEMPLATE
 from spiketrack.pipeline import export_checkpoint
 from spiketrack.simulators.backends import names
@@ -28,14 +28,16 @@ Network = tuple[str, ExportedNetwork, Crops]
 @pytest.fixture(scope="module", params=FRAMES)
 def network(
     request: pytest.FixtureRequest,
-    synthetic: Callable[..., Path],
+    full_size: Callable[[str], Path],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Network:
     """Name, exported network, crops."""
     torch.set_num_threads(1)
     name: str = request.param
-    checkpoint = name if name == "nano" else synthetic(name)
-    exported = export_checkpoint(checkpoint, tmp_path_factory.mktemp(name) / "export")
+    if name == "nano":
+        exported = export_checkpoint(name, tmp_path_factory.mktemp(name) / "export")
+    else:
+        exported = read_export(full_size(name))
     return name, exported, crops(exported, FRAMES[name])
 
 

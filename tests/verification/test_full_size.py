@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from spiketrack import cli
-from spiketrack.pipeline import calibration, compile_network, export_checkpoint
+from spiketrack.export.nir.folder import read_export
 from spiketrack.preprocessing import normalise
 from spiketrack.reference.checkpoint import read_checkpoint
 from spiketrack.verification.document import is_gate
@@ -19,23 +19,22 @@ from spiketrack.verification.teacher import TeacherForcing
 # networkx, which Lava's compiler imports, looks for pandas
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::ImportWarning")]
 VARIANTS = ["spiketrack_s256_t1", "spiketrack_s256_t3"]
-Synthetic = Callable[..., Path]
+FullSize = Callable[[str], Path]
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_lava_is_exact(
-    variant: str, synthetic: Synthetic, shared_data: Path, tmp_path: Path
+    variant: str, full_size: FullSize, shared_data: Path, tmp_path: Path
 ) -> None:
     """Two frames with new templates encoded after each, over every population and step."""
     source = shared_data / "sequences" / "Crossing"
     first = (source / "groundtruth_rect.txt").read_text().split("\n")[0].replace("\t", ",")
-    folder, report = tmp_path / "export", tmp_path / "verify.json"
-    export_checkpoint(synthetic(variant), folder)
+    report = tmp_path / "verify.json"
     with pytest.raises(SystemExit) as ended:
         cli.main(
             [
                 "verify",
-                str(folder),
+                str(full_size(variant)),
                 "--video",
                 str(source),
                 "--box",
@@ -62,16 +61,18 @@ def test_lava_is_exact(
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_loss_of_quantisation(variant: str, synthetic: Synthetic, shared_data: Path) -> None:
+def test_loss_of_quantisation(
+    variant: str, synthetic: Callable[..., Path], full_size: FullSize, shared_data: Path
+) -> None:
     """Golden crops, calibrated on another clip: mean at most 0.7 %, worst 2.5 %, gates apart."""
     checkpoint = read_checkpoint(synthetic(variant))
-    network = compile_network(checkpoint, calibration(checkpoint))
+    graphs = read_export(full_size(variant)).graphs
     with np.load(shared_data / "golden" / f"{variant}.npz") as golden:
         crops = np.stack([normalise(crop) for crop in golden["crops"]])
-    forcing = TeacherForcing(checkpoint.build(), network.graphs)
+    forcing = TeacherForcing(checkpoint.build(), graphs)
     forcing.encode_template(crops[: checkpoint.network.templates])
     forcing.search(crops[3])
-    populations = sum(len(graph.populations) for graph in network.graphs.values())
+    populations = sum(len(graph.populations) for graph in graphs.values())
     assert len(forcing.losses) == populations
     rates = {
         name: loss.mismatch_rate for (_, name), loss in forcing.losses.items() if not is_gate(name)

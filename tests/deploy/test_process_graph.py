@@ -196,9 +196,10 @@ for words in json.loads(sys.argv[1]):
 @pytest.mark.platform
 @pytest.mark.slow
 def test_export_and_run_need_no_lava(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "nano.safetensors", tiny_model(1), TrackerConfig())
     inputs = ["simulate", "nano", "--frames", "2", "--backend"]
     lines = [
-        ["export", "nano"],
+        ["export", "nano.safetensors"],
         *([*inputs, backend, "--out", backend] for backend in ("integer", "inline")),
         ["energy", "inline"],
         ["map", "nano"],

@@ -1,6 +1,6 @@
 """Mutate inputs of every kind: our own error or a right result, or the seed that broke it.
 
-    python tools/fuzz.py [--tries 300] [--first 0] [--kind NAME ...] [--patience 20] [--memory 6]
+    python tools/fuzz.py [--tries 300] [--first 0] [--kind NAME ...] [--patience 20] [--memory 8]
 
 Each kind runs in a process of its own, which is watched: a crash, a case that does not end in time
 or takes more memory than allowed is a failure like any other exception, and the next seed goes on.

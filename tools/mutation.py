@@ -1,6 +1,6 @@
 """Change one small thing after the other and see whether a test notices.
 
-    python tools/mutation.py [--number 40] [--seed 1] [--area NAME ...] [--out FILE]
+    python tools/mutation.py [--number 40] [--seed 1] [--area NAME] [--least SHARE]
 
 cosmic-ray makes the changes. ``--number`` places of each area of ``mutation.yaml`` are drawn, and
 one of the changes that are possible there; the same seed draws the same. What is no code of a run

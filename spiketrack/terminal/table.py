@@ -153,7 +153,7 @@ class _Fit:
     def drawn(self) -> RichTable:
         """For rich."""
         view = RichTable(
-            box=SIMPLE_HEAD, show_edge=False, pad_edge=False,
+            box=SIMPLE_HEAD, show_edge=False, pad_edge=False, show_header=any(self.titles),
             padding=(0, GAP - 1, 0, 0), header_style="none",
         )  # fmt: skip
         for index in self.kept:

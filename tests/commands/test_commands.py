@@ -292,7 +292,10 @@ def test_the_road_on_the_bundled_clip(nano: Path, tmp_path: Path, program: Progr
     assert "2 frames on integer" in program("simulate", nano, "--backend", "integer", *options)
     assert sorted(p.name for p in run.iterdir()) == ["boxes.csv", "counts.h5", "run.json"]
     check_boxes(run / "boxes.csv")
-    assert_summary(program("energy", run, "--json", report, "--csv", rows), "a whole frame: ")
+    summary = program("energy", run, "--json", report, "--csv", rows)
+    assert_summary(summary, "a whole frame: ")
+    for part in (", by stage", "the 10 largest of ", " smaller parts", "static power"):
+        assert part in summary, part
     layers = program("energy", run, "--layers", "--operations-alone")
     assert "encoder.block3.0.attn.q_conv" in layers
     assert_summary(program("map", nano, "--run", run), "fits hala-point")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from spiketrack.commands.views import LARGEST
@@ -14,12 +15,13 @@ from spiketrack.documents.energy import (
     PairRow,
     TotalEnergy,
 )
-from spiketrack.documents.whole import WholeEnergy
+from spiketrack.documents.whole import WholeEnergy, WholeRow
 from spiketrack.energy.stages import by_stage
 from spiketrack.inference import SEARCH
+from spiketrack.report.names import short
 from spiketrack.terminal.amounts import amount, counted, joules, percent, seconds
 from spiketrack.terminal.console import say
-from spiketrack.terminal.table import Column, Table, print_table
+from spiketrack.terminal.table import Column, Kind, Table, print_table
 
 FIELDS = ("events", "spikes", "ac_graded", "ac_spike", "mac", "dense_mac", "neuron_updates")
 NUMBERS = (
@@ -37,6 +39,7 @@ ERROR = Column("± s.e.", "standard error from frame to frame", 9, "number")
 SHARE = Column("share", "of the branch", 10, "number")
 BRIEF = ("spikes", "ac_spike", "mac")
 OPERATIONS = BRIEF[1:]
+PARTS = 3  # of a whole frame, in a summary
 MODELLED = "modelled, not measured on a chip"
 
 
@@ -76,38 +79,51 @@ def _span(whole: WholeEnergy) -> str:
 
 
 def _whole_frame(whole: WholeEnergy, layers: bool) -> Table:
-    """From the operations to static power, low and high; with units and sources, or without."""
-    what = "frame" if whole.branch == SEARCH else "template encoding"
+    """From the operations to static power, low and high; all parts and sources, or the largest."""
     head = (
         Column("part", kind="text"),
         Column("number", kind="number"),
         *((Column("of", rank=2, kind="text"),) if layers else ()),
         Column("low", kind="number"),
         Column("high", kind="number"),
-        Column("kind", "of the energy; numbers are counted", rank=1),
+        Column("kind", "of the energy; numbers are counted" if layers else "", rank=1),
         *((Column("source", rank=3, kind="text"),) if layers else ()),
     )
+    large = list(whole.rows if layers else _largest_parts(whole))
     rows = [
         (
             row.part, amount(row.number), *((row.unit,) if layers else ()),
-            joules(row.low_pj) or "0", joules(row.high_pj) or "0", row.kind,
-            *((row.source,) if layers else ()),
+            *_ends([row]), row.kind, *((row.source,) if layers else ()),
         )
-        for row in whole.rows
+        for row in large
     ]  # fmt: skip
+    if small := [row for row in whole.rows if row not in large]:
+        rows.append((f"{counted(len(small), 'smaller part')}", "", *_ends(small), ""))
+    totals = ("together", None, *((None,) if layers else ()), *_ends(whole.rows), None)
+    what = "frame" if whole.branch == SEARCH else "template encoding"
     title = (
         f"a whole {what} on {counted(whole.chips, 'chip')}, powered for "
         f"{seconds(whole.seconds.low)} to {seconds(whole.seconds.high)}"
     )
-    ends = joules(whole.low_pj), joules(whole.high_pj)
-    totals = ("together", None, *((None,) if layers else ()), *ends, None)
     return Table.of(title, head, rows, (*totals, None) if layers else totals)
 
 
+def _ends(rows: Sequence[WholeRow]) -> tuple[str, str]:
+    low, high = sum(row.low_pj for row in rows), sum(row.high_pj for row in rows)
+    return joules(low) or "0", joules(high) or "0"
+
+
+def _largest_parts(whole: WholeEnergy) -> list[WholeRow]:
+    """Those with the largest shares of either end, in their order."""
+    low, high = whole.low_pj or 1, whole.high_pj or 1
+    by_share = sorted(whole.rows, key=lambda row: -max(row.low_pj / low, row.high_pj / high))
+    return [row for row in whole.rows if row in by_share[:PARTS]]
+
+
 def _brief(priced: EnergyDocument) -> list[Table]:
-    """By stage; without a whole frame also the largest layers."""
+    """By stage, and the largest layers."""
     plain = {key: column for key, column in zip(FIELDS, NUMBERS, strict=True) if key in BRIEF}
-    short = tuple(Column(c.title, c.legend, c.rank, "number") for c in plain.values())
+    few = tuple(Column(c.title, c.legend, c.rank, "number") for c in plain.values())
     bare = tuple(Column(plain[key].title, rank=1, kind="number") for key in OPERATIONS)
     parts = by_stage(priced.layers, lambda row: row.name)
     stages = [
@@ -118,13 +134,18 @@ def _brief(priced: EnergyDocument) -> list[Table]:
     title = f"a frame of {priced.run}, mean of {priced.frames}, by stage"
     energy = (Column("energy", kind="number"), Column("share", kind="number"))
     head = (Column("stage", kind="name"), Column("layers", kind="number"))
-    tables = [Table.of(title, (*head, *short, *energy), stages, sums)]
-    if priced.whole:
-        return tables
+    tables = [Table.of(title, (*head, *few, *energy), stages, sums)]
     largest = sorted(priced.layers, key=lambda row: -row.energy_pj)[:LARGEST]
     share = sum(row.energy_share for row in largest)
-    rows = [(row.name, row.kind, *_cells(row, OPERATIONS), *_energy_of([row])) for row in largest]
     title = f"the {len(largest)} largest of {len(priced.layers)} layers: {share:.0%} of the energy"
+    if priced.whole:  # whose table needs room: two beside each other, without headings
+        cells = [(short(row.name), *_energy_of([row])) for row in largest]
+        half = (len(cells) + 1) // 2
+        pairs = zip_longest(cells[:half], cells[half:], fillvalue=("", "", ""))
+        kinds: tuple[Kind, ...] = ("name", "number", "number")
+        bare_head = [Column("", kind=kind) for kind in 2 * kinds]
+        return [*tables, Table.of(f"{title} of operations", bare_head, [a + b for a, b in pairs])]
+    rows = [(row.name, row.kind, *_cells(row, OPERATIONS), *_energy_of([row])) for row in largest]
     return [*tables, Table.of(title, (LAYER[0], Column("kind", rank=8), *bare, *energy), rows)]
 
 
@@ -232,7 +253,7 @@ def _answer(priced: EnergyDocument) -> None:
         say(f"a template encoding, mean of {priced.encodes}: {joules(template.energy_pj)}")
     if (spread := priced.amortised) is not None:
         say(f"a frame with an encoding every {spread.interval}: {joules(spread.energy_pj)}")
-    if (cost := priced.network_on_chip) is not None:
+    if not priced.whole and (cost := priced.network_on_chip) is not None:
         price = joules(cost.energy_pj) or "no price"
         say(f"{amount(cost.messages)} messages on the chip: {price}; between chips: no price")
     if priced.comparison is not None:

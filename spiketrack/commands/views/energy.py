@@ -263,7 +263,7 @@ def _answer(priced: EnergyDocument) -> None:
     if not priced.whole:
         _beside(priced)
     error = f" ± {joules(total.energy_se_pj)}" if total.energy_se_pj else ""
-    at = f"{priced.prices.name} {priced.prices.version}, {priced.execution} execution"
+    at = f"{priced.prices.name} {priced.prices.version}, {priced.execution}"
     say(f"operations of a frame: {joules(total.energy_pj) or 'none'}{error} ({at})", "bold")
     if priced.whole:
         whole = priced.whole[0]

@@ -150,11 +150,14 @@ def on_terminal(columns: int, *arguments: object, **changed: str) -> str:
     return shown.decode().replace("\r\n", "\n")
 
 
+@pytest.mark.parametrize("columns", [80, 60])
 @pytest.mark.slow
-def test_a_narrow_terminal_shows_whole_numbers(checkpoint: Path, tmp_path: Path) -> None:
+def test_a_narrow_terminal_shows_whole_numbers(
+    columns: int, checkpoint: Path, tmp_path: Path
+) -> None:
     document = tmp_path / "i.json"
-    out = on_terminal(60, *info(checkpoint, "--json", document), NO_COLOR="1")
-    assert max(len(ANSI.sub("", line)) for line in out.splitlines()) <= 60
+    out = on_terminal(columns, *info(checkpoint, "--json", document), NO_COLOR="1")
+    assert max(len(ANSI.sub("", line)) for line in out.splitlines()) <= columns
     assert not re.search(r"\x1b\[[0-9;]*3[0-7]m", out)
     for row in json.loads(document.read_bytes())["layers"]["search"]:
         if row["dense_mac"]:

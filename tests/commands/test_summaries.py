@@ -14,7 +14,7 @@ from support.synthetic_clips import moving_patch, write_images, write_otb
 from support.training_data import write_config, write_root
 
 from spiketrack.benchmark.results import Findings, Result
-from spiketrack.commands import doctor, own_commands
+from spiketrack.commands import own_commands
 from spiketrack.commands.bench import TIMES, _show_summary
 from spiketrack.commands.simulate import simulate
 from spiketrack.commands.views import LINES
@@ -112,9 +112,6 @@ def test_a_command_keeps_within_thirty_lines_of_eighty_columns(
     shutil.copytree(home, tmp_path / "h")
     monkeypatch.chdir(tmp_path / "h")
     set_width(width, monkeypatch)
-    if command == "doctor":  # its own tests run these programs, which take seconds
-        said = {doctor.SMOKE: "exact", doctor.OPERATORS: "onednn.qconv2d_pointwise|fast"}
-        monkeypatch.setattr(doctor, "_said", said.__getitem__)
     out = program(command, *LINE[command])
     for text in (out, program.err):
         check(text, width)

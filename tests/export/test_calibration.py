@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 from support.python import python
 from support.random_graphs import tiny_model
 
@@ -26,8 +27,10 @@ def test_exports_are_the_same_with_other_instructions(tmp_path: Path) -> None:
     """Templates start equal: the gate's weighted sums are then ties but for their last bits."""
     checkpoint = tmp_path / "tiny.safetensors"
     save_checkpoint(checkpoint, tiny_model(3), TrackerConfig())
-    export_checkpoint(checkpoint, tmp_path / "all")  # one thread here, two there
-    python(EXPORT, checkpoint, tmp_path / "few", environment=FEW)
+    folders = [tmp_path / name for name in ("one thread", "two", "few")]
+    for threads, folder in enumerate(folders[:2], 1):
+        torch.set_num_threads(threads)
+        export_checkpoint(checkpoint, folder)
+    python(EXPORT, checkpoint, folders[2], environment=FEW)
     for name in ("template.nir", "search.nir"):
-        one, two = ((tmp_path / folder / name).read_bytes() for folder in ("all", "few"))
-        assert one == two, name
+        assert len({(folder / name).read_bytes() for folder in folders}) == 1, name

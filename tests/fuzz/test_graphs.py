@@ -10,7 +10,7 @@ import pytest
 from fuzz.graphs import KINDS
 from fuzz.media import REFUSED, TAKEN
 
-TRIES = 24
+TRIES = 40
 
 
 @pytest.mark.parametrize("kind", ["nir structure", "nir values"])

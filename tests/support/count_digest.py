@@ -29,7 +29,7 @@ from support.paths import DATA
 
 STORED = DATA / "count_digests.json"
 FRAMES = {"nano": 30, "spiketrack_s256_t3": 2}  # searched frames
-FIRST = {"nano": 1}  # of them, for a backend of seconds a frame
+FIRST = {"nano": 3, "spiketrack_s256_t3": 1}  # of them, for a backend of seconds a frame
 
 
 class Crops(NamedTuple):
@@ -88,10 +88,11 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             network = export_checkpoint(checkpoint, Path(folder) / name)
         whole = crops(network, frames)
-        stored[name] = described(network, digests(network, INTEGER, whole))
-        if name in FIRST:
-            first = digests(network, INTEGER, whole.first(FIRST[name]))
-            stored[name][f"search, first {FIRST[name]}"] = first[SEARCH]
+        first = digests(network, INTEGER, whole.first(FIRST[name]))
+        stored[name] = {
+            **described(network, digests(network, INTEGER, whole)),
+            f"search, first {FIRST[name]}": first[SEARCH],
+        }
     sys.stdout.write(json.dumps(stored, indent=1) + "\n")
 
 

@@ -49,7 +49,6 @@ def test_counts_have_the_stored_digests(backend: str, network: Network) -> None:
     assert counts == {key: EXPECTED[name][key] for key in counts}
 
 
-@pytest.mark.parametrize("network", FIRST, indirect=True)
 @pytest.mark.slow
 def test_the_first_counts_of_a_process_a_layer(network: Network) -> None:
     name, exported, given = network
@@ -59,7 +58,6 @@ def test_the_first_counts_of_a_process_a_layer(network: Network) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(3600)
 @pytest.mark.slow
 def test_all_counts_of_a_process_a_layer(network: Network) -> None:
     name, exported, given = network

@@ -52,7 +52,7 @@ def show_energy(priced: EnergyDocument, layers: bool) -> None:
         for word, text in priced.statement.model_dump().items():
             say(f"{word}: {text}")
     for whole in priced.whole if layers else priced.whole[:1]:
-        print_table(_whole_frame(whole, layers))
+        print_table(_whole_frame(whole) if layers else _largest_parts(whole))
     _answer(priced)
 
 
@@ -78,46 +78,56 @@ def _span(whole: WholeEnergy) -> str:
     return f"{joules(whole.low_pj)} to {joules(whole.high_pj)}"
 
 
-def _whole_frame(whole: WholeEnergy, layers: bool) -> Table:
-    """From the operations to static power, low and high; all parts and sources, or the largest."""
+def _whole_frame(whole: WholeEnergy) -> Table:
+    """From the operations to static power, low and high, with units and sources."""
     head = (
         Column("part", kind="text"),
         Column("number", kind="number"),
-        *((Column("of", rank=2, kind="text"),) if layers else ()),
+        Column("of", rank=2, kind="text"),
         Column("low", kind="number"),
         Column("high", kind="number"),
-        Column("kind", "of the energy; numbers are counted" if layers else "", rank=1),
-        *((Column("source", rank=3, kind="text"),) if layers else ()),
+        Column("kind", "of the energy; numbers are counted", rank=1),
+        Column("source", rank=3, kind="text"),
     )
-    large = list(whole.rows if layers else _largest_parts(whole))
     rows = [
-        (
-            row.part, amount(row.number), *((row.unit,) if layers else ()),
-            *_ends([row]), row.kind, *((row.source,) if layers else ()),
-        )
-        for row in large
-    ]  # fmt: skip
-    if small := [row for row in whole.rows if row not in large]:
-        rows.append((f"{counted(len(small), 'smaller part')}", "", *_ends(small), ""))
-    totals = ("together", None, *((None,) if layers else ()), *_ends(whole.rows), None)
+        (row.part, amount(row.number), row.unit, *_ends([row]), row.kind, row.source)
+        for row in whole.rows
+    ]
+    totals = ("together", None, None, *_ends(whole.rows), None, None)
+    return Table.of(_powered(whole), head, rows, totals)
+
+
+def _largest_parts(whole: WholeEnergy) -> Table:
+    """The parts with the largest shares of either end, in their order, and the others together."""
+    low, high = whole.low_pj or 1, whole.high_pj or 1
+    by_share = sorted(whole.rows, key=lambda row: -max(row.low_pj / low, row.high_pj / high))
+    small = by_share[PARTS:]
+    head = (
+        Column("part", kind="text"),
+        *(Column(title, kind="number") for title in ("number", "low", "high")),
+        Column("kind", rank=1),
+    )
+    rows: list[tuple[str, ...]] = [
+        (row.part, amount(row.number), *_ends([row]), row.kind)
+        for row in whole.rows
+        if row not in small
+    ]
+    if small:
+        rows.append((counted(len(small), "smaller part"), "", *_ends(small), ""))
+    return Table.of(_powered(whole), head, rows, ("together", None, *_ends(whole.rows), None))
+
+
+def _powered(whole: WholeEnergy) -> str:
     what = "frame" if whole.branch == SEARCH else "template encoding"
-    title = (
+    return (
         f"a whole {what} on {counted(whole.chips, 'chip')}, powered for "
         f"{seconds(whole.seconds.low)} to {seconds(whole.seconds.high)}"
     )
-    return Table.of(title, head, rows, (*totals, None) if layers else totals)
 
 
 def _ends(rows: Sequence[WholeRow]) -> tuple[str, str]:
     low, high = sum(row.low_pj for row in rows), sum(row.high_pj for row in rows)
     return joules(low) or "0", joules(high) or "0"
-
-
-def _largest_parts(whole: WholeEnergy) -> list[WholeRow]:
-    """Those with the largest shares of either end, in their order."""
-    low, high = whole.low_pj or 1, whole.high_pj or 1
-    by_share = sorted(whole.rows, key=lambda row: -max(row.low_pj / low, row.high_pj / high))
-    return [row for row in whole.rows if row in by_share[:PARTS]]
 
 
 def _brief(priced: EnergyDocument) -> list[Table]:

@@ -17,6 +17,7 @@ from spiketrack.runs.activity import RunActivity
 
 FAINT = 0.4
 ROW_HEIGHT = 5  # pixels of a layer in the timeline
+NAMED = 3  # layers of the timeline that a stage needs for its name
 ACTIVITY = ("updates", "operations", "messages", "bits")
 TRAFFIC = ("within_core", "between_cores", "between_chips")
 
@@ -51,7 +52,8 @@ def _timeline(branch: BranchPlacement) -> go.Figure:
         )
     plot.update_xaxes(range=[0, branch.latency_steps + 1])
     names = [row.name for row in layers]
-    stages = [(name, a) for name, a, b in runs_of([short(stage(n)) for n in names]) if b - a >= 2]
+    stretches = runs_of([short(stage(name)) for name in names])
+    stages = [(name, a) for name, a, b in stretches if b - a + 1 >= NAMED]
     plot.update_yaxes(
         categoryorder="array",
         categoryarray=names[::-1],

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from spiketrack.errors import SpikeTrackError
-from spiketrack.leftovers import beside, held, in_use, temporary_names
+from spiketrack.leftovers import beside, temporary_names
+from spiketrack.machine.locks import held, in_use
 from spiketrack.ownership import Kind
 from spiketrack.targets import Source, check_folder, folder_obstacle, is_stdout, is_stream, real
 

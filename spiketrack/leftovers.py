@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
-if os.name == "posix":
-    import fcntl
+from spiketrack.machine.locks import in_use
 
 MARK = "spiketrack-"
 _NAME = re.compile(rf"\..*\.{MARK}[0-9a-f]{{8}}(\.\w+)?")
@@ -26,41 +23,6 @@ def beside(target: Path) -> Path:
 
 def _prefix(target: Path, suffix: str) -> str:
     return f".{target.name.removesuffix(suffix)[:_LONGEST]}.{MARK}"
-
-
-@contextmanager
-def held(path: Path, wait: bool = False) -> Iterator[bool]:
-    """Lock a file or folder while this program lives; False where another one has the lock.
-
-    ``OSError`` where the file system has no locks.
-    """
-    if os.name != "posix":
-        yield True
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        yield _locked(descriptor, wait)
-    finally:
-        os.close(descriptor)
-
-
-def _locked(descriptor: int, wait: bool) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        return False
-    except OSError:
-        return False  # no locks here: whoever looks must take it for held
-    return True
-
-
-def in_use(path: Path) -> bool:
-    """Whether the program that made this temporary file or folder still runs, or nobody knows."""
-    try:
-        with held(path) as mine:
-            return not mine
-    except OSError:
-        return True
 
 
 def leftovers(folder: Path, target: Path | None = None) -> list[Path]:

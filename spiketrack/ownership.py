@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from spiketrack.machine.locks import LOCK
+
 _LARGEST = 2**28  # bytes of a document that is looked into
 
 
@@ -42,7 +44,7 @@ class Kind:
 
     def obstacle(self, folder: Path) -> str:
         """Why the folder must not be replaced; empty for one that is empty or wholly ours."""
-        present = sorted(_files(folder))
+        present = sorted(name for name in _files(folder) if name != LOCK)
         if not present:
             return ""
         if self.recognises(folder) is None:

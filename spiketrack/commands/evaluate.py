@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +11,6 @@ from spiketrack.commands.inputs import DEFAULT_PRICES, Key
 from spiketrack.commands.options.backend import Loaded, load_backend
 from spiketrack.commands.targets import then_show, will_fill, will_write
 from spiketrack.errors import ConfigError, MissingDependency, SpikeTrackError
-from spiketrack.files import atomic_folder
 from spiketrack.ownership import EVALUATION
 from spiketrack.simulators.backends import INTEGER, either
 from spiketrack.targets import is_stream
@@ -110,6 +108,7 @@ def evaluate(
     spiketrack evaluate nano GOT-10k/test --submit got10k --out got
     """
     from spiketrack.evaluation.choice import choose
+    from spiketrack.evaluation.places import Places
     from spiketrack.evaluation.plans import check_submission
     from spiketrack.evaluation.tariff import Tariff
     from spiketrack.tracking.baselines import parse_baselines
@@ -131,21 +130,23 @@ def evaluate(
     tariff = Tariff.read(prices, placement, loaded.network)
     about = settings(loaded, frames, starts, prices) | tariff.digests
     whole = [json] if json is not None and json != Path("-") and not is_stream(json) else []
-    for plan in plans:
-        plan.begin((loaded.name, *others), about, whole)
-        if plan.out is not None:
-            anew = functools.partial(atomic_folder, kind=EVALUATION, force=force, inputs=inputs)
-            plan.ledger.into(plan.out, anew if plan.earlier is None else None)
-    job = _job(loaded, others)
-    left = [sequence for plan in plans for sequence in plan.left()]
-    with choose(job, left, workers, scheduler, device) as engine:
-        try:
-            for plan in plans:
-                run(plan, engine, tariff)
-        except (KeyboardInterrupt, SystemExit):
-            say_kept(plans)
-            raise
-    failed = [finish(plan, json if not whole else None, submit) for plan in plans]
+    with Places(force, inputs) as places:
+        for plan in plans:
+            if plan.out is not None and plan.out.is_dir():
+                places.hold(plan.out)
+            plan.begin((loaded.name, *others), about, whole)
+            if plan.out is not None:
+                plan.ledger.into(plan.out, places.anew if plan.earlier is None else None)
+        job = _job(loaded, others)
+        left = [sequence for plan in plans for sequence in plan.left()]
+        with choose(job, left, workers, scheduler, device) as engine:
+            try:
+                for plan in plans:
+                    run(plan, engine, tariff)
+            except (KeyboardInterrupt, SystemExit):
+                say_kept(plans)
+                raise
+        failed = [finish(plan, json if not whole else None, submit) for plan in plans]
     if any(failed):
         raise typer.Exit(1)
 

@@ -1,1 +1,1 @@
-"""What this machine gives: cores, memory, descriptors, signals; which packages load."""
+"""What this machine gives: cores, memory, descriptors, signals, locks; which packages load."""

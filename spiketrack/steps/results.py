@@ -6,6 +6,8 @@ ones is never gone on with.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from spiketrack.documents.settings import RunSettings
 from spiketrack.documents.summary import SummaryDocument
 from spiketrack.errors import SpikeTrackError, printable
 from spiketrack.export.nir.folder import MANIFEST
+from spiketrack.machine.locks import LOCK, alone
 
 SETTINGS = "settings.yaml"
 OTHERWISE = "choose another --out, or --force to do everything anew"
@@ -96,29 +99,30 @@ def is_results(path: Path) -> bool:
     return (path / SETTINGS).is_file() and not (path / MANIFEST).exists()
 
 
-def claim(results: Results, settings: RunSettings, force: bool) -> None:
-    """Make the folder one of these settings; ``SpikeTrackError`` where it is of others.
+@contextmanager
+def claimed(results: Results, settings: RunSettings, force: bool) -> Iterator[str]:
+    """Make the folder one of these settings and hold it; yield what is to be said of that.
 
-    ``force`` removes the findings of an earlier run; ``export`` and ``run`` are replaced later.
+    ``SpikeTrackError`` where it is of others, or another program works there. ``force`` removes
+    the findings of an earlier run; ``export`` and ``run`` are replaced later.
     """
     folder = results.folder
     if folder.exists() and not folder.is_dir():
         raise SpikeTrackError(f"{folder}: is a file, not a folder; choose another --out")
-    if not folder.exists():
-        if not folder.absolute().parent.is_dir():
-            raise SpikeTrackError(f"{folder}: its folder does not exist")
-        folder.mkdir()
-    elif is_results(folder):
-        if not force:
-            _require_same(results, settings)
-    elif any(folder.iterdir()):
+    if not folder.absolute().parent.is_dir():
+        raise SpikeTrackError(f"{folder}: its folder does not exist")
+    folder.mkdir(exist_ok=True)
+    if not is_results(folder) and any(path.name != LOCK for path in folder.iterdir()):
         raise SpikeTrackError(
             f"{folder}: exists and was not made by spiketrack run; choose another --out"
         )
-    if force:
-        for path in results.findings:
+    with alone(folder) as said:
+        if is_results(folder) and not force:
+            _require_same(results, settings)
+        for path in results.findings if force else ():
             path.unlink(missing_ok=True)
-    settings.write(results.settings)
+        settings.write(results.settings)
+        yield said
 
 
 def _require_same(results: Results, settings: RunSettings) -> None:

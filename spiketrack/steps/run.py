@@ -36,7 +36,7 @@ from spiketrack.steps.footage import choose_clip, clip_source, settings_with
 from spiketrack.steps.place import place
 from spiketrack.steps.price import price, with_whole_frames
 from spiketrack.steps.report import report
-from spiketrack.steps.results import Results, claim, require
+from spiketrack.steps.results import Results, claimed, require
 from spiketrack.steps.simulate import Execution, simulate
 from spiketrack.steps.timing import DEFAULT_RATES, time
 from spiketrack.steps.verify import verify
@@ -73,8 +73,10 @@ def run(
     require(out, "checkpoint_sha256", settings.checkpoint_sha256 or read.sha256, read.sha256)
     require(out, "clip_digest", settings.clip_digest or whole.clip_digest, whole.clip_digest)
     results = Results(out)
-    claim(results, whole, force)
-    return _Road(whole, results, read, force, command, watch).go()
+    with claimed(results, whole, force) as said:
+        if said:
+            watch.note(said)
+        return _Road(whole, results, read, force, command, watch).go()
 
 
 def check(settings: RunSettings) -> None:

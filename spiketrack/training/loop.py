@@ -59,16 +59,21 @@ def train(
     """
     check_place(folder, resume, force, config.init)
     run = state.begin(config, build(config, tell))
-    if resume:
-        state.restore(run, folder)
     sampler = Sampler(config, collection)
     batches = validation_batches(sampler)
-    with (
-        training_place(folder, resume, force, config.init),
-        one_thread(),
-        Journal(folder, run.step) as journal,
-    ):
-        with Crew(run.model, sampler, config) as crew:
+    with training_place(folder, resume, force, config.init) as said, one_thread():
+        if said:
+            tell(said)
+        if resume:
+            state.restore(run, folder)
+        yield from _train(run, sampler, batches, folder, tell)
+
+
+def _train(
+    run: Run, sampler: Sampler, batches: list[Batch], folder: Path, tell: Tell
+) -> Iterator[Progress]:
+    with Journal(folder, run.step) as journal:
+        with Crew(run.model, sampler, run.config) as crew:
             yield from _steps(run, crew, batches, journal, folder)
         _finish(run, batches, journal, folder, tell)
 

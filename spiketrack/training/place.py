@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from spiketrack.errors import ConfigError
-from spiketrack.leftovers import held
+from spiketrack.machine.locks import alone
 from spiketrack.targets import check_target, precious, real
 
 STATE, LOG, CURVES = "state.pt", "log.jsonl", "curves.html"
@@ -48,14 +48,15 @@ def check_place(folder: Path, resume: bool, force: bool, init: str | None = None
 
 
 @contextmanager
-def training_place(folder: Path, resume: bool, force: bool, init: str | None) -> Iterator[None]:
-    """Make and hold the folder; with ``force`` without the files of a former training."""
+def training_place(folder: Path, resume: bool, force: bool, init: str | None) -> Iterator[str]:
+    """Make and hold the folder; with ``force`` without the files of a former training.
+
+    Yields what is to be said of it, mostly nothing.
+    """
     check_place(folder, resume, force, init)
     folder.mkdir(parents=True, exist_ok=True)
-    with held(folder) as mine:
-        if not mine:
-            raise ConfigError(f"{folder}: another program trains here; choose another --out")
+    with alone(folder, does="trains") as said:
         if force:
             for name in OWN:
                 (folder / name).unlink(missing_ok=True)
-        yield
+        yield said

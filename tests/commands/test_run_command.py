@@ -18,6 +18,7 @@ from spiketrack.config import TrackerConfig
 from spiketrack.documents.settings import RunSettings
 from spiketrack.documents.summary import SummaryDocument
 from spiketrack.errors import ConfigError
+from spiketrack.machine.locks import alone
 from spiketrack.reference.checkpoint import save_checkpoint
 from spiketrack.runs.folder import RunFolder
 from spiketrack.video.identity import clip_digest
@@ -208,6 +209,19 @@ def test_force_does_everything_anew(
     assert "kept" not in program.err
     assert RunFolder.read(out / "run").about.frames == 2
     assert (out / "mine.txt").read_text() == "precious"
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_folder_in_which_another_program_works_is_refused(
+    force: bool, done: Path, home: Path, tmp_path: Path, program: Program
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(done, out)
+    before = {path: path.read_bytes() for path in out.rglob("*.*")}
+    with alone(out):
+        said = program.refuses_after_notes(*line(home, out, *(["--force"] if force else [])))
+        assert said.startswith(f"{out}: another program works here; wait for its end")
+    assert {path: path.read_bytes() for path in out.rglob("*.*")} == before
 
 
 def test_a_foreign_folder_is_refused(home: Path, tmp_path: Path, program: Program) -> None:

@@ -23,6 +23,7 @@ from spiketrack.commands.track import default_out, parse_source, track
 from spiketrack.commands.verify import verify
 from spiketrack.config import NetworkConfig, TrackerConfig
 from spiketrack.errors import ClipError, MissingDependency, SpikeTrackError
+from spiketrack.machine.locks import alone
 from spiketrack.pipeline import export_checkpoint
 from spiketrack.reference.checkpoint import save_checkpoint
 from spiketrack.reference.model import SpikeTrack
@@ -483,6 +484,11 @@ def test_one_bad_sequence_leaves_the_others(
     assert list(again["failed"]) == ["C", "D"]
     with pytest.raises(SpikeTrackError, match="unfinished evaluation with another frames_limit"):
         invoke(*arguments, "--frames", 2)
+    with alone(out):
+        for force in ((), ("--force",)):
+            with pytest.raises(SpikeTrackError, match="another program evaluates here"):
+                invoke(*arguments, *force)
+    assert json.loads(figures.read_text()) == again
 
 
 @pytest.mark.slow

@@ -28,9 +28,9 @@ def check_apart(targets: Iterable[tuple[str, Path]]) -> None:
     """Refuse two options that name one file: the later result would replace the earlier."""
     taken: dict[Path, str] = {}
     for option, path in targets:
-        if is_stdout(path) or is_stream(path):
+        if path == Path(os.devnull) or (is_stream(path) and not is_stdout(path)):
             continue
-        place = real(path)
+        place = Path("-") if is_stdout(path) else real(path)
         if place in taken:
             raise SpikeTrackError(f"{option} {path}: {taken[place]} writes it; choose another name")
         taken[place] = option

@@ -70,10 +70,11 @@ def render(page: Page) -> str:
     )
 
 
-def write_page(page: Page, path: Path) -> None:
-    """Write the file; it appears whole."""
+def write_page(page: Page, path: Path) -> int:
+    """Write the file, which appears whole; its bytes, which no pipe could tell afterwards."""
     with atomic_path(path) as temporary:
         temporary.write_text(render(page), encoding="utf-8", errors="backslashreplace")
+        return temporary.stat().st_size
 
 
 def _lead(lead: Lead, script: str) -> str:

@@ -26,9 +26,9 @@ MAPS = (
 NO_MAPS = "A run with --counts full also shows where in the picture populations fire."
 
 
-def write_html(report: Report, path: Path) -> None:
-    """Write the page; it appears whole."""
-    write_page(page_of(report), path)
+def write_html(report: Report, path: Path) -> int:
+    """Write the page, which appears whole; its bytes."""
+    return write_page(page_of(report), path)
 
 
 def page_of(report: Report) -> Page:

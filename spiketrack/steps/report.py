@@ -36,6 +36,6 @@ def report(
     """
     sources = read_sources(run, against, verify, placement, prices, command, time)
     built = build_report(sources)
-    write_html(built, out)
+    size = write_html(built, out)
     names = () if pictures is None else tuple(write_pngs(built, pictures))
-    return Reported(out, out.stat().st_size, names)
+    return Reported(out, size, names)

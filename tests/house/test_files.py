@@ -427,6 +427,8 @@ def test_two_results_in_one_file_are_refused(tmp_path: Path) -> None:
     check_apart([("--json", Path("/dev/null")), ("--csv", Path("/dev/null"))])
     with pytest.raises(SpikeTrackError, match=r"--csv .*a\.json: --json writes it; choose another"):
         check_apart([("--json", one), ("--csv", again)])
+    with pytest.raises(SpikeTrackError, match=r"^--csv -: --json writes it; choose another"):
+        check_apart([("--json", Path("-")), ("--csv", Path("-"))])
     with pytest.raises(SpikeTrackError, match=r"--out .*a\.csv: --out writes it"):
         TrackOutputs([tmp_path / "a.csv", tmp_path / "here" / "a.csv"], None)
 

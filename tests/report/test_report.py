@@ -36,6 +36,7 @@ from spiketrack.report.names import stage
 from spiketrack.report.page import page_of
 from spiketrack.report.pictures import encode, read_pictures
 from spiketrack.runs.operations import read_run
+from spiketrack.steps.report import report as report_step
 
 pytestmark = pytest.mark.slow
 
@@ -473,3 +474,14 @@ def test_png_without_kaleido(full: Report, tmp_path: Path, monkeypatch: pytest.M
 def test_page_is_written_whole(full: Report, tmp_path: Path) -> None:
     with pytest.raises(SpikeTrackError, match="does not exist"):
         write_html(full, tmp_path / "none" / "report.html")
+    size = write_html(full, tmp_path / "report.html")
+    assert size == (tmp_path / "report.html").stat().st_size
+
+
+def test_page_goes_to_standard_output(
+    files: Files, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    made = report_step(files.run, Path("-"))
+    page = capfdbinary.readouterr().out
+    assert made.size == len(page)
+    assert page.startswith(b"<!doctype html>")

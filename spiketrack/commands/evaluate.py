@@ -100,12 +100,6 @@ def evaluate(
 
     Each data set is scored by its own toolkit's rule. Exits with 1 where a sequence failed; the
     others are scored all the same.
-
-    \b
-    spiketrack evaluate nano OTB100 --out otb
-    spiketrack evaluate nano LaSOT GOT-10k/val --workers 8 --out paper
-    spiketrack evaluate nano LaSOT --scheduler tcp://head:8786 --out lasot
-    spiketrack evaluate nano GOT-10k/test --submit got10k --out got
     """
     from spiketrack.evaluation.choice import choose
     from spiketrack.evaluation.places import Places

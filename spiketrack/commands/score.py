@@ -65,10 +65,6 @@ def score(
 
     Exits with 1 where a tracker lacks a sequence or one cannot be read; the others are scored all
     the same.
-
-    \b
-    spiketrack score OSTrack SpikeTrack=results/spiketrack_s256 otb/boxes/nano OTB100
-    spiketrack score results/* LaSOT --latex lasot.tex --plots lasot.svg
     """
     from spiketrack.evaluation.papers import by_attribute, paper_table
     from spiketrack.evaluation.remarks import Remarks

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-import textwrap
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +22,7 @@ GROUPS = {
     "Output": ("out", "json", "csv", "into", "png", "graph", "timeline", "layers", "force"),
 }
 ORDER = ("Options", *GROUPS)  # of the panels
+COLUMNS = 76  # of an example in a terminal of 80: what the terminal breaks cannot be pasted
 
 
 def text(name: str, function: Callable[..., Any]) -> str:
@@ -30,8 +31,20 @@ def text(name: str, function: Callable[..., Any]) -> str:
     lines = [part.strip("\b\n") if _kept(part) else " ".join(part.split()) for part in paragraphs]
     if examples := EXAMPLES.get(name):
         word = "Example" if len(examples) == 1 else "Examples"
-        lines.append("\n".join([f"{word}:", *(textwrap.indent(e, "  ") for e in examples)]))
+        lines.append("\n".join([f"{word}:", *(_pasteable(example) for example in examples)]))
     return "\n\n".join(lines)
+
+
+def _pasteable(example: str) -> str:
+    """An indented command line; a long one goes on behind a backslash, as the shell reads it."""
+    first, *parts = re.findall(r"--\S+(?: (?!--)\S+)*|\S+", example)  # an option has its value
+    lines = [f"  {first}"]
+    for part in parts:
+        if len(f"{lines[-1]} {part} \\") <= COLUMNS:
+            lines[-1] += f" {part}"
+        else:
+            lines.append(f"      {part}")
+    return " \\\n".join(lines)
 
 
 def _kept(paragraph: str) -> bool:
@@ -45,8 +58,9 @@ def furnish(command: Any) -> Any:
         group = next((g for g, names in GROUPS.items() if parameter.name in names), None)
         if group is not None and getattr(parameter, "rich_help_panel", "") is None:
             parameter.rich_help_panel = group
-        if parameter.name in VALUES:
-            parameter.shell_complete = functools.partial(complete, parameter.name)
+        names = (f"{command.name} {parameter.name}", parameter.name)
+        if name := next((name for name in names if name in VALUES), None):
+            parameter.shell_complete = functools.partial(complete, name)
     command.params.sort(key=_place)
     return command
 

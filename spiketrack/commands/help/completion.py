@@ -1,4 +1,7 @@
-"""Values that the shell completes: names that exist here, then files."""
+"""Values that the shell completes: names that exist here, then files.
+
+An option that a command takes in a way of its own stands under both names, as in ``map rules``.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spiketrack.packaged import BOARDS, PRICE_TABLES, RATE_TABLES
+from spiketrack.packaged import BOARDS, CONFIGS, PRICE_TABLES, RATE_TABLES
 from spiketrack.simulators.backends import names as backend_names
 
 WEIGHTS = ("nano", "nano-t3")
@@ -30,6 +33,30 @@ def _schemas() -> Iterable[str]:
     return (*SCHEMAS, "chip")
 
 
+def _rules() -> Iterable[str]:
+    from spiketrack.deploy.chip.rules.strategy import RULES
+
+    return RULES
+
+
+def _starts() -> Iterable[str]:
+    from spiketrack.tracking.starts import PROTOCOLS
+
+    return PROTOCOLS
+
+
+def _servers() -> Iterable[str]:
+    from spiketrack.evaluation.submissions import SERVERS
+
+    return SERVERS
+
+
+def _branches() -> Iterable[str]:
+    from spiketrack.inference import BRANCHES
+
+    return BRANCHES
+
+
 VALUES: dict[str, Callable[[], Iterable[str]]] = {
     "checkpoint": lambda: WEIGHTS,
     "source": lambda: WEIGHTS,
@@ -48,9 +75,19 @@ VALUES: dict[str, Callable[[], Iterable[str]]] = {
     "mode": lambda: ("fall-through", "pipelined"),
     "spikes": lambda: ("graded", "binary"),
     "name": _schemas,
+    "microcode networks": lambda: WEIGHTS,
+    "config": CONFIGS.names,
+    "rules": _rules,
+    "processes": lambda: ("block", "branch"),
+    "tiles": lambda: ("auto",),
+    "starts": _starts,
+    "submit": _servers,
+    "branch": _branches,
+    "run backend": lambda: backend_names(operations=True),
+    "bench against": lambda: ("stock",),
 }
 LISTS = ("backends", "also", "only", "baseline")  # comma separated
-FILES = ("checkpoint", "source", "init", "prices", "rates", "board")
+FILES = ("checkpoint", "source", "init", "prices", "rates", "board", "microcode networks", "config")
 
 
 def complete(name: str, context: Any, incomplete: str) -> list[Item]:

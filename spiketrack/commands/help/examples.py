@@ -48,6 +48,13 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "evaluate": (
         "spiketrack evaluate nano sequences/OTB100 --out evaluation",
         "spiketrack evaluate nano sequences/David --backend integer --baseline csrt,mil",
+        "spiketrack evaluate nano LaSOT GOT-10k/val --workers 8 --out paper",
+        "spiketrack evaluate nano LaSOT --scheduler tcp://head:8786 --out lasot",
+        "spiketrack evaluate nano GOT-10k/test --submit got10k --out got",
+    ),
+    "score": (
+        "spiketrack score OSTrack SpikeTrack=results/spiketrack_s256 otb/boxes/nano OTB100",
+        "spiketrack score results/* LaSOT --latex lasot.tex --plots lasot.html",
     ),
     "train": ("spiketrack train nano --data pictures --out runs/mine --quantised",),
     "outlets": ("spiketrack outlets nano --only onnx,standard-nir",),

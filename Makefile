@@ -2,6 +2,8 @@
 # demo the newest with a CPU build of torch. TORCH=cuda takes torch with CUDA, in .venv-cuda.
 VENV ?= .venv$(if $(PYTHON),-$(PYTHON))$(if $(filter cuda,$(TORCH)),-cuda)
 export TORCH
+# tests start hundreds of processes: none compiles what another did, whatever the caller's habit
+export PYTHONDONTWRITEBYTECODE :=
 BIN := $(VENV)/bin
 DEMO ?= demo-run
 JOBS ?= $(shell nproc)

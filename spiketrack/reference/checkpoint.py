@@ -24,7 +24,7 @@ from spiketrack.config import NetworkConfig, TrackerConfig, tracker_settings
 from spiketrack.errors import CheckpointError, ConfigError, printable
 from spiketrack.files import atomic_path
 from spiketrack.reference.candidates import choose
-from spiketrack.reference.foreign import foreign_content, is_text
+from spiketrack.reference.foreign import HEAD, foreign_content, is_text
 from spiketrack.reference.model import SpikeTrack
 from spiketrack.reference.state_dicts import check_state, derive_config, refuse
 from spiketrack.reference.torch_files import read_torch_file
@@ -32,7 +32,6 @@ from spiketrack.reference.unpickling import RefusedError
 
 BUNDLED = ("nano", "nano-t3")
 METADATA_KEY = "spiketrack"
-_HEAD = 1024  # bytes that tell what a foreign file is
 _SHARED = 4  # elements a byte of the file: more only where many tensors are views of one storage
 
 
@@ -172,7 +171,7 @@ def _read(path: Path, strip: bool) -> tuple[Any, dict[str, str]]:
     """Everything in a file, as plain containers and tensors, and its metadata."""
     try:
         with path.open("rb") as file:
-            head = file.read(_HEAD)
+            head = file.read(HEAD)
         return _read_as(path, head, strip)
     except RefusedError as error:
         remedy = f"spiketrack convert {shlex.quote(str(path))} clean.safetensors --strip"

@@ -27,6 +27,7 @@ _PAGE = re.compile(
 )
 _MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _SHOWN = 2
+HEAD = 1024  # bytes that tell what a file is
 
 # networks that people mistake for this one → keys that tell them
 _NETWORKS = (
@@ -53,6 +54,8 @@ def foreign_content(head: bytes) -> str | None:
     for start, what in _STARTS:
         if head.startswith(start):
             return what
+    if head[4:8] == b"ftyp" or head.startswith(b"\x1aE\xdf\xa3"):
+        return "a video, not a checkpoint"
     if head[257:262] == b"ustar":
         return "a tar archive; unpack it first (torch.save writes none, whatever a file is called)"
     bare = next((head[len(mark) :] for mark in _MARKS if head.startswith(mark)), head)

@@ -14,9 +14,10 @@ from typing import Any
 
 import torch
 
-from spiketrack.errors import ConfigError, TrainingError, printable
+from spiketrack.errors import ConfigError, SpikeTrackError, TrainingError, printable
 from spiketrack.files import atomic_path
 from spiketrack.reference.checkpoint import save_checkpoint
+from spiketrack.reference.foreign import HEAD, foreign_content
 from spiketrack.reference.model import SpikeTrack
 from spiketrack.reference.torch_files import read_torch_file
 from spiketrack.training.place import BEST, STATE, WEIGHTS
@@ -115,12 +116,18 @@ def _take(run: Run, state: Mapping[str, Any]) -> None:
 
 
 def _read(path: Path) -> Mapping[str, Any]:
+    head = b""
     try:
+        with path.open("rb") as file:
+            head = file.read(HEAD)
         state = read_torch_file(path)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}") from error
+    except SpikeTrackError as error:
+        raise _unusable(path, str(error)) from error
     except Exception as error:  # any parser may fail in any way on a foreign file
-        raise _unusable(path, str(error) or type(error).__name__) from error
+        what = foreign_content(head) if head else "an empty file"
+        raise _unusable(path, what or f"{type(error).__name__} {error}".strip()) from error
     if not isinstance(state, Mapping):
         raise _unusable(path, "another kind of file")
     if missing := [key for key in KEYS if key not in state]:

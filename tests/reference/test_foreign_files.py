@@ -59,6 +59,8 @@ FILES = {
     "npy": (_npy(), "a numpy array (.npy)"),
     "npz": (_npz(), "a zip archive, numpy's .npz, not one of torch.save"),
     "PNG": (b"\x89PNG\r\n\x1a\n" + bytes(200), "a PNG image"),
+    "MP4": (b"\0\0\0\x20ftypisom" + bytes(200), "a video, not a checkpoint"),
+    "Matroska": (b"\x1aE\xdf\xa3" + bytes(200), "a video, not a checkpoint"),
     "PDF": (b"%PDF-1.7\n" + bytes(200), "a PDF document"),
 }
 

@@ -42,10 +42,22 @@ def test_a_state_comes_back(run: Run, state: Path) -> None:
     assert all(torch.equal(value, before[key]) for key, value in run.model.state_dict().items())
 
 
-@pytest.mark.parametrize("content", [b"", b"x\n", b"<html></html>", bytes(100), b"PK\x03\x04"])
-def test_foreign_files(content: bytes, run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"", "an empty file"),
+        (b"x\n", "KeyError 120"),
+        (b"<html></html>", "an HTML page, not the file behind its address"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "a Git-LFS pointer"),
+        (bytes(100), "KeyError 0"),
+        (b"PK\x03\x04", "BadZipFile"),
+    ],
+)
+def test_foreign_files(content: bytes, what: str, run: Run, tmp_path: Path) -> None:
     (tmp_path / "state.pt").write_bytes(content)
-    assert "leave --resume out: start again with another --out" in refusal(run, tmp_path)
+    said = refusal(run, tmp_path)
+    assert f"no state of a training run ({what}" in said
+    assert "leave --resume out: start again with another --out" in said
 
 
 @pytest.mark.parametrize("share", [0.01, 0.5, 0.99])

@@ -23,6 +23,11 @@ def harmless(text: str) -> str:
     )
 
 
+def one_line(text: str) -> str:
+    """A foreign name for a terminal: as ``harmless``, and on one line."""
+    return harmless(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
 class SpikeTrackError(Exception):
     """Base of all expected errors; the command line prints it as one line and exits with 2.
 

@@ -12,13 +12,27 @@ from rich.progress import (
     Progress,
     ProgressColumn,
     SpinnerColumn,
+    Task,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
+from spiketrack.errors import one_line
 from spiketrack.machine.interrupts import interruptible
 from spiketrack.terminal.console import lively, note, notes
+from spiketrack.terminal.table import shorten
+
+LONGEST = 40  # columns of a clip's name, which leaves room for the bar
+
+
+class Name(ProgressColumn):
+    """What is under way; it may be named after a file, which steers no terminal."""
+
+    def render(self, task: Task) -> Text:
+        """On one line."""
+        return Text(one_line(task.description))
 
 
 def _bar(*columns: ProgressColumn) -> Progress:
@@ -29,7 +43,7 @@ def _bar(*columns: ProgressColumn) -> Progress:
 def frame_bar(name: str, total: int | None) -> Iterator[Callable[[], None]]:
     """Yield a function to call after each of ``total`` frames (None: unknown)."""
     columns = (
-        TextColumn("{task.description}", markup=False),
+        Name(),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
@@ -38,7 +52,7 @@ def frame_bar(name: str, total: int | None) -> Iterator[Callable[[], None]]:
     begin = time.perf_counter()
     count = 0
     with interruptible() as watch, _bar(*columns) as bar:
-        task = bar.add_task(name, total=total, rate="")
+        task = bar.add_task(shorten(one_line(name), LONGEST), total=total, rate="")
 
         def step() -> None:
             nonlocal count
@@ -89,7 +103,7 @@ def sequence_bar(
 ) -> Iterator[tuple[SequenceBar, Callable[[], None]]]:
     """Yield what counts sequences, and a function that raises what a signal asked for."""
     columns = (
-        TextColumn("{task.description}", markup=False),
+        Name(),
         BarColumn(),
         TextColumn("{task.fields[done]}"),
         TextColumn("{task.fields[rate]}"),
@@ -104,7 +118,7 @@ def stages(first: str) -> Iterator[Callable[[str], None]]:
     """Yield a function that says which stage of long work is under way, with the time it takes."""
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
+        Name(),
         TimeElapsedColumn(),
     )
     with _bar(*columns) as bar:
@@ -119,9 +133,7 @@ def stages(first: str) -> Iterator[Callable[[str], None]]:
 @contextmanager
 def share_bar(name: str) -> Iterator[Callable[[float, str, str], None]]:
     """Yield a function that takes the share done, 0..1, its line, and a line to keep (or none)."""
-    with _bar(
-        TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn()
-    ) as bar:
+    with _bar(Name(), BarColumn(), TimeElapsedColumn()) as bar:
         task = bar.add_task(name, total=1.0)
 
         def tell(share: float, line: str, kept: str = "") -> None:

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from spiketrack.errors import one_line
 from spiketrack.terminal.characters import shown
 from spiketrack.terminal.console import console, say
 
@@ -94,7 +95,9 @@ class _Fit:
         self.table = table
         self.console = console
         self.lines = (*table.rows, *table.totals)
-        self.cells = [[shown(text(v), console.encoding) for v in line] for line in self.lines]
+        self.cells = [
+            [shown(one_line(text(v)), console.encoding) for v in line] for line in self.lines
+        ]
         self.titles = [shown(column.title, console.encoding) for column in table.columns]
         self.kinds = [self._kind(i) for i in range(len(table.columns))]
         self.kept = list(range(len(table.columns)))

@@ -14,11 +14,14 @@ from spiketrack.documents.summary import (
     SummaryDocument,
 )
 from spiketrack.energy.tables import joules
+from spiketrack.errors import one_line
 from spiketrack.steps.results import Results
 from spiketrack.terminal.amounts import counted
 from spiketrack.terminal.console import console, say
+from spiketrack.terminal.table import shorten
 
 INDENT = 9  # columns of a line's first word
+LONGEST = 40  # columns of a clip's name
 
 
 def show_summary(answers: SummaryDocument, folder: Path) -> None:
@@ -30,8 +33,9 @@ def show_summary(answers: SummaryDocument, folder: Path) -> None:
     name, sizes = Path(answers.checkpoint).name, answers.network.variant
     name += "" if sizes in ("custom", name) else f" ({sizes})"
     frames = counted(answers.frames, "frame")
+    clip = shorten(one_line(answers.clip), LONGEST)
     say(
-        f"{name} on {answers.clip}: {frames} simulated on {answers.backend}, "
+        f"{name} on {clip}: {frames} simulated on {answers.backend}, "
         f"{answers.seconds_a_frame:.3g} s each here"
     )
     _line("", f"calibrated on {answers.calibrated_on}")

@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from spiketrack.errors import SpikeTrackError, printable
-from spiketrack.machine.cgroups import Cgroups
 from spiketrack.machine.interrupts import interruptible
 from spiketrack.terminal.characters import tolerant_streams
 
@@ -51,15 +50,10 @@ def build() -> typer.Typer:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the program; never shows a traceback for an expected error."""
-    # libgomp reads this when torch loads; idle threads that spin would fight over the cores
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    os.environ.setdefault("GOMP_SPINCOUNT", "0")
-    quota = Cgroups().cores()
-    if quota is not None:  # torch would take a thread for each of the host's cores
-        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, math.floor(quota))))
-    tolerant_streams()
     try:
         with interruptible():
+            tolerant_streams()
+            _share_cores()
             code = _run(arguments)
             _flush()
     except KeyboardInterrupt:
@@ -82,6 +76,17 @@ def main(arguments: list[str] | None = None) -> None:
         words = str(error) or type(error).__name__
         _fail(f"memory runs out ({words}); free some, or raise ulimit -v, docker run --memory")
     raise SystemExit(code)
+
+
+def _share_cores() -> None:
+    """What libgomp reads when torch loads: idle threads that spin would fight over the cores."""
+    from spiketrack.machine.cgroups import Cgroups
+
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("GOMP_SPINCOUNT", "0")
+    quota = Cgroups().cores()
+    if quota is not None:  # torch would take a thread for each of the host's cores
+        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, math.floor(quota))))
 
 
 def export_main() -> None:

@@ -5,7 +5,6 @@ Children end with their parent.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import sys
@@ -138,6 +137,8 @@ def interruptible() -> Iterator[Watch]:
 
 def follow(parent: int) -> None:
     """In a child process: leave Ctrl-C to the parent, and end with it however it ends."""
+    import ctypes  # slow; the program's start imports this module
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if hasattr(signal, "SIGHUP"):

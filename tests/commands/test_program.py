@@ -49,6 +49,17 @@ def test_help_and_version_load_nothing_heavy(arguments: tuple[str, ...]) -> None
     assert modules.isdisjoint(HEAVY)
 
 
+def test_little_is_loaded_before_signals_find_their_handler() -> None:
+    """What comes before is a traceback of Python's own: a Ctrl-C in the first tenth of a second."""
+    found = python(
+        "import sys; before = set(sys.modules); import spiketrack.cli; "
+        "print(*set(sys.modules) - before)"
+    )
+    slow = {"importlib.metadata", "inspect", "dataclasses", "ctypes", "typing_extensions", "email"}
+    assert "spiketrack.machine.interrupts" in found.stdout.split()
+    assert slow.isdisjoint(found.stdout.split())
+
+
 @pytest.mark.parametrize("words", ["spiketrack ", "spiketrack ver", "spiketrack simulate --ba"])
 def test_completion_loads_nothing_heavy(words: str) -> None:
     found = run(

@@ -72,6 +72,11 @@ case $wanted in
         ;;
 esac
 
+if [ -n "$wanted" ] && ! supported "$wanted"; then
+    echo "PYTHON=$PYTHON: choose one of $versions, or a program of these." >&2
+    exit 1
+fi
+
 build=${TORCH:-cpu}
 case $build in
     cpu | cuda) ;;

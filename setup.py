@@ -13,7 +13,7 @@ from setuptools.command.build_py import build_py
 ROOT = Path(__file__).resolve().parent
 ROOMS = ("export", "deploy", "simulators")
 DATA = {
-    "spiketrack": ["py.typed", "configs/*.yaml", "weights/*"],
+    "spiketrack": ["py.typed", "configs/*.yaml", "configs/*.txt", "weights/*"],
     "spiketrack.energy": ["price_tables/*.yaml"],
     "spiketrack.timing": ["rate_tables/*.yaml"],
     "spiketrack.deploy.chip": ["boards/*.yaml"],

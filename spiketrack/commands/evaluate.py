@@ -51,10 +51,26 @@ def evaluate(
         str,
         typer.Option(
             help="ope: one pass; sre: OTB's twelve shifted and scaled boxes; tre: its twenty "
-            "segments; pixel: the given box and one pixel to four sides. All but ope print the "
-            "mean over starts and its confidence."
+            "segments; pixel: the given box and one pixel to four sides; several: sre,tre. All "
+            "but ope print the mean over starts and its confidence."
         ),
     ] = "ope",
+    only: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIST",
+            help="Sequences of a list, a file with a name a line, or kept-out: those of the "
+            "training data that are kept out of training.",
+        ),
+    ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="EVALUATION",
+            help="Folder or document of another evaluation: prints the difference in pairs of "
+            "runs, with its 95 % interval.",
+        ),
+    ] = None,
     workers: Annotated[
         int | None,
         typer.Option(
@@ -106,6 +122,8 @@ def evaluate(
     from spiketrack.evaluation.plans import check_submission
     from spiketrack.evaluation.tariff import Tariff
     from spiketrack.tracking.baselines import parse_baselines
+    from spiketrack.tracking.lists import read_list
+    from spiketrack.tracking.starts import parse_starts
 
     if workers is not None and scheduler is not None:
         raise ConfigError("--workers is for this machine; a scheduler has workers of its own")
@@ -113,11 +131,17 @@ def evaluate(
         raise ConfigError("--json holds one data set; give --out, a folder for several")
     inputs: tuple[Path | str, ...] = (checkpoint, *sequences, prices)
     inputs += () if placement is None else (placement,)
+    inputs += () if against is None else (against,)
     will_write(inputs, json=json)
     check_submission(submit, out, frames, starts)
     others = tuple(other.name for other in parse_baselines(baseline))
     folders = _folders(out, sequences)
-    plans = [_plan(p, o, frames, starts, submit, force, inputs) for p, o in folders]
+    names = () if only is None else read_list(only)
+    rival = None if against is None else read_rival(against)
+    plans = [_plan(p, o, frames, starts, submit, force, inputs, names) for p, o in folders]
+    for plan in plans:
+        plan.rival = rival
+    starts = ",".join(parse_starts(starts))
     loaded = load_backend(checkpoint, backend, device, operations=True, key=key)
     if loaded.name in others:
         raise ConfigError(f"--baseline {loaded.name}: the network has this name; rename its file")
@@ -166,6 +190,7 @@ def _plan(
     submit: str | None,
     force: bool,
     inputs: tuple[Path | str, ...],
+    only: tuple[str, ...],
 ) -> Plan:
     from spiketrack.evaluation.plans import Plan
     from spiketrack.evaluation.submissions import names_for
@@ -175,10 +200,18 @@ def _plan(
     earlier = unfinished(out, PAGE, archive) if out is not None and not force else None
     if earlier is None:
         will_fill(out, EVALUATION, force, inputs)
-    plan = Plan.of(dataset, out, frames, starts, earlier)
+    plan = Plan.of(dataset, out, frames, starts, earlier, only)
     if submit is not None and plan.footage:
         names_for(submit, plan.footage)
     return plan
+
+
+def read_rival(given: Path) -> EvaluationDocument:
+    """Another evaluation, by its document or the folder that holds it."""
+    from spiketrack.documents.tracking import EvaluationDocument
+    from spiketrack.tracking.ledger import NAME
+
+    return EvaluationDocument.read(given / NAME if given.is_dir() else given)
 
 
 def settings(loaded: Loaded, frames: int | None, starts: str, prices: str) -> dict[str, object]:

@@ -201,6 +201,25 @@ class SpreadPart(Part):
     deviation: Rate
 
 
+class PairedPart(Part):
+    """Success AUC of the network less that of another, over the runs that both scored.
+
+    ``other``: its name and ``starts``; ``difference``: mean over the sequences; ``low``, ``high``:
+    95 % interval, from 2,000 seeded resamples of the sequences, each with both its figures;
+    ``better``: sequences in which the network's figure is the higher one.
+    """
+
+    other: str
+    other_digest: Digest | None
+    starts: str
+    sequences: Count
+    runs: Count
+    difference: Number
+    low: Number
+    high: Number
+    better: Count
+
+
 class PooledPart(Part):
     """Over all frames together, as GOT-10k reports; null where nothing was scored."""
 
@@ -215,6 +234,7 @@ class FiguresPart(Part):
     mean: ScoresPart | None
     pooled: PooledPart
     spread: SpreadPart | None
+    spread_by_starts: dict[str, SpreadPart] = Field(default_factory=dict)
     sequences: dict[str, SequencePart]
     failed: dict[str, str]
 
@@ -231,8 +251,9 @@ class EvaluationDocument(Document):
     """A network on benchmark sequences, beside OpenCV's trackers; written as they are won.
 
     ``planned``: names of all sequences; ``notes``: what was left out; ``footage``: the folders;
-    ``starts``: ope, sre, tre or pixel; ``prices_sha256``: of what the table of prices holds;
-    ``placement``: SHA-256 of the file that whole frames were
+    ``starts``: ope, sre, tre or pixel, or several with commas between, each with its own spread in
+    ``spread_by_starts``; ``against``: the difference to another evaluation; ``prices_sha256``: of
+    what the table of prices holds; ``placement``: SHA-256 of the file that whole frames were
     priced on.
     """
 
@@ -257,6 +278,8 @@ class EvaluationDocument(Document):
     mean: ScoresPart | None
     pooled: PooledPart
     spread: SpreadPart | None
+    spread_by_starts: dict[str, SpreadPart] = Field(default_factory=dict)
+    against: PairedPart | None = None
     sequences: dict[str, SequencePart]
     failed: dict[str, str]
     thresholds: Thresholds
@@ -287,6 +310,7 @@ class EvaluationDocument(Document):
             mean=self.mean,
             pooled=self.pooled,
             spread=self.spread,
+            spread_by_starts=self.spread_by_starts,
             sequences=self.sequences,
             failed=self.failed,
         )

@@ -15,7 +15,7 @@ from spiketrack.evaluation.submissions import SERVERS
 from spiketrack.terminal.console import note as say
 from spiketrack.tracking.ledger import Ledger
 from spiketrack.tracking.sequences import Refused, Sequence, Survey, survey
-from spiketrack.tracking.starts import PROTOCOLS, expand
+from spiketrack.tracking.starts import expand, parse_starts
 from spiketrack.video.footage import absolute
 
 
@@ -35,11 +35,25 @@ def check_submission(server: str | None, out: Path | None, frames: int | None, s
             )
 
 
+def _choose(surveyed: Survey, names: list[str], dataset: Path) -> None:
+    """Leave what the list names; ``ConfigError`` for a name that is not in the folder."""
+    there = {one.name for one in (*surveyed.sequences, *surveyed.refused)}
+    if absent := [name for name in names if name not in there]:
+        raise ConfigError(
+            f"--only: {len(absent)} of {len(names)} sequences are not in {dataset}, "
+            f"{absent[0]} first"
+        )
+    chosen = set(names)
+    surveyed.sequences = [one for one in surveyed.sequences if one.name in chosen]
+    surveyed.refused = [one for one in surveyed.refused if one.name in chosen]
+
+
 @dataclass
 class Plan:
     """A data set's ``footage`` (runs of sequences), what is refused, and what an earlier call left.
 
-    ``begin`` makes the ledger, which knows what is there already.
+    ``rival``: another evaluation, with which the network is compared in pairs. ``begin`` makes the
+    ledger, which knows what is there already.
     """
 
     dataset: Path
@@ -48,6 +62,7 @@ class Plan:
     surveyed: Survey
     earlier: EvaluationDocument | None
     remarks: Remarks = field(default_factory=Remarks)
+    rival: EvaluationDocument | None = None
 
     @classmethod
     def of(
@@ -57,11 +72,16 @@ class Plan:
         frames: int | None,
         starts: str,
         earlier: EvaluationDocument | None,
+        only: Iterable[str] = (),
     ) -> Plan:
-        """Look through a folder; a sequence that has no such starts is refused by name."""
-        if starts not in PROTOCOLS:
-            raise ConfigError(f"--starts {starts}: choose one of {', '.join(PROTOCOLS)}")
+        """Look through a folder, perhaps for the sequences of a list ``only``.
+
+        A sequence that has no such starts is refused by name.
+        """
+        starts = ",".join(parse_starts(starts))
         surveyed = survey(dataset)
+        if names := list(only):
+            _choose(surveyed, names, dataset)
         footage: list[Sequence] = []
         for sequence in surveyed.sequences:
             try:
@@ -82,6 +102,7 @@ class Plan:
         planned = [s.name for s in self.footage] + [r.name for r in self.surveyed.refused]
         about = {**settings, "footage": str(absolute(self.dataset))}
         self.ledger = Ledger(methods, planned, about, copies)
+        self.ledger.rival = self.rival
         if self.earlier is not None and self.out is not None:
             self._go_on(self.out, self.earlier)
         for refused in self.surveyed.refused:

@@ -13,11 +13,13 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from spiketrack.documents.tracking import (
     EvaluationDocument,
     FiguresPart,
     OutcomePart,
+    PairedPart,
     PooledPart,
     ScoresPart,
     SequencePart,
@@ -33,6 +35,7 @@ from spiketrack.tracking.metrics import (
     mean_scores,
 )
 from spiketrack.tracking.rules import rule_of
+from spiketrack.tracking.starts import parse_starts, protocol_of
 
 LEAST, MOST = 1e-9, 1e9  # seconds that a frame can take, if any
 RESAMPLES = 2000  # of the sequences, for the interval of a mean
@@ -92,12 +95,13 @@ def fits(part: OutcomePart) -> bool:
     return all(curve is None or len(curve) == len(at) for curve, at in curves)
 
 
-def figures(outcomes: Outcomes, failed: Mapping[str, str]) -> FiguresPart:
-    """What one method reached on all its sequences."""
+def figures(outcomes: Outcomes, failed: Mapping[str, str], starts: str = "ope") -> FiguresPart:
+    """What one method reached on all its sequences, begun as ``starts`` says."""
     return FiguresPart(
         mean=mean(outcomes),
         pooled=_pooled(outcomes),
         spread=spread(outcomes),
+        spread_by_starts=spread_by_starts(outcomes, starts),
         sequences=outcomes,
         failed=dict(failed),
     )
@@ -145,17 +149,62 @@ def spread(outcomes: Outcomes) -> SpreadPart | None:
         return None
     starts = [np.array([part.success_auc for part in parts]) for parts in runs.values()]
     means = np.array([_joined(parts).success_auc for parts in runs.values()])
-    rng = np.random.default_rng(0)
-    resampled = means[rng.integers(len(means), size=(RESAMPLES, len(means)))].mean(axis=1)
-    low, high = np.quantile(resampled, (0.025, 0.975))
+    low, high = interval(means)
     return SpreadPart(
         sequences=len(means),
         runs=sum(map(len, starts)),
         mean=float(means.mean()),
-        low=float(low),
-        high=float(high),
+        low=low,
+        high=high,
         worst=float(np.mean([one.min() for one in starts])),
         deviation=float(np.mean([one.std(ddof=1) if len(one) > 1 else 0.0 for one in starts])),
+    )
+
+
+def interval(values: NDArray[np.float64]) -> tuple[float, float]:
+    """95 % interval of the mean of ``values`` (N,), from seeded resamples of them (bootstrap)."""
+    rng = np.random.default_rng(0)
+    resampled = values[rng.integers(len(values), size=(RESAMPLES, len(values)))].mean(axis=1)
+    low, high = np.quantile(resampled, (0.025, 0.975))
+    return float(low), float(high)
+
+
+def spread_by_starts(outcomes: Outcomes, starts: str) -> dict[str, SpreadPart]:
+    """The spread of each protocol's runs, where there are several protocols."""
+    protocols = parse_starts(starts)
+    if len(protocols) < 2:
+        return {}
+    runs: dict[str, Outcomes] = {name: {} for name in protocols}
+    for name, part in outcomes.items():
+        runs[protocol_of(part.begins, starts)][name] = part
+    spreads = {name: spread(some) for name, some in runs.items()}
+    return {name: one for name, one in spreads.items() if one is not None}
+
+
+def paired(own: FiguresPart, other: EvaluationDocument) -> PairedPart | None:
+    """Success AUC less the other network's, in pairs; None where no run is in both.
+
+    A run is paired with the run of its name; those of a sequence are averaged first.
+    """
+    pairs: dict[str, list[float]] = {}
+    for name, part in own.sequences.items():
+        rival = other.sequences.get(name)
+        if rival and rival.success_auc is not None and part.success_auc is not None:
+            pairs.setdefault(part.of, []).append(part.success_auc - rival.success_auc)
+    if not pairs:
+        return None
+    differences = np.array([np.mean(one) for one in pairs.values()])
+    low, high = interval(differences)
+    return PairedPart(
+        other=other.method,
+        other_digest=other.network_digest or other.checkpoint_sha256,
+        starts=other.starts,
+        sequences=len(pairs),
+        runs=sum(map(len, pairs.values())),
+        difference=float(differences.mean()),
+        low=low,
+        high=high,
+        better=int((differences > 0).sum()),
     )
 
 
@@ -176,8 +225,12 @@ def document(
     planned: Iterable[str],
     settings: Mapping[str, Any] | None = None,
     notes: Iterable[str] = (),
+    rival: EvaluationDocument | None = None,
 ) -> EvaluationDocument:
-    """The whole of it; ``methods`` holds ``method`` itself and the baselines."""
+    """The whole of it; ``methods`` holds ``method`` itself and the baselines.
+
+    ``rival``: another evaluation of the same sequences, to be compared with in pairs.
+    """
     own = methods[method]
     return EvaluationDocument(
         method=method,
@@ -187,6 +240,8 @@ def document(
         mean=own.mean,
         pooled=own.pooled,
         spread=own.spread,
+        spread_by_starts=own.spread_by_starts,
+        against=None if rival is None else paired(own, rival),
         sequences=own.sequences,
         failed=own.failed,
         thresholds=THRESHOLDS,

@@ -49,12 +49,13 @@ class Progress:
     outcomes: Outcomes = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
 
-    def part(self, planned: Iterable[str]) -> FiguresPart:
+    def part(self, planned: Iterable[str], starts: str = "ope") -> FiguresPart:
         """As the document holds it, in the order planned."""
         names = list(planned)
         return figures(
             {name: self.outcomes[name] for name in names if name in self.outcomes},
             {name: self.failed[name] for name in names if name in self.failed},
+            starts,
         )
 
 
@@ -77,18 +78,20 @@ class Ledger:
         self.settings = dict(settings)
         self.copies = list(copies)
         self.notes: list[str] = []
+        self.rival: EvaluationDocument | None = None
         self.out: Path | None = None
         self.anew: Callable[[Path], AbstractContextManager[Path]] | None = None
         self.due = 0.0  # when the document may be written next
 
     def document(self) -> EvaluationDocument:
         """All that is known by now."""
-        methods = {name: progress.part(self.planned) for name, progress in self.methods.items()}
+        starts = self.settings.get("starts", "ope")
+        methods = {name: one.part(self.planned, starts) for name, one in self.methods.items()}
         said = (
             n for part in methods.values() for one in part.sequences.values() for n in one.notes
         )
         notes = dict.fromkeys((*self.notes, *said))
-        return document(self.method, methods, self.planned, self.settings, notes)
+        return document(self.method, methods, self.planned, self.settings, notes, self.rival)
 
     @property
     def settings_sha256(self) -> str:

@@ -7,6 +7,8 @@
 - ``tre``: twenty starts spread over the frames, each to the end, none shorter than 20 frames;
 - ``pixel``: the given box and the same one pixel left, right, up and down.
 
+Several, ``sre,tre``, are run one after the other; ``sre`` and ``pixel`` name their starts alike.
+
 Source: Wu et al., "Object Tracking Benchmark", and its toolkit's ``shiftInitBB`` and
 ``split_seq_TRE``. Its Python port moves the width where a box goes down; here it is y.
 """
@@ -23,7 +25,9 @@ from spiketrack.video.boxes import Box
 from spiketrack.video.footage import read_image
 
 PROTOCOLS = ("ope", "sre", "tre", "pixel")
+TWINS = {"sre", "pixel"}  # both have a start named left
 SEGMENTS, SHORTEST = 20, 20  # of TRE
+SEGMENT = "segment-"
 SIDES = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
 CORNERS = {
     "top-left": (-1, -1), "top-right": (1, -1), "bottom-left": (-1, 1), "bottom-right": (1, 1),
@@ -31,13 +35,35 @@ CORNERS = {
 SCALES = {"scale-0.8": 0.8, "scale-0.9": 0.9, "scale-1.1": 1.1, "scale-1.2": 1.2}
 
 
-def expand(sequence: Sequence, protocol: str) -> list[Sequence]:
-    """The runs of a sequence under a protocol, named ``NAME@START``; ``ope`` is the sequence.
+def parse_starts(text: str) -> tuple[str, ...]:
+    """``sre,tre`` → protocols, each once; ``ConfigError`` for what is none, or twins."""
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+    if not set(names) <= set(PROTOCOLS):
+        raise ConfigError(f"--starts {text}: choose one of {', '.join(PROTOCOLS)}")
+    if set(names) >= TWINS:
+        raise ConfigError(f"--starts {text}: sre and pixel name starts alike; evaluate them apart")
+    return names
 
-    ``ClipError`` for one too short for ``tre``, ``ConfigError`` for an unknown protocol.
+
+def expand(sequence: Sequence, starts: str) -> list[Sequence]:
+    """The runs of a sequence under protocols, named ``NAME@START``; ``ope`` is the sequence.
+
+    One too short for ``tre`` has the others' runs, which say so; ``ClipError`` where there are
+    none. ``ConfigError`` for an unknown protocol.
     """
-    if protocol not in PROTOCOLS:
-        raise ConfigError(f"--starts {protocol}: choose one of {', '.join(PROTOCOLS)}")
+    runs: list[Sequence] = []
+    short: list[str] = []
+    for protocol in parse_starts(starts):
+        try:
+            runs += _runs(sequence, protocol)
+        except ClipError as error:
+            short.append(str(error))
+    if not runs:
+        raise ClipError(short[0])
+    return [dataclasses.replace(run, notes=(*run.notes, *short)) for run in runs] if short else runs
+
+
+def _runs(sequence: Sequence, protocol: str) -> list[Sequence]:
     if protocol == "ope":
         return [sequence]
     if protocol == "tre":
@@ -49,6 +75,15 @@ def expand(sequence: Sequence, protocol: str) -> list[Sequence]:
         height, width = read_image(sequence.images[0]).shape[:2]
         boxes = shifted(sequence.start, width, height)
     return [_run(sequence, name, given=box) for name, box in boxes.items()]
+
+
+def protocol_of(begins: str, starts: str) -> str:
+    """Which of the protocols of ``starts`` a run of this start belongs to."""
+    if not begins:
+        return "ope"
+    if begins.startswith(SEGMENT):
+        return "tre"
+    return "pixel" if "pixel" in parse_starts(starts) else "sre"
 
 
 def _run(sequence: Sequence, begins: str, **changes: object) -> Sequence:
@@ -120,7 +155,7 @@ def segments(sequence: Sequence) -> list[Sequence]:
 def _from(sequence: Sequence, number: int, first: int) -> Sequence:
     return _run(
         sequence,
-        f"segment-{number:02d}",
+        f"{SEGMENT}{number:02d}",
         images=sequence.images[first:],
         boxes=sequence.boxes[first:],
         visible=sequence.visible[first:],

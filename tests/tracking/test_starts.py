@@ -12,7 +12,7 @@ from support.synthetic_clips import moving_patch, write_otb
 
 from spiketrack.errors import ClipError, ConfigError
 from spiketrack.tracking.sequences import Sequence
-from spiketrack.tracking.starts import expand, shifted
+from spiketrack.tracking.starts import expand, parse_starts, protocol_of, shifted
 from spiketrack.video.boxes import Box
 
 
@@ -112,3 +112,18 @@ def test_segments_begin_where_the_target_is_seen(sequence: Sequence) -> None:
     assert not starts & set(range(5, 30))
     with pytest.raises(ClipError, match="Patch: has no start for TRE with 20 frames after it"):
         expand(sequence, "tre")
+
+
+def test_several_protocols(sequence: Sequence) -> None:
+    """One too short for TRE keeps its other runs, which say why there are no more."""
+    starts = "ope,sre,tre"
+    runs = expand(longer(sequence, 60), starts)
+    counts = [protocol_of(run.begins, starts) for run in runs]
+    assert [counts.count(name) for name in ("ope", "sre", "tre")] == [1, 12, 20]
+    assert protocol_of("left", "tre,pixel") == "pixel"
+    short = expand(sequence, starts)
+    assert len(short) == 13
+    assert all("Patch: has no start for TRE" in run.notes[-1] for run in short)
+    assert parse_starts("tre, sre,tre") == ("tre", "sre")
+    with pytest.raises(ConfigError, match="--starts sre,pixel: sre and pixel name starts alike"):
+        parse_starts("sre,pixel")

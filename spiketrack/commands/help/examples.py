@@ -51,6 +51,9 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "spiketrack evaluate nano LaSOT GOT-10k/val --workers 8 --out paper",
         "spiketrack evaluate nano LaSOT --scheduler tcp://head:8786 --out lasot",
         "spiketrack evaluate nano GOT-10k/test --submit got10k --out got",
+        "spiketrack evaluate nano train/videos --only kept-out --starts sre,tre --out starts",
+        "spiketrack evaluate nano-t3 train/videos --only kept-out --starts sre,tre "
+        "--against starts",
     ),
     "score": (
         "spiketrack score OSTrack SpikeTrack=results/spiketrack_s256 otb/boxes/nano OTB100",

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from spiketrack.documents.tracking import EvaluationDocument, FiguresPart, ScoresPart, SequencePart
+from spiketrack.documents.tracking import (
+    EvaluationDocument,
+    FiguresPart,
+    ScoresPart,
+    SequencePart,
+    SpreadPart,
+)
+from spiketrack.terminal.amounts import counted
 from spiketrack.terminal.console import say
 from spiketrack.terminal.table import Column, Table, print_table
 from spiketrack.tracking.rules import rules_said
@@ -86,10 +93,23 @@ def spreads(document: EvaluationDocument) -> list[str]:
     """How sure a method's mean success AUC is, and how it depends on the start."""
     lines = []
     for method, part in document.methods.items():
-        one = part.spread
+        named = {f"{method}, {name}": one for name, one in part.spread_by_starts.items()}
+        lines += _spread_lines(named or {method: part.spread})
+    if (pair := document.against) is not None:
+        line = f"{document.method} less {pair.other}: AUC {pair.difference:+.3f}"
+        if pair.sequences > 1:
+            line += f", 95 % {pair.low:+.3f} to {pair.high:+.3f}"
+        line += f", in pairs of {pair.runs} runs of {counted(pair.sequences, 'sequence')}"
+        lines.append(f"{line}; better in {pair.better}")
+    return lines
+
+
+def _spread_lines(spreads: Mapping[str, SpreadPart | None]) -> list[str]:
+    lines = []
+    for name, one in spreads.items():
         if one is None:
             continue
-        line = f"{method}: AUC {one.mean:.3f}"
+        line = f"{name}: AUC {one.mean:.3f}"
         if one.sequences > 1:
             line += f", 95 % {one.low:.3f} to {one.high:.3f}"
             line += f" (resampled from {one.sequences} sequences)"

@@ -81,13 +81,17 @@ VALUES: dict[str, Callable[[], Iterable[str]]] = {
     "processes": lambda: ("block", "branch"),
     "tiles": lambda: ("auto",),
     "starts": _starts,
+    "evaluate only": lambda: ("kept-out",),
     "submit": _servers,
     "branch": _branches,
     "run backend": lambda: backend_names(operations=True),
     "bench against": lambda: ("stock",),
 }
-LISTS = ("backends", "also", "only", "baseline")  # comma separated
-FILES = ("checkpoint", "source", "init", "prices", "rates", "board", "microcode networks", "config")
+LISTS = ("backends", "also", "only", "baseline", "starts")  # comma separated
+FILES = (
+    "checkpoint", "source", "init", "prices", "rates", "board", "microcode networks", "config",
+    "evaluate only",
+)  # fmt: skip
 
 
 def complete(name: str, context: Any, incomplete: str) -> list[Item]:

@@ -37,7 +37,7 @@ def check_submission(server: str | None, out: Path | None, frames: int | None, s
 
 def _choose(surveyed: Survey, names: list[str], dataset: Path) -> None:
     """Leave what the list names; ``ConfigError`` for a name that is not in the folder."""
-    there = {one.name for one in (*surveyed.sequences, *surveyed.refused)}
+    there = {one.name for one in surveyed.sequences} | {one.name for one in surveyed.refused}
     if absent := [name for name in names if name not in there]:
         raise ConfigError(
             f"--only: {len(absent)} of {len(names)} sequences are not in {dataset}, "

@@ -69,7 +69,17 @@ def test_a_list_chooses_sequences(data: Path) -> None:
 def test_the_command_prints_each_and_the_pair(data: Path, tmp_path: Path, program: Program) -> None:
     small = write_small(tmp_path / "small.safetensors")
     (tmp_path / "list.txt").write_text("B\n")
-    line = ("evaluate", small, data, "--backend", "float", "--workers", 1, "--frames", 1)
+    line: tuple[object, ...] = (
+        "evaluate",
+        small,
+        data,
+        "--backend",
+        "float",
+        "--workers",
+        1,
+        "--frames",
+        1,
+    )
     line += ("--only", tmp_path / "list.txt", "--starts", "ope,pixel")
     program(*line, "--out", tmp_path / "one")
     printed = program(*line, "--against", tmp_path / "one", "--json", tmp_path / "two.json")

@@ -83,8 +83,21 @@ case $build in
     *) echo "TORCH=$build: choose cpu or cuda." >&2; exit 1 ;;
 esac
 
+# Whether there is nothing at $venv that somebody else put there.
+ours() {
+    [ -e "$venv/.made-by-setup" ] || [ -e "$venv/.installed" ] || [ -e "$venv/.installed-test" ] ||
+        [ -z "$(ls -A "$venv" 2>/dev/null)" ]
+}
+
 make_venv() {
+    if ! ours; then
+        echo "$venv: holds something that this script did not make: remove it, or name another" \
+            "folder (VENV=DIR)." >&2
+        exit 1
+    fi
     rm -rf "$venv"
+    mkdir -p "$venv"
+    touch "$venv/.made-by-setup"
     "$1" -m venv "$venv"
     version=$(version_of "$venv/bin/python")
 }
@@ -134,7 +147,8 @@ take_older() {
 }
 
 here=""
-[ -x "$venv/bin/python" ] && here=$(version_of "$venv/bin/python")
+# without pip: an environment whose making was interrupted
+"$venv/bin/python" -m pip --version >/dev/null 2>&1 && here=$(version_of "$venv/bin/python")
 if ! supported "$here" || { [ -n "$wanted" ] && [ "$here" != "$wanted" ]; }; then
     python=${program:-$(find_python "$wanted")}
     if [ -z "$python" ]; then

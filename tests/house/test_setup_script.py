@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,23 @@ def test_what_it_cannot_take(tmp_path: Path, name: str, value: str, message: str
     assert done.stderr.startswith(message)
     assert len(done.stderr.splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_what_others_made_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "venv").mkdir()
+    (tmp_path / "venv" / "mine.txt").write_text("mine")
+    done = setup(tmp_path)
+    assert done.returncode == 1
+    assert "venv: holds something that this script did not make" in done.stderr
+    assert (tmp_path / "venv" / "mine.txt").read_text() == "mine"
+
+
+def test_an_interrupted_environment_is_made_again(tmp_path: Path) -> None:
+    """One without pip, as an end in the middle of its making leaves it."""
+    venv = tmp_path / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
+    (venv / ".made-by-setup").touch()
+    (venv / "left").touch()
+    setup(tmp_path, PYTHON=sys.executable, CONSTRAINTS="absent.txt")  # no package is installed
+    assert not (venv / "left").exists()
+    assert (venv / "bin" / "pip").exists()

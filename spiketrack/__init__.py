@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     )
     from spiketrack.reference.model import SpikeTrack
     from spiketrack.runs.folder import open_counts
+    from spiketrack.surface.drawing import NetworkDrawing, draw_network
     from spiketrack.surface.energy import RunEnergy
     from spiketrack.surface.operations import Operations
     from spiketrack.surface.rates import Rates
@@ -34,6 +35,7 @@ __all__ = [
     "Box",
     "Checkpoint",
     "NetworkConfig",
+    "NetworkDrawing",
     "Operations",
     "Rates",
     "Run",
@@ -44,6 +46,7 @@ __all__ = [
     "TrackerConfig",
     "__version__",
     "compile_network",
+    "draw_network",
     "export_checkpoint",
     "follow",
     "load_checkpoint",
@@ -63,6 +66,7 @@ _HOMES = {
     "Box": "spiketrack.video.boxes",
     "Checkpoint": "spiketrack.reference.checkpoint",
     "NetworkConfig": "spiketrack.config",
+    "NetworkDrawing": "spiketrack.surface.drawing",
     "Operations": "spiketrack.surface.operations",
     "Rates": "spiketrack.surface.rates",
     "Run": "spiketrack.surface.run",
@@ -72,6 +76,7 @@ _HOMES = {
     "Tracker": "spiketrack.tracking.tracker",
     "TrackerConfig": "spiketrack.config",
     "compile_network": "spiketrack.pipeline",
+    "draw_network": "spiketrack.surface.drawing",
     "export_checkpoint": "spiketrack.pipeline",
     "follow": "spiketrack.tracking.tracker",
     "load_checkpoint": "spiketrack.reference.checkpoint",

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 def train(
     config: Annotated[
-        str, typer.Argument(help="A YAML file, or a packaged one: nano, nano-quantised, nano-t3.")
+        str,
+        typer.Argument(
+            help="A YAML file, or a packaged one: nano, nano-quantised, nano-t3, micro, "
+            "micro-quantised."
+        ),
     ],
     out: Annotated[
         Path | None, typer.Option(help="Folder for state, weights, log and curves.")
@@ -120,4 +124,8 @@ def _validation(progress: Progress) -> str:
     if "iou" not in progress.validation:
         return "no validation yet"
     validation = progress.validation
-    return f"validation IoU {validation['iou']:.3f} hit {validation['hit']:.2f}"
+    line = f"validation IoU {validation['iou']:.3f} hit {validation['hit']:.2f}"
+    if "auc" in validation:
+        low, high = validation["auc_low"], validation["auc_high"]
+        line += f" AUC {validation['auc']:.3f} ({low:.3f} to {high:.3f})"
+    return line

@@ -19,6 +19,7 @@ from spiketrack.commands.inputs import (
 )
 from spiketrack.commands.options.backend import PROCESSES_HELP
 from spiketrack.commands.targets import then_show, will_write
+from spiketrack.errors import ConfigError
 from spiketrack.simulators.backends import FLOAT, INTEGER
 from spiketrack.simulators.backends import names as backend_names
 from spiketrack.terminal.amounts import counted
@@ -71,6 +72,14 @@ def verify(
         int,
         typer.Option(min=1, help="Frames on which float runs in float64 too: what it is worth."),
     ] = YARDSTICK_FRAMES,
+    amplification: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Searches, with float: the share of counts that differ after one count is changed "
+            "by one, and after the crop is shifted by a pixel.",
+        ),
+    ] = 0,
     chip: Annotated[
         Path | None,
         typer.Option(
@@ -97,6 +106,8 @@ def verify(
     will_write((folder, checkpoint, video, chip), json=json)
     there = left(folder)
     names = chosen_backends(backends or _default(there.backend))
+    if amplification and FLOAT not in names:
+        raise ConfigError("--amplification: is of the float network; give --backends float")
     if checkpoint is None and key is None:
         checkpoint, key = there.checkpoint, there.key
     if video is None and box is None:
@@ -113,7 +124,9 @@ def verify(
         processes=processes,
         chip=str(chip or ""),
     )
-    verified = run(there.export, names, video, box, frames, how, read, TERMINAL, yardstick)
+    verified = run(
+        there.export, names, video, box, frames, how, read, TERMINAL, yardstick, amplification
+    )
     report = verified.document
     with then_show(lambda: _show(report, layers)):
         if json is not None:
@@ -204,6 +217,12 @@ def _show_float(loss: FloatPart, layers: bool) -> None:
             f"{free.mean_score_difference:+.4f}"
         )
     _show_yardstick(loss.yardstick)
+    if (pushes := loss.amplification) is not None:
+        say(
+            f"amplification, {counted(pushes.searches, 'frame')}: "
+            f"{pushes.flipped_rate:.3%} of the counts differ after one was changed by one, "
+            f"{pushes.shifted_rate:.3%} after the crop was shifted by a pixel"
+        )
 
 
 def _show_yardstick(yardstick: Yardstick) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 from typing_extensions import Self
 
+from spiketrack.documents.amplification import AmplificationPart
 from spiketrack.documents.base import Count, Digest, Document, FourNumbers, Number, Part, Share
 from spiketrack.documents.network import NetworkPart
 from spiketrack.documents.yardstick import Yardstick
@@ -112,13 +113,17 @@ class SameCrops(Part):
 
 
 class FloatPart(Part):
-    """The float network against the integer one, and what float itself is worth."""
+    """The float network against the integer one, and what float itself is worth.
+
+    ``amplification``: with ``--amplification N``, how far the least push reaches.
+    """
 
     teacher_forced: tuple[LossRow, ...]
     summary: LossSummary
     free_running: FreeRunning
     same_crops: SameCrops
     yardstick: Yardstick
+    amplification: AmplificationPart | None = None
 
 
 class FrameRow(Part):

@@ -54,11 +54,13 @@ def verify(
     checkpoint: Checkpoint | None = None,
     watch: Watch = SILENT,
     yardstick: int = YARDSTICK_FRAMES,
+    pushes: int = 0,
 ) -> Verified:
     """The same crops of ``video`` through every backend, compared with integer count by count.
 
     Crops follow the integer backend's boxes. A difference is a finding of the document, not an
-    error; ``SpikeTrackError`` for a bad input. ``yardstick``: frames on which float64 runs too.
+    error; ``SpikeTrackError`` for a bad input. ``yardstick``: frames on which float64 runs too;
+    ``pushes``: searches whose amplification is measured, with ``float``.
     """
     clip, start = choose_clip(video, box, frames, watch.note)
     network = read_export(folder)
@@ -69,7 +71,7 @@ def verify(
     with watch.frames("verify", clip.length) as tick:
         comparison = compare(
             network, checkpoint, whole, start, backends, settings, options, tick,
-            yardstick=yardstick,
+            yardstick=yardstick, pushes=pushes,
         )  # fmt: skip
     digest = clip_digest(clip_source(video))
     report = document(comparison, network.manifest, clip.name, start, digest)

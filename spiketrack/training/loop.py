@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from spiketrack.inference import Crop
 from spiketrack.reference.checkpoint import read_checkpoint
 from spiketrack.reference.model import SpikeTrack
 from spiketrack.training import state
-from spiketrack.training.folders import Collection
+from spiketrack.training.closed_loop import closed_loop
+from spiketrack.training.folders import Clip, Collection
 from spiketrack.training.initial import adopt, initialise, leave_grid
 from spiketrack.training.journal import Journal
 from spiketrack.training.losses import decode, overlap
@@ -25,6 +28,7 @@ from spiketrack.training.replica import Batch, Crew, collate
 from spiketrack.training.schema import TrainingConfig
 from spiketrack.training.snapping import on_grid
 from spiketrack.training.state import Run
+from spiketrack.verification.amplification import amplification
 from spiketrack.verification.equality import differences
 
 FLOOR = 0.01  # of the learning rate, where the cosine ends
@@ -72,10 +76,11 @@ def train(
 def _train(
     run: Run, sampler: Sampler, batches: list[Batch], folder: Path, tell: Tell
 ) -> Iterator[Progress]:
+    clips = sampler.collection.validation
     with Journal(folder, run.step) as journal:
         with Crew(run.model, sampler, run.config) as crew:
-            yield from _steps(run, crew, batches, journal, folder)
-        _finish(run, batches, journal, folder, tell)
+            yield from _steps(run, crew, batches, clips, journal, folder)
+        _finish(run, batches, clips, journal, folder, tell)
 
 
 def build(config: TrainingConfig, tell: Tell = print) -> SpikeTrack:
@@ -117,7 +122,12 @@ def learning_rate(run: Run) -> float:
 
 
 def _steps(
-    run: Run, crew: Crew, batches: list[Batch], journal: Journal, folder: Path
+    run: Run,
+    crew: Crew,
+    batches: list[Batch],
+    clips: Sequence[Clip],
+    journal: Journal,
+    folder: Path,
 ) -> Iterator[Progress]:
     section = run.config.optimiser
     validation: dict[str, float] = {}
@@ -133,7 +143,7 @@ def _steps(
             journal.write("step", run, {**figures, "pairs_per_second": speed})
         if run.step % section.validate_every == 0:
             started = time.monotonic()
-            validation = _check(run, finished(run), batches, journal, folder)
+            validation = _check(run, finished(run), batches, clips, journal, folder)
             run.minutes += (time.monotonic() - started) / 60
         if run.step % section.save_every == 0:
             state.save(run, folder)
@@ -208,23 +218,56 @@ def finished(run: Run) -> SpikeTrack:
 
 
 def _check(
-    run: Run, model: SpikeTrack, batches: list[Batch], journal: Journal, folder: Path
+    run: Run,
+    model: SpikeTrack,
+    batches: list[Batch],
+    clips: Sequence[Clip],
+    journal: Journal,
+    folder: Path,
 ) -> dict[str, float]:
-    """Validate and write ``model``, what the run has reached; keep the best beside the last."""
+    """Validate and write ``model``, what the run has reached; keep the best beside the last.
+
+    The best is that of the highest success AUC in closed loop on ``clips``, of the highest IoU of
+    ``batches`` where nothing is followed.
+    """
     result = validate(model, batches)
+    section = run.config.data
+    if clips and section.validation_starts:
+        settings, frames = run.config.tracker.build(), section.validation_frames
+        result |= closed_loop(model, settings, clips, section.validation_starts, frames)
+    pushes = amplification(model, _crops(batches, section.amplification_samples))
+    if pushes is not None:
+        result |= {"flipped": pushes.flipped_rate, "shifted": pushes.shifted_rate}
     journal.write("validation", run, result)
     journal.plot()
     for name in (WEIGHTS, PUBLISHED):
         state.export_weights(run, model, folder / name, result)
-    if result.get("iou", 0.0) > run.best:
-        run.best = result["iou"]
+    measure = "auc" if "auc" in result else "iou"
+    if measure != run.measure:
+        run.best, run.measure = 0.0, measure
+    if result.get(measure, 0.0) > run.best:
+        run.best = result[measure]
         state.export_weights(run, model, folder / BEST, result)
     return result
 
 
-def _finish(run: Run, batches: list[Batch], journal: Journal, folder: Path, tell: Tell) -> None:
+def _crops(batches: list[Batch], count: int) -> Iterator[tuple[Crop, Crop]]:
+    """Templates (T, 3, S, S) and a search crop (3, S, S) of the first kept-out samples."""
+    pairs = ((z[:, i], x[i]) for z, x, _ in batches for i in range(len(x)))
+    for z, x in islice(pairs, count):
+        yield z.contiguous().numpy(), x.contiguous().numpy()
+
+
+def _finish(
+    run: Run,
+    batches: list[Batch],
+    clips: Sequence[Clip],
+    journal: Journal,
+    folder: Path,
+    tell: Tell,
+) -> None:
     model = finished(run)
-    _check(run, model, batches, journal, folder)
+    _check(run, model, batches, clips, journal, folder)
     state.save(run, folder)
     if run.config.quantised and batches:
         crops = [(z[:, 0].numpy(), x[0].numpy()) for z, x, _ in batches]

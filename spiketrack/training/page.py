@@ -17,11 +17,22 @@ Events = Sequence[Mapping[str, Any]]
 
 NOTICE = (
     "Validation is measured with the averaged weights on videos kept out of training: the mean IoU "
-    "of predicted and true box, and the share of predicted centres inside the true box (hit)."
+    "of predicted and true box, and the share of predicted centres inside the true box (hit). "
+    "AUC is success in closed loop from several starts a video, with its 95 % interval over the "
+    "videos; it chooses the best weights. Flipped and shifted: the share of counts that differ "
+    "after one count was changed, and after the crop was shifted by one pixel."
 )
+LATER = ("auc", "auc_low", "auc_high", "flipped", "shifted")  # not in the logs of older runs
 PANELS = (
     ("loss", "Loss", "loss", "step", ("loss", "focal", "giou", "l1", "size")),
-    ("validation", "Validation", "share", "validation", ("iou", "hit")),
+    ("validation", "Validation", "share", "validation", ("iou", "hit", *LATER[:3])),
+    (
+        "amplification",
+        "Counts that differ after the least push",
+        "share of the counts",
+        "validation",
+        LATER[3:],
+    ),
     ("speed", "Pairs a second", "pairs a second", "step", ("pairs_per_second",)),
 )
 
@@ -45,6 +56,11 @@ def facts(events: Events) -> list[Fact]:
         ),
     ]
     best = max(ious, key=lambda point: point[1], default=None)
+    aucs = _points(events, "validation", "auc")
+    if aucs:
+        top = max(aucs, key=lambda point: point[1])
+        detail = f"step {top[0]:,}; last {aucs[-1][1]:.3f}; in closed loop"
+        found.append(Fact("best success AUC", f"{top[1]:.3f}", detail, "measured"))
     if best is not None:
         detail = f"step {best[0]:,}; last {ious[-1][1]:.3f}"
         found.append(Fact("best validation IoU", f"{best[1]:.3f}", detail, "measured"))
@@ -60,10 +76,14 @@ def curves_section(events: Events) -> Section:
         plot = blank("step", axis, 360)
         for place, key in enumerate(keys):
             points = _points(events, event, key)
+            if key in LATER and not points:
+                continue
             x, y = [step for step, _ in points], [value for _, value in points]
             mode = "lines" if len(points) > 1 else "markers"
             shape = {"dash": DASHES[place % len(DASHES)]}
             plot.add_trace(go.Scatter(x=x, y=y, name=key.replace("_", " "), mode=mode, line=shape))
+        if not plot.data and events:
+            continue
         plot.update_layout(showlegend=len(keys) > 1)
         figures.append(Figure(name, heading, (("", plot),), log_axis="y" if name == "loss" else ""))
     text = ("The loss is the weighted sum of its parts.",)
@@ -72,8 +92,10 @@ def curves_section(events: Events) -> Section:
 
 def validation_section(events: Events) -> Section:
     """A row a validation."""
-    keys = ("step", "minutes", "iou", "hit")
-    rows = [{key: e.get(key) for key in keys} for e in events if e["event"] == "validation"]
+    checks = [e for e in events if e["event"] == "validation"]
+    there = [key for key in LATER if any(key in e for e in checks)]
+    keys = ("step", "minutes", "iou", "hit", *there)
+    rows = [{key: e.get(key) for key in keys} for e in checks]
     if not rows:
         return Section("validations", "Validations", ("None yet.",))
     tables = (Table.of("validations", "Every validation", rows, unfolded=True),)

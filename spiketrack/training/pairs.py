@@ -16,7 +16,15 @@ from spiketrack.training import pasting, pixels
 from spiketrack.training.folders import Clip, Collection, Pixels, Still
 from spiketrack.training.pasting import CutOut, Placement
 from spiketrack.training.schema import AugmentSection, TrainingConfig
-from spiketrack.training.views import Box, Drift, lost_drift, normal, search_drift, template_drift
+from spiketrack.training.views import (
+    Box,
+    Drift,
+    lost_drift,
+    normal,
+    search_drift,
+    start_drift,
+    template_drift,
+)
 
 Drawn = tuple[list[Pixels], list[Pixels], list[Box]]
 VALIDATION_STREAM = 2**31
@@ -103,13 +111,22 @@ class Sampler:
             if step and augment.spoiled and rng.random() < augment.spoiled:
                 drift = lost_drift(rng, augment)
             else:
-                drift = template_drift(rng, augment, 3.0 if step else 1.0)
+                drift = self._template_drift(rng, augment, step)
             crops[0].append(drift.view(box, tracker.template_factor).render(image, self.size))
         for image, box in searches:
             view = search_drift(rng, augment).view(box, self.search_factor)
             crops[1].append(view.render(image, self.size))
             crops[2].append(view.locate(box))
         return crops
+
+    def _template_drift(
+        self, rng: np.random.Generator, augment: AugmentSection, step: int
+    ) -> Drift:
+        """Of a template; the first may be that of a start that is off, in training."""
+        share = 0.0 if augment is PLAIN or step else self.config.robust.template_starts
+        if share and rng.random() < share:
+            return start_drift(rng, self.config.tracker.template_factor)
+        return template_drift(rng, augment, 3.0 if step else 1.0)
 
     def _still(self, rng: np.random.Generator) -> tuple[Still, NDArray[np.float64]]:
         """A still and one object of it, or a box somewhere round its middle."""
@@ -173,7 +190,8 @@ class Sampler:
         pieces = self._cut_outs(rng, self.templates + searches)
         crops: Drawn = ([], [], [])
         for piece in pieces[: self.templates]:
-            place = self._place(piece, template_drift(rng, augment), tracker.template_factor)
+            drift = self._template_drift(rng, augment, 0)
+            place = self._place(piece, drift, tracker.template_factor)
             crops[0].append(pasting.paste(self._background(rng), piece, place)[0])
         for piece in pieces[self.templates :]:
             image = self._distract(rng, self._background(rng))

@@ -27,6 +27,7 @@ from spiketrack.reference.retrieval import Retriever
 from spiketrack.training.initial import freeze_statistics
 from spiketrack.training.losses import total_loss
 from spiketrack.training.pairs import Sample, Sampler
+from spiketrack.training.robust import MembraneNoise, agreement
 from spiketrack.training.rounding import GATE_SCALE, Joint, rounded_pass, running_variances
 from spiketrack.training.schema import TrainingConfig
 
@@ -92,6 +93,8 @@ class Replica:
         self.model, self.sampler, self.config, self.rank = model, sampler, config, rank
         self.joint = Joint(model, variances)
         self._ready: tuple[int, Batch] | None = None
+        noise = config.robust.membrane_noise
+        self.noise = MembraneNoise(model, noise) if noise else None
         model.train()
         if config.statistics == "frozen":
             freeze_statistics(model)
@@ -113,10 +116,18 @@ class Replica:
         """Leave the gradients of this share in the parameters; returns ``FIGURES``."""
         z, x, boxes = self.prepare(step)
         self.model.zero_grad()
-        weights = self.config.optimiser
-        losses = total_loss(self._maps(z, x), boxes, weights)
-        losses.total.backward()  # type: ignore[no-untyped-call]
-        parts = (losses.total, losses.focal, losses.giou, losses.l1, losses.size)
+        weights, robust = self.config.optimiser, self.config.robust
+        if self.noise is not None:
+            self.noise.seed(self.config.seed, step, self.rank)
+        maps = self._maps(z, x)
+        losses = total_loss(maps, boxes, weights)
+        total = losses.total
+        if robust.agreement:
+            total = total + robust.agreement * agreement(
+                maps, lambda other: self._maps(z, other), x
+            )
+        total.backward()  # type: ignore[no-untyped-call]
+        parts = (total, losses.focal, losses.giou, losses.l1, losses.size)
         return [float(part.detach()) for part in parts]
 
     def _maps(self, z: Tensor, x: Tensor) -> dict[str, Tensor]:

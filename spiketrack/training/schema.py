@@ -6,12 +6,13 @@ import importlib.resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from spiketrack.config import NetworkConfig, TrackerConfig
 from spiketrack.documents.problems import problem
 from spiketrack.documents.yaml_files import read_yaml
-from spiketrack.errors import ConfigError
+from spiketrack.errors import ConfigError, SpikeTrackError
+from spiketrack.tracking.lists import read_list
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -56,16 +57,30 @@ class TrackerSection(Section):
 
 
 class DataSection(Section):
-    """Folders below the data root, kept-out videos, and the shares of the three kinds of pairs."""
+    """Folders below the data root, kept-out videos, and the shares of the three kinds of pairs.
+
+    ``validation`` may be the name of a list, ``kept-out`` or a file, in place of names.
+    """
 
     videos: tuple[str, ...] = ("videos",)
     images: tuple[str, ...] = ("images",)
     validation: tuple[str, ...] = ()
     validation_pairs: Count = 192
+    validation_starts: Annotated[int, Field(ge=0)] = 4  # of each kept-out video; 0: single crops
+    validation_frames: Count = 16  # that each is followed for
+    amplification_samples: Annotated[int, Field(ge=0)] = 4
     longest_side: Annotated[int, Field(ge=32)] = 480
     video_share: Share = 0.5
     pasted_share: Share = 0.25
     searches: Count = 2  # search crops for one set of templates
+
+    @field_validator("validation", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        try:
+            return read_list(value) if isinstance(value, str) else value
+        except SpikeTrackError as error:
+            raise ValueError(str(error)) from None
 
     @model_validator(mode="after")
     def _shares(self) -> DataSection:
@@ -103,6 +118,20 @@ class AugmentSection(Section):
     spoiled: Share = 0.0
 
 
+class RobustSection(Section):
+    """What makes a network robust to its start; all off by default.
+
+    ``template_starts``: share of samples whose first template is cut as from OTB's shifted and
+    scaled starts: a tenth of the size to a side, 0.8 to 1.2 times as large; ``agreement``: weight
+    of a loss between the maps of a search crop and of the same shifted by one pixel;
+    ``membrane_noise``: standard deviation of noise on membranes in training, in counts.
+    """
+
+    template_starts: Share = 0.0
+    agreement: Annotated[float, Field(ge=0)] = 0.0
+    membrane_noise: Annotated[float, Field(ge=0)] = 0.0
+
+
 class OptimiserSection(Section):
     """AdamW with warm-up and cosine, clipping, and averaged weights."""
 
@@ -137,6 +166,7 @@ class TrainingConfig(Section):
     tracker: TrackerSection = TrackerSection()
     data: DataSection = DataSection()
     augment: AugmentSection = AugmentSection()
+    robust: RobustSection = RobustSection()
     optimiser: OptimiserSection
 
     @model_validator(mode="after")
@@ -157,7 +187,8 @@ class TrainingConfig(Section):
 
 
 def load_config(path: str | Path) -> TrainingConfig:
-    """Read a YAML file, or a packaged one: ``nano``, ``nano-quantised``, ``nano-t3``.
+    """Read a YAML file, or a packaged one: ``nano``, ``nano-quantised``, ``nano-t3``, ``micro``,
+    ``micro-quantised``.
 
     Raises ``ConfigError`` that names the file, the key, the value and what is allowed.
     """

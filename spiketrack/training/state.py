@@ -39,6 +39,7 @@ class Run:
     step: int = 0
     minutes: float = 0.0
     best: float = 0.0
+    measure: str = "iou"  # what the best is the best of
 
     def progress(self) -> float:
         """Share of the run that is done, by steps or by the clock, whichever is further."""
@@ -76,6 +77,7 @@ def save(run: Run, folder: Path) -> None:
         "step": run.step,
         "minutes": run.minutes,
         "best": run.best,
+        "measure": run.measure,
     }
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         torch.save(state, file)  # to a path it would say RuntimeError where the disk is full
@@ -112,7 +114,7 @@ def _take(run: Run, state: Mapping[str, Any]) -> None:
     run.optimiser.load_state_dict(state["optimiser"])
     torch.set_rng_state(state["random"])
     run.step, run.minutes = int(state["step"]), float(state["minutes"])
-    run.best = float(state["best"])
+    run.best, run.measure = float(state["best"]), str(state.get("measure", "iou"))
 
 
 def _read(path: Path) -> Mapping[str, Any]:

@@ -95,6 +95,17 @@ def lost_drift(rng: np.random.Generator, augment: AugmentSection) -> Drift:
     return search_drift(rng, augment.model_copy(update={"far_share": 1.0, "far_shift": 0.8}))
 
 
+def start_drift(rng: np.random.Generator, factor: float) -> Drift:
+    """A first template from one of OTB's shifted or scaled starts, ``factor`` the template's.
+
+    Half are moved by up to a tenth of the size along each axis, half are 0.8 to 1.2 times as large.
+    """
+    if rng.random() < 0.5:
+        x, y = rng.uniform(-0.1, 0.1, 2) / factor
+        return Drift(x, y, 1.0, 0.0, 1.0)
+    return Drift(0.0, 0.0, float(rng.uniform(0.8, 1.2)), 0.0, 1.0)
+
+
 def template_drift(rng: np.random.Generator, augment: AugmentSection, amount: float = 1.0) -> Drift:
     """A template is nearly exact: its box is given, or for later templates predicted."""
     reach = augment.template_shift * amount

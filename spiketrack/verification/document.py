@@ -103,6 +103,7 @@ def _float(verification: Verification) -> FloatPart | None:
         free_running=free_running(verification),
         same_crops=SameCrops(iou=same, median_iou=float(np.median(same)) if same else None),
         yardstick=yardstick(verification.precision),
+        amplification=verification.amplification,
     )
 
 

@@ -15,13 +15,15 @@ from typing import Any
 import numpy as np
 
 from spiketrack.config import TrackerConfig
+from spiketrack.documents.amplification import AmplificationPart
 from spiketrack.errors import SpikeTrackError
 from spiketrack.export.nir.folder import ExportedNetwork
-from spiketrack.inference import SEARCH, TEMPLATE, Inference, Maps, Simulator
+from spiketrack.inference import SEARCH, TEMPLATE, Crop, Inference, Maps, Simulator
 from spiketrack.reference.checkpoint import Checkpoint
 from spiketrack.simulators.backends import FLOAT, INTEGER, Options, find, open_simulator
 from spiketrack.tracking.tracker import Tracker, TrackResult, clip_box, decode, to_frame
 from spiketrack.verification import YARDSTICK_FRAMES
+from spiketrack.verification.amplification import amplification
 from spiketrack.verification.comparison import Agreement
 from spiketrack.verification.precision import Precision
 from spiketrack.verification.teacher import Loss, TeacherForcing
@@ -48,6 +50,7 @@ class Verification:
 
     ``same_crops``: IoU of the float and the integer box, frame by frame, both from the crop round
     the integer backend's last box. ``precision``: what float itself is worth on the first of them.
+    ``amplification``: what the least push of the first searches changes, where it is asked for.
     """
 
     backends: tuple[str, ...]
@@ -56,6 +59,7 @@ class Verification:
     frames: list[FrameBoxes] = field(default_factory=list)
     same_crops: list[float] = field(default_factory=list)
     precision: Precision | None = None
+    amplification: AmplificationPart | None = None
 
     @property
     def exact(self) -> bool | None:
@@ -75,12 +79,13 @@ def verify(
     step: Callable[[], None] = lambda: None,
     opener: Opener | None = None,
     yardstick: int = YARDSTICK_FRAMES,
+    pushes: int = 0,
 ) -> Verification:
     """Run ``clip`` from ``box`` through ``backends`` (the integer backend always among them).
 
     ``opener`` replaces how a backend is opened (tests damage one this way). ``yardstick``: frames
-    on which float runs in float64 too. Raises ``SpikeTrackError`` when float is asked for without a
-    checkpoint.
+    on which float runs in float64 too; ``pushes``: searches whose amplification is measured.
+    Raises ``SpikeTrackError`` when float is asked for without a checkpoint.
     """
     for name in backends:
         if find(name, "--backends").needs == "checkpoint" and checkpoint is None:
@@ -96,9 +101,13 @@ def verify(
         run = _Run(network, checkpoint, backends, settings, stack, opener or open_backend)
         if run.forcing is not None and checkpoint is not None:
             run.verification.precision = Precision(checkpoint.build(), yardstick)
+            run.pushes = pushes
         for index, frame in enumerate(clip):
             run.frame(frame, box if index == 0 else None)
             step()
+        if run.pushed and checkpoint is not None:
+            model = checkpoint.build().eval()
+            run.verification.amplification = amplification(model, run.pushed)
         return run.result()
 
 
@@ -120,6 +129,7 @@ class _Run:
         self.followers = {name: stack.enter_context(opener(name)) for name in followers}
         agreements = {name: Agreement(name, find(name).exact) for name in followers}
         self.verification = Verification(backends, agreements)
+        self.pushes, self.pushed = 0, list[tuple[Crop, Crop]]()
         self.free: Tracker | None = None
         self.forcing: TeacherForcing | None = None
         if FLOAT in backends and checkpoint is not None:
@@ -145,6 +155,8 @@ class _Run:
         """The integer backend's crops through float32, and first ones through float64."""
         precision, number = self.verification.precision, result.frame
         if result.crop is not None and result.inference is not None and last is not None:
+            if len(self.pushed) < self.pushes:
+                self.pushed.append((self.templates, result.crop))
             same = self._box(forcing.search(result.crop), last, frame)[0]
             self.verification.same_crops.append(iou(same, result.box))
             if precision is not None and precision.wants(number):
@@ -152,6 +164,7 @@ class _Run:
                 maps = precision.search(number, result.crop, forcing.counts, integer)
                 precision.boxes(same, self._box(maps, last, frame)[0], result.box)
         if result.templates is not None and result.encoding is not None:
+            self.templates = result.templates
             forcing.encode_template(result.templates)
             if precision is not None:
                 integer = result.encoding.trace

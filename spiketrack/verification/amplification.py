@@ -75,10 +75,9 @@ def _pushed(
             return None
         done = True
         changed = output.clone()
-        values = changed[FLIPPED].view(-1)
-        place = int(rng.integers(len(values)))
-        one = 1 / MAX_COUNT
-        values[place] += -one if values[place] > 0 else one
+        values = changed[FLIPPED]  # in any layout of memory
+        place = tuple(int(rng.integers(size)) for size in values.shape)
+        values[place] += (-1 if values[place] > 0 else 1) / MAX_COUNT
         return changed
 
     neurons = [module for module in model.modules() if isinstance(module, Neuron)]

@@ -129,7 +129,9 @@ class _Run:
         self.followers = {name: stack.enter_context(opener(name)) for name in followers}
         agreements = {name: Agreement(name, find(name).exact) for name in followers}
         self.verification = Verification(backends, agreements)
-        self.pushes, self.pushed = 0, list[tuple[Crop, Crop]]()
+        self.templates: Crop | None = None
+        self.pushes = 0
+        self.pushed: list[tuple[Crop, Crop]] = []
         self.free: Tracker | None = None
         self.forcing: TeacherForcing | None = None
         if FLOAT in backends and checkpoint is not None:
@@ -155,7 +157,7 @@ class _Run:
         """The integer backend's crops through float32, and first ones through float64."""
         precision, number = self.verification.precision, result.frame
         if result.crop is not None and result.inference is not None and last is not None:
-            if len(self.pushed) < self.pushes:
+            if self.templates is not None and len(self.pushed) < self.pushes:
                 self.pushed.append((self.templates, result.crop))
             same = self._box(forcing.search(result.crop), last, frame)[0]
             self.verification.same_crops.append(iou(same, result.box))

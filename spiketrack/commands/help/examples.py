@@ -21,6 +21,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "verify": (
         "spiketrack verify nano --checkpoint nano",
         "spiketrack verify nano-run --backends float,integer,chip --json verify.json",
+        "spiketrack verify nano --checkpoint nano --backends float --amplification 10",
     ),
     "energy": (
         "spiketrack energy run",
@@ -59,7 +60,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "spiketrack score OSTrack SpikeTrack=results/spiketrack_s256 otb/boxes/nano OTB100",
         "spiketrack score results/* LaSOT --latex lasot.tex --plots lasot.html",
     ),
-    "train": ("spiketrack train nano --data pictures --out runs/mine --quantised",),
+    "train": (
+        "spiketrack train nano --data pictures --out runs/mine --quantised",
+        "spiketrack train micro --data pictures --out runs/micro",
+    ),
     "outlets": ("spiketrack outlets nano --only onnx,standard-nir",),
     "bench": ("spiketrack bench --checkpoint nano --frames 20 --json bench.json",),
     "partitions": ("spiketrack partitions", "spiketrack partitions nano s256"),

@@ -7,10 +7,9 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 from typing_extensions import Self
 
-from spiketrack.documents.amplification import AmplificationPart
 from spiketrack.documents.base import Count, Digest, Document, FourNumbers, Number, Part, Share
 from spiketrack.documents.network import NetworkPart
-from spiketrack.documents.yardstick import Yardstick
+from spiketrack.documents.yardstick import AmplificationPart, Yardstick
 
 
 class BackendAgreement(Part):

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from spiketrack.documents.amplification import AmplificationPart
+from spiketrack.documents.yardstick import AmplificationPart
 from spiketrack.inference import Crop
 from spiketrack.limits import MAX_COUNT
 from spiketrack.reference.model import SpikeTrack

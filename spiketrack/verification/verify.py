@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from spiketrack.config import TrackerConfig
-from spiketrack.documents.amplification import AmplificationPart
+from spiketrack.documents.yardstick import AmplificationPart
 from spiketrack.errors import SpikeTrackError
 from spiketrack.export.nir.folder import ExportedNetwork
 from spiketrack.inference import SEARCH, TEMPLATE, Crop, Inference, Maps, Simulator

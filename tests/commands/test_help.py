@@ -19,7 +19,7 @@ FREE = {
     "folder", "frames", "graph", "into", "json", "key", "kit", "latex", "map", "max_minutes",
     "measured", "networks", "out", "placement", "plots", "attributes", "scatter", "results", "run",
     "scheduler", "seconds", "seed", "sequences", "soak", "threads", "time", "timeline", "timeout",
-    "update_every", "update_threshold", "verify", "verify_frames", "video", "workers", "yardstick",
+    "update_every", "update_threshold", "verify", "verify_frames", "video", "workers", "amplification", "yardstick",
 }  # fmt: skip
 COMPLETED = {
     ("run", "source"): ("nano", "nano-t3"),

@@ -12,8 +12,8 @@ from support.jobs import write_small
 from support.program import Program
 from support.synthetic_clips import moving_patch, write_images
 
-from spiketrack.documents.amplification import AmplificationPart
 from spiketrack.documents.verification import VerifyDocument
+from spiketrack.documents.yardstick import AmplificationPart
 from spiketrack.pipeline import calibration, export_checkpoint
 from spiketrack.reference.checkpoint import read_checkpoint
 

@@ -15,11 +15,12 @@ from spiketrack.commands import build, own_commands
 COMMANDS = own_commands()
 # options whose value is not one of a known set: names, numbers, boxes, files and folders
 FREE = {
-    "amortise", "against", "box", "calibrate", "chip", "compare_with", "csv", "data", "export",
+    "amortise", "amplification", "against", "box", "calibrate", "chip", "compare_with", "csv",
+    "data", "export",
     "folder", "frames", "graph", "into", "json", "key", "kit", "latex", "map", "max_minutes",
     "measured", "networks", "out", "placement", "plots", "attributes", "scatter", "results", "run",
     "scheduler", "seconds", "seed", "sequences", "soak", "threads", "time", "timeline", "timeout",
-    "update_every", "update_threshold", "verify", "verify_frames", "video", "workers", "amplification", "yardstick",
+    "update_every", "update_threshold", "verify", "verify_frames", "video", "workers", "yardstick",
 }  # fmt: skip
 COMPLETED = {
     ("run", "source"): ("nano", "nano-t3"),

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import html
 
+from spiketrack.errors import harmless
 from spiketrack.pages.parts import Drawing, Fact, Figure, Section, Table
 from spiketrack.terminal.amounts import counted
+
+
+def escaped(text: str) -> str:
+    """A text as HTML; control characters of foreign names, which turn or hide words, as escapes."""
+    return html.escape(harmless(text))
 
 
 def section_block(section: Section) -> str:
     """A section: sentences, commands, drawings, figures, tables."""
     parts = [paragraph(line) for line in section.text]
     if section.commands:
-        lines = html.escape("\n".join(section.commands))
+        lines = html.escape("\n".join(section.commands))  # to be pasted as they are
         parts.append(f'<pre tabindex="0"><code>{lines}</code></pre>')
     parts += [_drawing(drawing) for drawing in section.drawings]
     parts += [_figure(figure) for figure in section.figures]
     parts += [table_block(table) for table in section.tables]
-    name, title = section.name, html.escape(section.title)
+    name, title = section.name, escaped(section.title)
     body = "\n".join(parts)
     return (
         f'<section id="{name}" aria-labelledby="{name}-title">\n'
@@ -26,7 +32,7 @@ def section_block(section: Section) -> str:
 
 
 def _figure(figure: Figure) -> str:
-    title = html.escape(figure.title)
+    title = escaped(figure.title)
     return (
         f'<figure data-figure="{figure.name}"><figcaption><h3>{title}</h3>'
         f'<span class="tools"></span></figcaption>'
@@ -35,7 +41,7 @@ def _figure(figure: Figure) -> str:
 
 
 def _drawing(drawing: Drawing) -> str:
-    title = html.escape(drawing.title)
+    title = escaped(drawing.title)
     return (
         f'<figure class="drawing" data-drawing="{drawing.name}"><figcaption><h3>{title}</h3>'
         f"</figcaption>{drawing.svg}{_note(drawing.note)}</figure>"
@@ -44,7 +50,7 @@ def _drawing(drawing: Drawing) -> str:
 
 def table_block(table: Table) -> str:
     """A table's title, its buttons and where its rows will be."""
-    title = html.escape(table.title)
+    title = escaped(table.title)
     state = " open" if table.unfolded else ""
     return (
         f'<div class="table-block"><div class="table-head"><h3>{title}</h3>'
@@ -60,13 +66,13 @@ def _rows(table: Table) -> str:
 
 
 def _note(note: str) -> str:
-    return f'<p class="note">{html.escape(note)}</p>' if note else ""
+    return f'<p class="note">{escaped(note)}</p>' if note else ""
 
 
 def fact_block(fact: Fact) -> str:
     """A card."""
     label, value, detail, kind = (
-        html.escape(text) for text in (fact.label, fact.value, fact.detail, fact.kind)
+        escaped(text) for text in (fact.label, fact.value, fact.detail, fact.kind)
     )
     tag = f'<dd class="kind">{kind}</dd>' if kind else ""
     return (
@@ -77,9 +83,9 @@ def fact_block(fact: Fact) -> str:
 
 def link(section: Section) -> str:
     """Where the navigation leads."""
-    return f'<li><a href="#{section.name}">{html.escape(section.title)}</a></li>'
+    return f'<li><a href="#{section.name}">{escaped(section.title)}</a></li>'
 
 
 def paragraph(line: str) -> str:
     """A sentence or several."""
-    return f"<p>{html.escape(line)}</p>"
+    return f"<p>{escaped(line)}</p>"

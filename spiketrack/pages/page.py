@@ -13,7 +13,7 @@ from typing import Any
 
 from spiketrack.files import atomic_path
 from spiketrack.pages import library
-from spiketrack.pages.markup import fact_block, link, section_block
+from spiketrack.pages.markup import escaped, fact_block, link, section_block
 from spiketrack.pages.parts import Fact, Figure, Section
 from spiketrack.pages.policy import content_policy
 
@@ -53,9 +53,9 @@ def render(page: Page) -> str:
     led = (f"\n{lead.script}",) if lead else ()
     return Template(text("page.html")).substitute(
         policy=content_policy((*scripts, *led, library.source())),
-        title=html.escape(page.title),
-        subtitle=html.escape(page.subtitle),
-        notice=html.escape(page.notice),
+        title=escaped(page.title),
+        subtitle=escaped(page.subtitle),
+        notice=escaped(page.notice),
         skip=skip,
         skip_text=html.escape(skip_text),
         style=text("page.css") + (lead.style if lead else ""),

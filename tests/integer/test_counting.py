@@ -76,6 +76,18 @@ def test_each_part_equals_an_enumeration(part: str, steps: int) -> None:
     assert_enumerated(random_graph(7, (part,), steps), 1)
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_the_order_in_memory_does_not_count(layout: torch.memory_format) -> None:
+    """Counts of one byte are read where they lie, in either order."""
+    graph = random_graph(7, ("plain", "down", "attention"), 3)
+    counter, values = OperationCounter(graph), Program(graph).run(tensors(graph))
+    expected = counter.take(values).tolist()
+    counts = {name: values[name] for name in counter.names if graph.signal(name) != IMAGE}
+    assert any(x.dim() == 4 and min(x.shape[1:]) > 1 for x in counts.values())
+    laid = {name: x.to(torch.uint8).contiguous(memory_format=layout) for name, x in counts.items()}
+    assert counter.take({**values, **laid}).tolist() == expected
+
+
 def conv_graph(draw: st.DrawFn) -> tuple[Graph, Tensor]:
     groups = draw(st.sampled_from([1, 2, 3]))
     fan_in, fan_out = (draw(st.integers(1, 3)) for _ in range(2))

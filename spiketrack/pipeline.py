@@ -41,15 +41,15 @@ def export_checkpoint(
     box: Where | None = None,
     force: bool = False,
     progress: Progress = lambda stage: None,
-    also: tuple[str, ...] = (),
+    also: str | tuple[str, ...] = (),
     calibrated: CalibrationData | None = None,
 ) -> ExportedNetwork:
     """Quantise a checkpoint and write its export folder, complete or not at all.
 
     ``clip`` and ``box``: what it is calibrated on, the object in the clip's first frame as x, y, w,
     h in pixels from 0 (default: the bundled ones); ``force`` replaces an export; ``progress`` is
-    told each stage; ``also``: further formats (onnx, standard-nir, netx); ``calibrated``: the
-    statistics of ``clip`` and ``box``, where they are there already.
+    told each stage; ``also``: further formats (onnx, standard-nir, netx), one text with commas or
+    names; ``calibrated``: the statistics of ``clip`` and ``box``, where they are there already.
     """
     source = checkpoint.path if isinstance(checkpoint, Checkpoint) else checkpoint
     with atomic_folder(Path(folder), EXPORT, force, (source, clip)) as temporary:
@@ -64,7 +64,8 @@ def export_checkpoint(
         network = write_export(network, temporary)
         if also:
             progress("writing other formats")
-            network = with_outlets(network, read, temporary, also)
+            names = tuple(also.split(",")) if isinstance(also, str) else also
+            network = with_outlets(network, read, temporary, names)
     return network
 
 

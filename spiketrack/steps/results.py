@@ -16,6 +16,7 @@ from spiketrack.documents.settings import RunSettings
 from spiketrack.documents.summary import SummaryDocument
 from spiketrack.errors import SpikeTrackError, printable
 from spiketrack.export.nir.folder import MANIFEST
+from spiketrack.leftovers import clear, leftovers
 from spiketrack.machine.locks import LOCK, alone
 
 SETTINGS = "settings.yaml"
@@ -121,6 +122,8 @@ def claimed(results: Results, settings: RunSettings, force: bool) -> Iterator[st
             _require_same(results, settings)
         for path in results.findings if force else ():
             path.unlink(missing_ok=True)
+        for left in leftovers(folder):  # of a call that was killed: nobody else works here
+            clear(left)
         settings.write(results.settings)
         yield said
 

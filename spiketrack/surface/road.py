@@ -86,16 +86,17 @@ def verify(
     video: Place | None = None,
     box: Where | None = None,
     frames: int | None = 10,
-    backends: Sequence[str] | None = None,
+    backends: str | Sequence[str] | None = None,
     yardstick: int = YARDSTICK_FRAMES,
     how: Execution = DEFAULT,
     out: Place | None = None,
 ) -> VerifyDocument:
     """The same crops through every backend, compared with integer count by count.
 
-    ``backends``: default integer and Lava, and float where its ``checkpoint`` is given;
-    ``yardstick``: frames on which float runs in float64 too; ``out``: a file for the document. A
-    difference is a finding (``exact``, ``first_divergence``), not an error.
+    ``backends``: names, or one text with commas; default integer and Lava, and float where its
+    ``checkpoint`` is given; ``yardstick``: frames on which float runs in float64 too; ``out``: a
+    file for the document. A difference is a finding (``exact``, ``first_divergence``), not an
+    error.
     """
     there = left(Path(export))
     names = backends or ((FLOAT,) if checkpoint is not None else ()) + (INTEGER, "lava")
@@ -103,7 +104,7 @@ def verify(
         check_target("out", Path(out), [export, _file(checkpoint), video])
     made = verify_step(
         there.export,
-        chosen_backends(",".join(names)),
+        chosen_backends(names if isinstance(names, str) else ",".join(names)),
         *_clip(there, video, box),
         frames,
         how,

@@ -120,6 +120,20 @@ def test_a_second_call_keeps_all_of_it(
     assert again == said
 
 
+def test_what_a_killed_call_left_is_removed(
+    done: Path, home: Path, tmp_path: Path, program: Program
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(done, out)
+    left, others = out / ".export.spiketrack-0123abcd", out / ".export.mine"
+    for folder in (left, others):
+        folder.mkdir()
+        (folder / "search.nir").touch()
+    program(*line(home, out))
+    assert not left.exists()
+    assert (others / "search.nir").exists()
+
+
 def test_what_is_missing_is_made(done: Path, tmp_path: Path, program: Program) -> None:
     """Whatever a kill left out; the parts that are there stay."""
     out = tmp_path / "out"

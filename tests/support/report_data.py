@@ -65,7 +65,7 @@ def write_all(folder: Path) -> Files:
     """An export, three runs, a verification and a placement, by the commands themselves."""
     clip, checkpoint = write_clip(folder / "clip"), str(folder / "tiny.safetensors")
     save_checkpoint(Path(checkpoint), tiny_model(TEMPLATES), TRACKER)
-    export_checkpoint(checkpoint, folder / "export", clip, BOX, also=("netx",))
+    export_checkpoint(checkpoint, folder / "export", clip, BOX, also="netx")
     for run, backend, every in (
         ("run", "inline", TRACKER.update_every),
         ("other", "integer", 100),  # other templates, so other counts and boxes

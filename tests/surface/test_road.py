@@ -118,6 +118,8 @@ def test_errors_are_those_of_the_commands(report_files: Files, tmp_path: Path) -
         spiketrack.verify(report_files.export, video=report_files.clip, backends=["inline"])
     with pytest.raises(CheckpointError, match="not the checkpoint that was exported"):
         spiketrack.verify(report_files.export, checkpoint="nano")
+    with pytest.raises(SpikeTrackError, match="--backends tpu: choose among"):
+        spiketrack.verify(report_files.export, backends="integer,tpu")
     with pytest.raises(SpikeTrackError, match="--backend tpu: choose among"):
         spiketrack.simulate(report_files.export, tmp_path / "run", backend="tpu")
     assert not (tmp_path / "run").exists()

@@ -11,6 +11,7 @@ from spiketrack.documents.placement import MapDocument
 from spiketrack.documents.verification import VerifyDocument
 from spiketrack.inference import SEARCH
 from spiketrack.pages.parts import Fact
+from spiketrack.report.overlays import same_clip
 from spiketrack.report.sources import Run, Sources
 from spiketrack.report.truth import Truth
 from spiketrack.terminal.amounts import amount, counted, joules
@@ -30,8 +31,8 @@ def facts(sources: Sources) -> tuple[Fact, ...]:
         _operations(energy),
         _whole(energy),
         _dense(energy),
-        _float(sources.verify),
-        _exact(sources.verify),
+        _float(sources.verify, sources.run),
+        _exact(sources.verify, sources.run),
         *accuracy,
         _placement(sources.placement),
         _speed(sources.run),
@@ -78,7 +79,7 @@ def _ratio(row: AtTable) -> float | None:
     return row.dense_pj / row.energy_pj
 
 
-def _float(verify: VerifyDocument | None) -> Fact:
+def _float(verify: VerifyDocument | None, run: Run) -> Fact:
     label = "integer against float"
     if verify is None or verify.float_ is None:
         return Fact(label, "not compared", "give --verify, made with --checkpoint")
@@ -86,7 +87,7 @@ def _float(verify: VerifyDocument | None) -> Fact:
     boxes = "" if box is None else f"; median box IoU {box:.3f}, each on its own road"
     judged = f"; judged by float64: {verify.float_.yardstick.judgement}"
     value = f"{share_equal(loss.mean_mismatch_rate)} equal"
-    detail = f"counts, fed the float run's{boxes}{judged}"
+    detail = f"counts, fed the float run's{boxes}{judged}{_where(verify, run)}"
     return Fact(label, value, detail, SIMULATED)
 
 
@@ -98,7 +99,7 @@ def share_equal(differing: float) -> str:
     return f"{100 - 100 * differing:.{digits}f} %"
 
 
-def _exact(verify: VerifyDocument | None) -> Fact:
+def _exact(verify: VerifyDocument | None, run: Run) -> Fact:
     label = "exactness"
     if verify is None:
         return Fact(label, "not compared", "give --verify")
@@ -107,9 +108,14 @@ def _exact(verify: VerifyDocument | None) -> Fact:
     names = " = ".join(["integer", *verify.backends])
     if verify.exact:
         detail = f"{names}: 0 of {amount(verify.counts_compared)} counts differ"
-        return Fact(label, "exact", detail, SIMULATED)
-    detail = f"of {amount(verify.counts_compared)} compared with integer"
+        return Fact(label, "exact", detail + _where(verify, run), SIMULATED)
+    detail = f"of {amount(verify.counts_compared)} compared with integer{_where(verify, run)}"
     return Fact(label, f"{verify.mismatches:,} counts differ", detail, SIMULATED)
+
+
+def _where(verify: VerifyDocument, run: Run) -> str:
+    """The clip that was compared on, where it is not the one that was followed."""
+    return "" if same_clip(run, verify) else f"; on another clip, {verify.clip}"
 
 
 def _accuracy(truth: Truth) -> Fact:

@@ -25,7 +25,7 @@ def overlays(runs: Sequence[Run], verify: VerifyDocument | None) -> tuple[Overla
 
 def _verified(run: Run, verify: VerifyDocument | None) -> list[Overlay]:
     """Boxes of the backends in the verification, if it was of this clip and box."""
-    if verify is None or not _same_clip(run, verify) or verify.box != run.about.box:
+    if verify is None or not same_clip(run, verify) or verify.box != run.about.box:
         return []
     names = dict.fromkeys(name for row in verify.boxes for name in row.boxes)
     return [
@@ -41,7 +41,7 @@ def _verified(run: Run, verify: VerifyDocument | None) -> list[Overlay]:
     ]
 
 
-def _same_clip(run: Run, verify: VerifyDocument) -> bool:
+def same_clip(run: Run, verify: VerifyDocument) -> bool:
     """By their bytes where both are known, else by their names."""
     clip = run.about.clip
     if clip.digest is not None and verify.clip_digest is not None:

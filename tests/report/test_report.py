@@ -333,6 +333,17 @@ def test_the_report_says_what_the_verification_holds(files: Files, tmp_path: Pat
     assert "No exact backend was compared" in text(alone, "agreement")
 
 
+def test_cards_name_another_clip_that_was_compared_on(files: Files, tmp_path: Path) -> None:
+    path = tmp_path / "verify.json"
+    other = {"clip": "another", "clip_digest": "0" * 64}
+    path.write_text(json.dumps(json.loads(files.verify.read_text()) | other))
+    built = build_report(read_sources(files.run, verify=path))
+    own = build_report(read_sources(files.run, verify=files.verify))
+    for label in ("exactness", "integer against float"):
+        assert fact(built, label).detail.endswith("; on another clip, another")
+        assert "another clip" not in fact(own, label).detail
+
+
 def fact(report: Report, label: str) -> Fact:
     return next(found for found in report.facts if found.label == label)
 

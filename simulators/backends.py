@@ -237,7 +237,7 @@ def load(row: Backend) -> Any:
     except SpikeTrackError:
         raise
     except Exception as error:  # a package may be missing or broken in any way
-        fix = f"pip install 'spiketrack-loihi[{row.extra}]'" if row.extra else "spiketrack doctor"
+        fix = remedy(row.extra) if row.extra else "spiketrack doctor"
         raise MissingDependency(
             f"--backend {row.name}: cannot be loaded ({type(error).__name__}: {error}); see {fix}"
         ) from error

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module, metadata
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
@@ -45,9 +46,33 @@ def prepare() -> None:
 
 
 def load_lava(module: str) -> ModuleType:
-    """A module of Lava, for the few that ``names.py`` does not hold."""
+    """A module of Lava, for the few that ``names.py`` does not hold; errors as of ``opening``."""
+    with opening():
+        return import_module(module)
+
+
+@contextmanager
+def opening() -> Iterator[None]:
+    """Around imports of Lava: errors of ``prepare``, and of an installation that is not whole.
+
+    ``MissingDependency`` where a package that Lava imports is absent, ``LavaError`` where files of
+    its own are, or cannot be compiled.
+    """
     prepare()
-    return import_module(module)
+    try:
+        yield
+    except (ImportError, SyntaxError) as error:
+        words = f"cannot be imported ({type(error).__name__}: {error})"
+        if isinstance(error, ModuleNotFoundError) and not _own(error.name or ""):
+            raise MissingDependency(f"lava-nc: {words}; {remedy('lava')}") from error
+        raise LavaError(
+            f"lava-nc {LAVA_RELEASE}: {words}; its files are not whole: "
+            f"{LAVA_INSTALL} --force-reinstall"
+        ) from error
+
+
+def _own(module: str) -> bool:
+    return module.split(".")[0] == "lava"
 
 
 def installed() -> str | None:

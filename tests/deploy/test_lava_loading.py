@@ -73,6 +73,46 @@ def test_an_absent_lava_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> N
         loading.prepare()
 
 
+@pytest.mark.parametrize(
+    ("failure", "kind", "words"),
+    [
+        (ModuleNotFoundError("No module named 'lava.magma'", name="lava.magma"), LavaError, "own"),
+        (ImportError("cannot import name 'CPU'", name="lava.magma.core"), LavaError, "own"),
+        (SyntaxError("unterminated string"), LavaError, "own"),
+        (ModuleNotFoundError("No module named 'scipy'", name="scipy"), MissingDependency, "need"),
+    ],
+)
+def test_an_installation_that_is_not_whole_says_what_mends_it(
+    failure: Exception, kind: type[Exception], words: str
+) -> None:
+    remedy = {
+        "own": rf"lava-nc 0\.10\.0: .*{failure}.*; its files are not whole: pip .* --force-reinst",
+        "need": rf"lava-nc: .*{failure}.*; pip install 'spiketrack-loihi\[lava\]'",
+    }
+    with pytest.raises(kind, match=remedy[words]), loading.opening():
+        raise failure
+
+
+HALF = """
+import sys
+class Half:
+    def find_spec(self, name, path, target=None):
+        if name == "lava.magma.runtime":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Half())
+from spiketrack.errors import LavaError
+try:
+    import spiketrack.deploy.lava_chip.stock
+except LavaError as error:
+    print(error)
+"""
+
+
+@pytest.mark.lava
+def test_half_an_installation_is_one_line_at_every_door() -> None:
+    assert "No module named 'lava.magma.runtime'" in python(HALF).stdout
+
+
 FRESH = """
 from spiketrack.deploy.lava.loading import FIELDS, load_lava, prepare
 import importlib.util, pathlib, sys

@@ -24,8 +24,9 @@ supported() {
     case " $versions " in *" $1 "*) [ -n "$1" ] ;; *) return 1 ;; esac
 }
 
+# every folder of PATH: a shim that fails can stand before a Python that works
 candidates() {
-    echo "python$1"
+    echo "$PATH" | tr : '\n' | sed "s|\$|/python$1|"
     ls -d "$HOME"/.pyenv/versions/"$1"*/bin/python 2>/dev/null || true
     echo "/opt/python$1/bin/python$1"
     echo "/usr/local/bin/python$1"

@@ -41,6 +41,21 @@ def test_what_it_cannot_take(tmp_path: Path, name: str, value: str, message: str
     assert not list(tmp_path.iterdir())
 
 
+def test_a_shim_that_fails_hides_no_python_behind_it(tmp_path: Path) -> None:
+    name = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    for folder, text in (("shims", "exit 127"), ("behind it", f'exec "{sys.executable}" "$@"')):
+        program = tmp_path / folder / name
+        program.parent.mkdir()
+        program.write_text(f"#!/bin/sh\n{text}\n")
+        program.chmod(0o755)
+    path = f"{tmp_path / 'shims'}:{tmp_path / 'behind it'}:/usr/bin:/bin"
+    done = setup(
+        tmp_path, PATH=path, HOME=str(tmp_path), PYTHON=name, CONSTRAINTS="absent.txt"
+    )  # no package is installed
+    assert "No working Python" not in done.stderr
+    assert done.stdout.startswith(f"Making {tmp_path / 'venv'} with Python {name[6:]}.")
+
+
 def test_what_others_made_is_kept(tmp_path: Path) -> None:
     (tmp_path / "venv").mkdir()
     (tmp_path / "venv" / "mine.txt").write_text("mine")

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from spiketrack.errors import MissingDependency, SpikeTrackError, UnsupportedError
+from spiketrack.optional import remedy
 
 if TYPE_CHECKING:
     from spiketrack.export.nir.folder import ExportedNetwork

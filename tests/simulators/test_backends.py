@@ -15,7 +15,8 @@ from support.random_graphs import tiny_model
 from support.synthetic_clips import moving_patch, write_images
 
 from spiketrack.config import TrackerConfig
-from spiketrack.errors import SpikeTrackError, UnsupportedError
+from spiketrack.errors import MissingDependency, SpikeTrackError, UnsupportedError
+from spiketrack.optional import remedy
 from spiketrack.pipeline import export_checkpoint
 from spiketrack.reference.checkpoint import save_checkpoint
 from spiketrack.simulators import backends as table
@@ -160,6 +161,14 @@ def test_a_missing_package_is_named(
     said = program.refuses("simulate", home / "export", *clip(home), "--backend", "twin")
     assert "--backend twin: cannot be loaded (ModuleNotFoundError: No module named" in said
     assert said.endswith("pip install 'spiketrack-loihi[onnx]'")
+
+
+def test_what_cannot_be_loaded_has_the_remedy_of_its_extra() -> None:
+    """For Lava two commands: pip alone does not install it on newer Pythons."""
+    row = dataclasses.replace(TWIN, home="no_such_module:Twin", extra="lava")
+    with pytest.raises(MissingDependency) as raised:
+        table.load(row)
+    assert str(raised.value).endswith(remedy("lava"))
 
 
 OUTSIDE = """

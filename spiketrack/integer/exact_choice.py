@@ -1,8 +1,8 @@
 """Which variant of a private operator this machine computes with: proven once, then remembered.
 
 The proof takes milliseconds. Its result lies in the user's cache folder, under the release of
-torch, the processor and the text of variants and cases; where nothing can be written there it is
-made anew.
+torch, the processor, its instructions and the text of variants and cases; where nothing can be
+written there it is made anew.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import torch
 
 from spiketrack.errors import UnsupportedError
 from spiketrack.integer import compiled, exact_ops, exact_proof
-from spiketrack.integer.compiled.dots import wide
+from spiketrack.integer.compiled.dots import features, wide
 from spiketrack.integer.compiled.forms import takes
 from spiketrack.integer.exact_ops import (
     COUNTS,
@@ -83,7 +83,7 @@ def choose(family: Family, folder: Path) -> Variant:
     """What ``folder`` remembers of this machine, else what the proof finds, remembered there."""
     note = folder / f"{_key(family)}.json"
     known = {variant.name: variant for variant in family.variants}
-    with suppress(OSError, ValueError, KeyError, TypeError):
+    with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
         return known[json.loads(note.read_text(encoding="utf-8"))["variant"]]
     exact = first_exact(family)
     if exact is None:
@@ -112,7 +112,8 @@ def _key(family: Family) -> str:
     names = [variant.name for variant in family.variants]
     build = [torch.__version__, str(torch.version.git_version), numba.__version__]
     settings = [os.environ.get(name, "") for name in ISA_SETTINGS]
-    words = "\n".join([family.name, *names, *build, processor(), *settings, *texts])
+    machine = [processor(), *sorted(features())]  # a virtual one can hide what its name promises
+    words = "\n".join([family.name, *names, *build, *machine, *settings, *texts])
     return hashlib.sha256(words.encode()).hexdigest()[:16]
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from llvmlite import binding
+from numba.core.errors import LoweringError
 from support.random_graphs import random_graph, random_inputs
 from torch import Tensor
 
@@ -16,6 +20,7 @@ from spiketrack.errors import UnsupportedError
 from spiketrack.integer import convolutions
 from spiketrack.integer.exact_choice import SlowOperatorWarning, choose, chosen, pack
 from spiketrack.integer.exact_ops import (
+    COMPILED,
     COUNTS,
     PIXELS,
     REALS,
@@ -23,6 +28,7 @@ from spiketrack.integer.exact_ops import (
     Family,
     Layer,
     OneStep,
+    Pack,
     Variant,
 )
 from spiketrack.integer.exact_proof import cases, first_exact
@@ -64,7 +70,9 @@ def test_some_variant_is_exact_and_found_again(family: Family, tmp_path: Path) -
     assert choose(family, tmp_path).name == "conv2d"  # it is read, not computed again
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"variant": "unknown"}', '{"variant": []}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[" * 100_000, "[]", '{"variant": "unknown"}', '{"variant": []}']
+)
 def test_a_spoiled_note_is_proven_anew(text: str, tmp_path: Path) -> None:
     found = choose(COUNTS, tmp_path)
     (note,) = tmp_path.iterdir()
@@ -84,6 +92,53 @@ def test_a_wrong_variant_is_refused(family: Family, shift: float, tmp_path: Path
     first = choose(family, tmp_path / "right").name
     spoiled = broken(family, {first}, shift)
     assert choose(spoiled, tmp_path / "wrong").name != first
+
+
+def failing(error: Exception) -> Pack:
+    def pack(layer: Layer) -> OneStep:
+        raise error
+
+    return pack
+
+
+def returning(what: Callable[[Tensor, Tensor], Any]) -> Pack:
+    """What an operator might give in place of the right tensor, from that and from its input."""
+
+    def pack(layer: Layer) -> OneStep:
+        run = COUNTS.variants[-1].pack(layer)
+        return lambda x: what(run(x), x)  # type: ignore[no-any-return]
+
+    return pack
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        failing(ImportError("another release's module")),
+        failing(ValueError("another release's argument")),
+        failing(LoweringError("another release's compiler")),
+        returning(lambda y, x: (y,)),
+        returning(lambda y, x: y.numpy()),
+        returning(lambda y, x: y.float() * float("nan")),
+        returning(lambda y, x: x.zero_()),
+        returning(lambda y, x: y + x.zero_().sum() + 1),
+    ],
+)
+def test_whatever_a_variant_does_the_next_is_tried(wrong: Pack, tmp_path: Path) -> None:
+    right = COUNTS.variants[-1]
+    family = replace(COUNTS, variants=(Variant("wrong", wrong), right))
+    assert choose(family, tmp_path) is right
+
+
+def test_what_is_remembered_holds_for_the_same_instructions_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Virtual machines of one processor differ in what they show of it, and may share a home."""
+    choose(PIXELS, tmp_path)
+    monkeypatch.setattr(binding, "get_host_cpu_features", dict)
+    found = choose(PIXELS, tmp_path)
+    assert found.name != COMPILED
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_nothing_exact_is_an_error(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -112,7 +113,7 @@ def twins(graph: ProcessGraph) -> ProcessGraph:
     return replace(graph, processes=(graph.processes[0], *graph.processes))
 
 
-def with_block(graph: ProcessGraph, **values: object) -> ProcessGraph:
+def with_block(graph: ProcessGraph, **values: Any) -> ProcessGraph:
     """The first process behind the image changed."""
     image, block, *others = graph.processes
     return replace(graph, processes=(image, replace(block, **values), *others))

@@ -25,10 +25,9 @@ HOLDER = """
 import os, sys, time
 from pathlib import Path
 from spiketrack.machine.locks import alone
-with alone(Path(sys.argv[1])) as said:
-    child = os.fork()
-    if child:
-        print(child, said, flush=True)
+with alone(Path(sys.argv[1])):
+    if not os.fork():
+        print(os.getpid(), flush=True)  # it has begun, so it has let go
     time.sleep(60)
 """
 
